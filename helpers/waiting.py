@@ -11,8 +11,8 @@ T = TypeVar("T")
 LOG_LINES = 15
 
 
-class WaitTimeout(TimeoutError):
-    """What was awaited did not happen in time; the message says what was last seen and what to do."""
+class WaitTimeout(TimeoutError):  # noqa: N818 (reads as the sentence it is)
+    """What was awaited did not happen in time; the message says what was last seen."""
 
 
 def wait_until(

@@ -90,7 +90,8 @@ def test_the_error_ends_with_the_tail_of_the_log_and_the_next_command():
         wait_until(lambda: 0, "the broker", timeout=0, log=lambda: log, then="make down lab")
     message = str(caught.value)
     assert "Waited 0 s for the broker" in message
-    assert "line 99" in message and "line 84\n" not in message
+    assert "line 99" in message
+    assert "line 84\n" not in message
     assert message.endswith("Next: make down lab")
 
 
