@@ -1,0 +1,217 @@
+"""Live brokers: one interface, three backends.
+
+``up()`` has Kafka and RabbitMQ running and says how to reach them; ``kafka_cluster()`` and
+``rabbitmq_cluster()`` have three nodes each, to be killed. Which backend does it:
+
+1. ``external``, if ``KAFKA_BOOTSTRAP_SERVERS`` or ``AMQP_URL`` is set;
+2. the one whose brokers run already;
+3. ``compose``, where a Docker engine answers;
+4. ``native`` otherwise.
+
+``BREAKING_BROKERS_BACKEND`` forces one.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from types import ModuleType
+from typing import IO, Any
+
+import pika
+
+from .. import settings
+from . import compose, external, native, process
+from .cluster import Cluster, KafkaCluster, Node, RabbitMQCluster
+from .errors import BrokerError, NotOurs
+
+__all__ = [
+    "BrokerError",
+    "Brokers",
+    "Cluster",
+    "KafkaCluster",
+    "Node",
+    "NotOurs",
+    "RabbitMQCluster",
+    "down",
+    "kafka_cluster",
+    "rabbitmq_cluster",
+    "status",
+    "up",
+]
+
+BOTH = ("kafka", "rabbitmq")
+SPOKEN = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
+_in_use: dict[str, IO[str]] = {}  # the clusters that this process holds, with their lock files
+
+
+@dataclass(frozen=True)
+class Brokers:
+    """How to reach the brokers that are up. What was not asked for is None."""
+
+    backend: str
+    kafka: dict[str, Any] | None
+    """Options of a client: ``KafkaProducer(**brokers.kafka)``."""
+    rabbitmq: pika.URLParameters | None
+    """Where to connect: ``pika.BlockingConnection(brokers.rabbitmq)``."""
+    management: str | None
+    """Base address of RabbitMQ's HTTP API, without a slash at its end; None if there is none."""
+
+    def __repr__(self) -> str:
+        known = [SPOKEN[name] for name in BOTH if getattr(self, name) is not None]
+        return f"Brokers({' and '.join(known)}, {self.backend})"
+
+
+def up(*names: str) -> Brokers:
+    """Have brokers running, and say how to reach them. As often as you like: what runs is kept.
+
+    Args:
+        names: ``"kafka"``, ``"rabbitmq"`` or both; both if none is given.
+
+    Raises:
+        BrokerError: they can't be had; the text says why and what to do.
+    """
+    names = names or BOTH
+    if wrong := [name for name in names if name not in BOTH]:
+        raise BrokerError(f"There is no broker {wrong[0]!r}: choose from {' and '.join(BOTH)}.")
+    _quieten_clients()
+    backend = _backend()
+    found = _external(names) if backend is external else _own(backend, names)
+    print(" and ".join(SPOKEN[name] for name in BOTH if name in names), _be(names), "up.")
+    return found
+
+
+def down(delete_data: bool = False) -> list[str]:
+    """Stop every broker of this run, and sweep what dead runs left. Returns the names of what ended.
+
+    ``delete_data`` also deletes what the brokers stored: topics, queues, messages."""
+    for name in list(_in_use):
+        _in_use.pop(name).close()
+    ended = native.down(delete_data)
+    if compose.running() or settings.forced_backend() == "compose":
+        ended += compose.down(delete_data)
+    return ended
+
+
+def status() -> list[dict[str, str]]:
+    """One row for each broker that runs: ``name``, ``backend``, ``state``, ``address``, ``memory``."""
+    rows = native.status()
+    if compose.running():
+        rows += compose.status()
+    return rows
+
+
+def kafka_cluster() -> KafkaCluster:
+    """Three Kafka nodes to break: new and empty, or, if they run already, healed.
+
+    Only one notebook at a time can hold them, until its kernel ends or ``down()``.
+
+    Raises:
+        NotOurs: the brokers are external, so that none may be killed.
+        BrokerError: another kernel holds the cluster, or it did not start.
+    """
+    backend = _breakable("Kafka")
+    _hold("kafka-cluster")
+    nodes = backend.start_kafka_cluster()
+    options = _kafka_options(settings.ports().kafka_cluster[0])
+    return KafkaCluster(nodes, backend.wait_for_kafka, options)
+
+
+def rabbitmq_cluster() -> RabbitMQCluster:
+    """Three RabbitMQ nodes to break: new and empty, or, if they run already, healed.
+
+    Raises:
+        NotOurs: the brokers are external, so that none may be killed.
+        BrokerError: another kernel holds the cluster, or it did not start.
+    """
+    backend = _breakable("RabbitMQ")
+    _hold("rabbitmq-cluster")
+    nodes = backend.start_rabbitmq_cluster()
+    urls = {n: _amqp_url(port) for n, port in enumerate(settings.ports().amqp_cluster, 1)}
+    return RabbitMQCluster(
+        nodes, backend.wait_for_rabbitmq, urls, backend.rabbitmqctl
+    )
+
+
+def _backend() -> ModuleType:
+    forced = settings.forced_backend()
+    if forced:
+        return {"compose": compose, "native": native, "external": external}[forced]
+    if external.wanted():
+        return external
+    if native.running():
+        return native
+    return compose if compose.available() else native
+
+
+def _own(backend: ModuleType, names: tuple[str, ...]) -> Brokers:
+    backend.up(names)
+    ports = settings.ports()
+    with_rabbitmq = "rabbitmq" in names
+    return Brokers(
+        backend=backend.NAME,
+        kafka=_kafka_options(ports.kafka) if "kafka" in names else None,
+        rabbitmq=pika.URLParameters(_amqp_url(ports.amqp)) if with_rabbitmq else None,
+        management=f"http://{settings.HOST}:{ports.management}" if with_rabbitmq else None,
+    )
+
+
+def _external(names: tuple[str, ...]) -> Brokers:
+    kafka, rabbitmq = external.kafka_options(), external.rabbitmq_parameters()
+    for name, found in (("kafka", kafka), ("rabbitmq", rabbitmq)):
+        if name in names and not found:
+            variable = {"kafka": "KAFKA_BOOTSTRAP_SERVERS", "rabbitmq": "AMQP_URL"}[name]
+            raise BrokerError(
+                f"This lesson needs {SPOKEN[name]}, and with external brokers {variable} says where "
+                "it is, but is not set. Set it, or unset the other to use brokers of your own."
+            )
+    kafka = kafka if "kafka" in names else None
+    rabbitmq = rabbitmq if "rabbitmq" in names else None
+    external.probe(kafka, rabbitmq)
+    return Brokers("external", kafka, rabbitmq, management=None)
+
+
+def _breakable(what: str) -> ModuleType:
+    backend = _backend()
+    if backend is external:
+        raise NotOurs(
+            f"This lesson kills {what} nodes, and the brokers here belong to somebody else "
+            "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."
+        )
+    _quieten_clients()
+    return backend
+
+
+def _hold(name: str) -> None:
+    """Keep a cluster for this process; the lock goes when the process does."""
+    if name in _in_use:
+        return
+    path = settings.run_dir() / f"{name}.lock"
+    file = path.open("a+")
+    try:
+        process.wait_for_lock(file, f"Waiting for the notebook that uses the {name}")
+    except BrokerError:
+        file.close()
+        raise
+    _in_use[name] = file
+
+
+def _kafka_options(port: int) -> dict[str, Any]:
+    return {
+        "bootstrap_servers": f"{settings.HOST}:{port}",
+        "bootstrap_timeout_ms": external.TIMEOUT_MS,
+    }
+
+
+def _amqp_url(port: int) -> str:
+    return f"amqp://guest:guest@{settings.HOST}:{port}/%2F"
+
+
+def _quieten_clients() -> None:
+    """Both clients log every reconnect; where brokers are killed for a living that is noise."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _be(names: tuple[str, ...]) -> str:
+    return "are" if len(set(names)) > 1 else "is"

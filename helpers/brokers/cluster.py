@@ -1,0 +1,174 @@
+"""Three nodes that can be killed: the same verbs for Kafka and RabbitMQ, whatever runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pika
+
+from .errors import BrokerError
+
+
+class Node(Protocol):
+    """One broker: a process of this machine, or a container."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start it, if it is not running; return before it serves."""
+
+    def stop(self) -> None:
+        """Ask it to end, and wait for that."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open, nothing is answered."""
+
+    def resume(self) -> None:
+        """Go on after ``pause``."""
+
+    def running(self) -> bool:
+        """Is it there, paused or not?"""
+
+    def paused(self) -> bool:
+        """Was it frozen by ``pause``?"""
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines that it logged."""
+
+    @property
+    def data(self) -> Path:
+        """Its data directory, as this machine sees it.
+
+        Raises:
+            BrokerError: it is inside a container; the text says how to look in."""
+
+
+class Cluster:
+    """Nodes 1, 2 and 3. Every verb takes a node's number and returns when the deed is done."""
+
+    def __init__(self, nodes: Mapping[int, Node], wait: Callable[[], None]) -> None:
+        """``wait`` returns once every running node of the cluster serves and knows the others."""
+        self.nodes = dict(nodes)
+        self._wait = wait
+
+    def kill(self, number: int) -> None:
+        """SIGKILL a node (``docker kill`` under compose): it gets no chance to say goodbye."""
+        self._node(number).kill()
+
+    def stop(self, number: int) -> None:
+        """Stop a node cleanly."""
+        self._node(number).stop()
+
+    def pause(self, number: int) -> None:
+        """Freeze a node (SIGSTOP). It still accepts connections and answers nothing: until
+        ``resume``, make no request that could reach it."""
+        self._node(number).pause()
+
+    def resume(self, number: int) -> None:
+        """Let a paused node go on."""
+        self._node(number).resume()
+
+    def restart(self, number: int) -> None:
+        """Start a node that is down (stopping it first if it runs), and wait until it has rejoined."""
+        node = self._node(number)
+        node.stop()
+        node.start()
+        self._wait()
+
+    def heal(self) -> None:
+        """Resume what is paused, start what is down, wait until all nodes serve."""
+        for node in self.nodes.values():
+            node.resume()
+            node.start()
+        self._wait()
+
+    def running(self) -> list[int]:
+        """The numbers of the nodes that are up and not paused."""
+        return [n for n, node in self.nodes.items() if node.running() and not node.paused()]
+
+    def log_tail(self, number: int, lines: int = 20) -> str:
+        """The last lines of a node's log."""
+        return self._node(number).log_tail(lines)
+
+    def data_dir(self, number: int) -> Path:
+        """Where a node keeps its data."""
+        return self._node(number).data
+
+    def _node(self, number: int) -> Node:
+        if number not in self.nodes:
+            known = ", ".join(map(str, self.nodes))
+            raise BrokerError(f"There is no node {number}: this cluster has nodes {known}.")
+        return self.nodes[number]
+
+
+class KafkaCluster(Cluster):
+    """Three Kafka nodes: 1 is controller and broker, 2 and 3 are brokers only.
+
+    Break 2 and 3 as you like; node 1 keeps the metadata, and is the one to ask what happened."""
+
+    def __init__(
+        self, nodes: Mapping[int, Node], wait: Callable[[], None], kafka: Mapping[str, Any]
+    ) -> None:
+        super().__init__(nodes, wait)
+        self.kafka = dict(kafka)
+        """Options for a client: ``KafkaProducer(**cluster.kafka)``. Bootstraps at node 1."""
+
+    def leader_of(self, topic: str, partition: int = 0) -> int:
+        """The node that leads a partition, as node 1 sees it; -1 if none does.
+
+        Raises:
+            BrokerError: no such topic or partition."""
+        return int(self._partition(topic, partition)["leader_id"])
+
+    def in_sync(self, topic: str, partition: int = 0) -> list[int]:
+        """The nodes in sync with the partition's leader (the ISR), sorted."""
+        return sorted(map(int, self._partition(topic, partition)["isr_nodes"]))
+
+    def _partition(self, topic: str, partition: int) -> dict[str, Any]:
+        from kafka import KafkaAdminClient
+
+        with KafkaAdminClient(**self.kafka) as admin:
+            for found in admin.describe_topics([topic]):
+                for row in found["partitions"]:
+                    if row["partition_index"] == partition:
+                        return row
+        raise BrokerError(f"Node 1 knows no partition {partition} of topic {topic!r}.")
+
+
+class RabbitMQCluster(Cluster):
+    """Three RabbitMQ nodes, without the management plugin: they start and stop faster."""
+
+    def __init__(
+        self,
+        nodes: Mapping[int, Node],
+        wait: Callable[[], None],
+        urls: Mapping[int, str],
+        ctl: Callable[..., str],
+    ) -> None:
+        super().__init__(nodes, wait)
+        self._urls = dict(urls)
+        self._ctl = ctl
+
+    def rabbitmq(self, number: int) -> pika.URLParameters:
+        """How to connect to one node: ``pika.BlockingConnection(cluster.rabbitmq(1))``."""
+        self._node(number)
+        return pika.URLParameters(self._urls[number])
+
+    def leader_of(self, queue: str) -> int:
+        """The node that leads a queue (a classic queue's home node); -1 if no such queue is known."""
+        asked = next((n for n in self.running()), None)
+        if asked is None:
+            raise BrokerError("No node of the RabbitMQ cluster runs. `cluster.heal()` starts them.")
+        listing = self._ctl(
+            asked, "list_queues", "name", "leader", "--formatter", "json", "--silent"
+        )
+        for row in json.loads(listing):
+            if row["name"] == queue and row["leader"]:
+                return int(str(row["leader"]).split("@")[0][-1])
+        return -1

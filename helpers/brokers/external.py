@@ -1,0 +1,110 @@
+"""Brokers that somebody else runs: nothing is started, nothing is stopped, nothing global is touched.
+
+``KAFKA_BOOTSTRAP_SERVERS`` is ``host:port[,host:port]``. Security is added by the variables that
+``SECURITY`` lists. ``AMQP_URL`` is ``amqp://`` or ``amqps://``; pika reads its TLS options from there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from typing import Any
+
+import pika
+
+from .errors import BrokerError
+
+TIMEOUT_MS = 5000  # kafka-python's own default, 30 s of silence, is too long for a learner
+
+# environment variable → the option of kafka-python
+SECURITY = {
+    "KAFKA_SECURITY_PROTOCOL": "security_protocol",
+    "KAFKA_SASL_MECHANISM": "sasl_mechanism",
+    "KAFKA_SASL_USERNAME": "sasl_plain_username",
+    "KAFKA_SASL_PASSWORD": "sasl_plain_password",
+    "KAFKA_SSL_CAFILE": "ssl_cafile",
+    "KAFKA_SSL_CERTFILE": "ssl_certfile",
+    "KAFKA_SSL_KEYFILE": "ssl_keyfile",
+}
+
+
+def wanted() -> bool:
+    """Does the environment name a broker that somebody else runs?"""
+    return bool(os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or os.environ.get("AMQP_URL"))
+
+
+def kafka_options() -> dict[str, Any] | None:
+    """Options of a kafka-python client, or None where no Kafka is named.
+
+    Raises:
+        BrokerError: the address is no ``host:port`` list.
+    """
+    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip()
+    if not servers:
+        return None
+    for server in servers.split(","):
+        if not re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}\s*", server):
+            raise BrokerError(
+                f"KAFKA_BOOTSTRAP_SERVERS names {server.strip()!r}, but Kafka takes host:port, "
+                "without a scheme such as http://. Correct the variable and run this again."
+            )
+    security = {option: os.environ[v] for v, option in SECURITY.items() if os.environ.get(v)}
+    return {
+        "bootstrap_servers": servers.replace(" ", "").split(","),
+        "bootstrap_timeout_ms": TIMEOUT_MS,
+        **security,
+    }
+
+
+def rabbitmq_parameters() -> pika.URLParameters | None:
+    """pika's connection parameters, or None where no RabbitMQ is named.
+
+    ``AMQP_CAFILE`` names the certificate authority of an ``amqps://`` address, if it is a private one.
+
+    Raises:
+        BrokerError: the address is no AMQP URL.
+    """
+    url = os.environ.get("AMQP_URL", "").strip()
+    if not url:
+        return None
+    try:
+        if not url.startswith(("amqp://", "amqps://")):
+            raise ValueError("it does not begin with amqp:// or amqps://")
+        parameters = pika.URLParameters(url)
+    except Exception as error:
+        raise BrokerError(
+            f"AMQP_URL can't be read ({error}). It looks like amqp://user:password@host:5672/vhost, "
+            "with %2F for the vhost '/'. Correct the variable and run this again."
+        ) from error
+    if (authority := os.environ.get("AMQP_CAFILE")) and parameters.ssl_options:
+        context = ssl.create_default_context(cafile=authority)
+        parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+    return parameters
+
+
+def probe(kafka: dict[str, Any] | None, rabbitmq: pika.URLParameters | None) -> None:
+    """Reach what is named, once.
+
+    Raises:
+        BrokerError: it does not answer; with the address and the client's own reason.
+    """
+    if kafka:
+        from kafka import KafkaAdminClient
+
+        try:
+            KafkaAdminClient(**kafka).close()
+        except Exception as error:
+            raise BrokerError(
+                f"Kafka at {','.join(kafka['bootstrap_servers'])} (KAFKA_BOOTSTRAP_SERVERS) does not "
+                f"answer within {TIMEOUT_MS / 1000:.0f} s: {error}. Wrong address, port, password and "
+                "certificate all look like this; logging.getLogger('kafka') knows which it is."
+            ) from error
+    if rabbitmq:
+        try:
+            pika.BlockingConnection(rabbitmq).close()
+        except Exception as error:
+            raise BrokerError(
+                f"RabbitMQ at {rabbitmq.host}:{rabbitmq.port} (AMQP_URL) refuses the connection: "
+                f"{type(error).__name__} {error}. Check host, port, user, password and vhost."
+            ) from error

@@ -1,0 +1,289 @@
+"""RabbitMQ as native processes: where it is installed, its settings, its environment, when it is ready."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from .. import settings
+from ..progress import Progress
+from . import process
+from .errors import BrokerError
+
+PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
+USUAL_PLACES = (
+    "/usr/lib/rabbitmq",  # Debian, Ubuntu; /usr/sbin holds wrappers that refuse other users
+    "/opt/homebrew/opt/rabbitmq",
+    "/usr/local/opt/rabbitmq",
+)
+PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
+
+
+# --- installation -------------------------------------------------------------------------------
+
+
+def tree() -> Path:
+    """Where the course unpacks RabbitMQ's packages on a machine that has none installed."""
+    return settings.cache_dir() / "rabbitmq"
+
+
+def scripts() -> Path | None:
+    """The directory of ``rabbitmq-server`` and its tools, or None: installed first, then unpacked."""
+    for place in map(Path, USUAL_PLACES):
+        for folder in (place / "sbin", place / "bin"):
+            if (folder / "rabbitmq-server").exists():
+                return folder
+    found = shutil.which("rabbitmq-server")  # conda and other package managers
+    if found and not found.startswith("/usr/sbin"):
+        return Path(found).parent
+    unpacked = tree() / "root/usr/lib/rabbitmq/bin"
+    return unpacked if (tree() / "complete").is_file() else None
+
+
+def version() -> str:
+    """Which RabbitMQ that is, from the name of its library directory; ``unknown`` at worst."""
+    folder = scripts()
+    if folder is None:
+        return "none"
+    near = folder.resolve().parent
+    for place in (near, near / "lib", near.parent, near.parent / "lib"):
+        for path in sorted(place.glob("rabbitmq_server-*")) + [place]:
+            if match := re.search(r"rabbitmq(?:_server-|/)(\d+(?:\.\d+)+)", str(path)):
+                return match[1]
+    return "unknown"
+
+
+def install() -> None:
+    """Have a RabbitMQ: the machine's own, or Debian's and Ubuntu's packages unpacked without root.
+
+    Raises:
+        BrokerError: neither is to be had; with the one command that installs it.
+    """
+    if scripts():
+        return
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        raise BrokerError(
+            "RabbitMQ is not installed, and only Debian's and Ubuntu's packages can be unpacked by "
+            "the course itself. Install it (`brew install rabbitmq`, or `conda install -c "
+            "conda-forge rabbitmq-server`) and run this again, or use Docker."
+        )
+    shutil.rmtree(tree(), ignore_errors=True)
+    with Progress("Fetching RabbitMQ: package lists") as progress:
+        _unpack(progress)
+    (tree() / "complete").touch()
+
+
+def _unpack(progress: Progress) -> None:
+    """Use apt with a state of its own: no root, no lock, nothing of the system's changed."""
+    apt, debs, root = tree() / "apt", tree() / "debs", tree() / "root"
+    for folder in (apt / "lists/partial", apt / "cache/archives/partial", debs, root):
+        folder.mkdir(parents=True)
+    (apt / "status").touch()
+    options = [
+        f"Dir::State={apt}", f"Dir::State::Lists={apt}/lists", f"Dir::State::status={apt}/status",
+        f"Dir::Cache={apt}/cache", f"Dir::Log={apt}", "Debug::NoLocking=1", "APT::Sandbox::User=",
+        "Acquire::Languages=none", "APT::Update::Post-Invoke::=true",
+    ]  # fmt: skip
+    flags = [part for option in options for part in ("-o", option)]
+    _apt(["apt-get", *flags, "-qq", "update"], debs, check=False)  # a foreign source may be dead
+    progress.update("Fetching RabbitMQ: its packages")
+    relations = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+    listing = _apt(
+        ["apt-cache", *flags, "depends", "--recurse"]
+        + [f"--no-{relation}" for relation in relations]
+        + ["rabbitmq-server"],
+        debs,
+    )
+    names = sorted(set(re.findall(r"^(?:erlang-\S+|rabbitmq-server)$", listing, re.MULTILINE)))
+    _apt(["apt-get", *flags, "-qq", "download", *names], debs)
+    progress.update("Fetching RabbitMQ: unpacking")
+    for deb in sorted(debs.glob("*.deb")):
+        _apt(["dpkg", "-x", str(deb), str(root)], debs)
+    _relocate(root)
+    shutil.rmtree(apt)
+    shutil.rmtree(debs)
+
+
+def _apt(command: list[str], folder: Path, check: bool = True) -> str:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    if check and done.returncode:
+        raise BrokerError(
+            f"RabbitMQ's packages could not be fetched: `{command[0]} … {command[-1]}` ended with "
+            f"{done.returncode}:\n{done.stderr.strip()[-600:]}\nCheck the network and run "
+            "`python -m helpers install` again, or install rabbitmq-server yourself."
+        )
+    return done.stdout
+
+
+def _relocate(root: Path) -> None:
+    """Tell Erlang's start scripts where they are now: Debian writes the place into them."""
+    erlang = root / "usr/lib/erlang"
+    for script in [erlang / "bin/erl", erlang / "bin/start", *erlang.glob("erts-*/bin/erl")]:
+        text = script.read_text().replace("ROOTDIR=/usr/lib/erlang", f'ROOTDIR="{erlang}"')
+        script.write_text(text)
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def environment(folder: Path, nodename: str, ports: Mapping[str, int], home: Path) -> dict[str, str]:
+    """The environment of a node, or of a tool that talks to it: nothing of the system's is used.
+
+    ``ports`` has ``distribution`` and ``epmd``; ``home`` holds the Erlang cookie that nodes share."""
+    cookie = home / ".erlang.cookie"
+    if not cookie.is_file():
+        process.write(cookie, secrets.token_hex(16))
+        cookie.chmod(0o400)
+    unpacked = tree() / "root"
+    path = os.environ.get("PATH", "/usr/bin:/bin")
+    if scripts() and scripts().is_relative_to(unpacked):
+        path = f"{unpacked}/usr/bin:{path}"
+    loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+    return {
+        "PATH": path,
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "ERL_EPMD_PORT": str(ports["epmd"]),
+        "ERL_EPMD_ADDRESS": settings.HOST,
+        "RABBITMQ_NODENAME": nodename,
+        "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "data" / "feature_flags"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+        "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
+        "RABBITMQ_CTL_ERL_ARGS": loopback,
+    }
+
+
+def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[str, ...]) -> None:
+    """Write ``rabbitmq.conf`` and the list of plugins of one node."""
+    lines = {
+        "listeners.tcp.1": f"{settings.HOST}:{amqp}",
+        "vm_memory_high_watermark.absolute": "256MB",
+        "disk_free_limit.absolute": "50MB",
+        "raft.wal_max_size_bytes": "64000000",
+        "collect_statistics_interval": "1000",
+        "log.console.level": "info",
+        "cluster_partition_handling": "ignore",
+    }
+    if management:
+        lines["management.tcp.ip"] = settings.HOST
+        lines["management.tcp.port"] = str(management)
+    if peers:
+        lines["cluster_formation.peer_discovery_backend"] = "classic_config"
+        for number, peer in enumerate(peers, 1):
+            lines[f"cluster_formation.classic_config.nodes.{number}"] = peer
+    process.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
+    plugins = PLUGINS if management else tuple(p for p in PLUGINS if p != "rabbitmq_management")
+    process.write(folder / "enabled_plugins", f"[{','.join(plugins)}].\n")
+
+
+# --- nodes --------------------------------------------------------------------------------------
+
+
+def epmd(run: Path, port: int) -> process.Node:
+    """Erlang's port mapper, one for all nodes of a run, so that no node's death takes it along."""
+
+    def command() -> tuple[list, dict]:
+        folder = run / "epmd"
+        env = environment(folder, "epmd@localhost", {"epmd": port, "distribution": 0}, run / "home")
+        program = shutil.which("epmd", path=env["PATH"]) or _bundled_epmd()
+        return [program, "-port", str(port), "-address", settings.HOST], env
+
+    return process.Node("epmd", run / "epmd", command, main="epmd")
+
+
+def _bundled_epmd() -> str:
+    found = [*(tree() / "root/usr/lib/erlang").glob("erts-*/bin/epmd")]
+    if not found:
+        raise BrokerError(
+            "Erlang's port mapper `epmd` is not on the PATH, although RabbitMQ is installed. "
+            "Install Erlang as your package manager has it, and run this again."
+        )
+    return str(found[0])
+
+
+def node(
+    name: str,
+    folder: Path,
+    nodename: str,
+    amqp: int,
+    ports: Mapping[str, int],
+    home: Path,
+    management: int | None = None,
+    peers: tuple[str, ...] = (),
+) -> process.Node:
+    """A RabbitMQ node: alone, or (with ``peers``) one that forms a cluster with them."""
+
+    def command() -> tuple[list, dict]:
+        where = scripts()
+        if where is None:
+            raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
+        _check_data(folder / "data")
+        write_config(folder, amqp, management, peers)
+        return [where / "rabbitmq-server"], environment(folder, nodename, ports, home)
+
+    return process.Node(name, folder, command, main="beam.smp")
+
+
+def _check_data(data: Path) -> None:
+    note = data / "version"
+    now = version()
+    if note.is_file() and note.read_text() != now:
+        raise BrokerError(
+            f"The data in {data} was written by RabbitMQ {note.read_text()}, and this is {now}. "
+            "`python -m helpers down --delete-data` starts afresh."
+        )
+    process.write(note, now)
+
+
+def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 60) -> str:
+    """Run ``rabbitmqctl`` for a node and return what it prints.
+
+    Raises:
+        BrokerError: it failed, with its own words.
+    """
+    command = [str(scripts() / "rabbitmqctl"), *arguments]
+    done = subprocess.run(
+        command,
+        env=dict(node_environment),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        raise BrokerError(f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stderr.strip()[-600:]}")
+    return done.stdout
+
+
+# --- readiness ----------------------------------------------------------------------------------
+
+
+def answers(port: int) -> bool:
+    """Does a RabbitMQ on the port answer the AMQP protocol header with ``connection.start``?"""
+    try:
+        with socket.create_connection((settings.HOST, port), timeout=1) as connection:
+            connection.settimeout(2)
+            connection.sendall(PROTOCOL_HEADER)
+            reply = connection.recv(11)
+    except OSError:
+        return False
+    return reply[:3] == b"\x01\x00\x00" and reply[7:11] == b"\x00\x0a\x00\x0a"

@@ -1,0 +1,72 @@
+"""Say what takes long: nothing for two seconds, then what, how far and for how long."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+
+PATIENCE = 2.0  # seconds of silence before the first word
+
+
+class Progress:
+    """A line that keeps saying what is going on, once that takes longer than two seconds.
+
+    In a terminal and in a notebook the line is rewritten in place, and gone at the end; in a log
+    file there is a new line every ten seconds. Use it as a context manager; ``update`` changes the
+    words at any time, from any thread.
+
+    >>> with Progress("Fetching Kafka") as progress:
+    ...     progress.update("Fetching Kafka: 12 of 46 files")
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._width = 0
+        self._started = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="progress", daemon=True)
+
+    def __enter__(self) -> Progress:
+        self._started = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self._width:
+            self._write("\r" + " " * self._width + "\r")
+
+    def update(self, what: str) -> None:
+        """Change what is said from now on."""
+        self._what = what
+
+    def _tell(self) -> None:
+        rewrites = _in_notebook() or sys.stdout.isatty()
+        if self._ended.wait(PATIENCE):
+            return
+        while True:
+            line = f"{self._what} … {time.monotonic() - self._started:.0f} s"
+            if rewrites:
+                self._write("\r" + line.ljust(self._width))
+                self._width = max(self._width, len(line))
+            else:
+                self._write(line + "\n")
+            if self._ended.wait(1.0 if rewrites else 10.0):
+                return
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
