@@ -182,7 +182,7 @@ def down(delete_data: bool = False) -> list[str]:
         if alive:
             with Progress(f"Stopping {_listed([node.name for node in alive])}"):
                 with ThreadPoolExecutor(len(alive)) as pool:
-                    list(pool.map(process.Node.stop, alive))
+                    list(pool.map(_end, alive))
         port_mapper.kill()
         if delete_data:
             for node in nodes:
@@ -211,6 +211,14 @@ def status() -> list[dict[str, str]]:
                 }
             )
     return rows
+
+
+def _end(node: process.Node) -> None:
+    """Cleanly for the two whose data is kept; a cluster's data is not, and it ends at once."""
+    if node.name in ("kafka", "rabbitmq"):
+        node.stop()
+    else:
+        node.kill()
 
 
 # --- three nodes of each ------------------------------------------------------------------------

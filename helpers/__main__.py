@@ -1,0 +1,101 @@
+"""The command line: ``python -m helpers up``, and what else ``python -m helpers --help`` lists."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from . import brokers, settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit status: 0 for success, 1 for a failure that is explained."""
+    chosen = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return chosen.run(chosen) or 0
+    except (brokers.BrokerError, settings.SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. `python -m helpers up` goes on from here.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("install", _install, "Obtain the brokers, if this machine has them not.")
+    add("up", _up, "Start Kafka and RabbitMQ, or find them running.")
+    down = add("down", _down, "Stop every broker that the course started.")
+    down.add_argument(
+        "--delete-data", action="store_true", help="also delete what they have stored"
+    )
+    add("status", _status, "List the brokers that run.")
+    add("doctor", _doctor, "Check this machine, and name the remedy for what it lacks.")
+    add("scorecard", _scorecard, "Print the table of claims and verdicts.")
+    add("lab", _lab, "Open the learner's workbook in JupyterLab.")
+    refresh = add("refresh", _refresh, "Run notebooks again and store their outputs.")
+    refresh.add_argument("notebooks", nargs="*", help="which; all if none is named")
+    return parser
+
+
+def _install(_: argparse.Namespace) -> None:
+    if settings.forced_backend() in (None, "native"):
+        brokers.native.install(brokers.BOTH)
+
+
+def _up(_: argparse.Namespace) -> None:
+    brokers.up()
+    _status(_)
+
+
+def _down(chosen: argparse.Namespace) -> None:
+    ended = brokers.down(delete_data=chosen.delete_data)
+    print(f"Stopped: {', '.join(ended)}." if ended else "Nothing was running.")
+
+
+def _status(_: argparse.Namespace) -> None:
+    rows = brokers.status()
+    for row in rows:
+        print(f"{row['name']:12} {row['state']:8} {row['address']:22} {row['memory']:>8}  {row['backend']}")
+    if not rows:
+        print("No broker is running. `python -m helpers up` starts them.")
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from . import doctor
+
+    return doctor.main()
+
+
+def _scorecard(_: argparse.Namespace) -> None:
+    from . import claims
+
+    print(claims.scorecard(settings.CHECKOUT / "notebooks"))
+
+
+def _lab(_: argparse.Namespace) -> int:
+    from . import lab
+
+    return lab.main()
+
+
+def _refresh(chosen: argparse.Namespace) -> int:
+    from . import refresh
+
+    return refresh.main(chosen.notebooks)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
