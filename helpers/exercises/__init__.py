@@ -1,16 +1,22 @@
-"""Exercises: ``check`` runs a learner's answer on live brokers and says, in one line, how it went."""
+"""Exercises: ``check`` runs a learner's answer on live brokers and says in one line how it went."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-Grader = Callable[[Any], str]
+TIME_LIMIT = 30  # seconds
+
+Grader = Callable[..., str]
 _graders: dict[str, Grader] = {}
 
 
-class Wrong(Exception):  # noqa: N818  (read aloud: raise Wrong("…", hint="…"))
+class Wrong(Exception):  # noqa: N818 (read aloud: raise Wrong("…", hint="…"))
     """What an answer got wrong, and what to think about next."""
 
     def __init__(self, what: str, hint: str) -> None:
@@ -18,9 +24,16 @@ class Wrong(Exception):  # noqa: N818  (read aloud: raise Wrong("…", hint="…
         self.hint = hint
 
 
+class _OutOfTime(BaseException):
+    """Not an Exception, so that a learner's ``except Exception`` does not swallow it."""
+
+
 def grader(exercise: str) -> Callable[[Grader], Grader]:
-    """Register a function as the grader of an exercise: it takes the answer, returns what was
-    achieved in one line, or raises ``Wrong``."""
+    """Register a function as the grader of an exercise.
+
+    It takes the answer, and what else ``check`` was given, by keyword. It returns one line on what
+    was achieved, or raises ``Wrong``. The line must be the same on every run.
+    """
 
     def register(function: Grader) -> Grader:
         _graders[exercise] = function
@@ -29,39 +42,88 @@ def grader(exercise: str) -> Callable[[Grader], Grader]:
     return register
 
 
-def check(exercise: str, answer: Any) -> None:
+def check(exercise: str, answer: Any, **context: Any) -> None:
     """Grade an answer and print one line, and a hint if it is not right yet. Never a traceback.
 
     Args:
         exercise: its number, as ``"3.1"``: the first of chapter 3.
-        answer: what the task asks for, often a function, which is then run under faults.
+        answer: what the task asks for, often a function, which is then run under faults. It has 30
+            seconds.
+        context: what the grader needs besides, as ``brokers=brokers``.
 
     Raises:
         LookupError: there is no such exercise.
+
+    Example:
+        >>> check("3.1", my_consumer, brokers=brokers)  # doctest: +SKIP
+        ✔ Exercise 3.1: all 20 orders handled once, in spite of a crash.
     """
     grade = _find(exercise)
+    print(_verdict(exercise, grade, answer, context))
+
+
+def _verdict(exercise: str, grade: Grader, answer: Any, context: dict[str, Any]) -> str:
+    if answer is None or answer is ...:
+        return _not_attempted(exercise)
     try:
-        said = grade(answer) if answer not in (None, ...) else None
+        with _time_limit(TIME_LIMIT):
+            return f"✔ Exercise {exercise}: {grade(answer, **context)}"
     except NotImplementedError:
-        said = None
+        return _not_attempted(exercise)
     except Wrong as wrong:
-        print(f"✘ Exercise {exercise}: {wrong}\n  Hint: {wrong.hint}")
-        return
+        said, hint = str(wrong), wrong.hint
+    except _OutOfTime:
+        said = f"your code was still running after {TIME_LIMIT} s and was stopped."
+        hint = "give every wait for a message a deadline, and leave the loop when it has passed."
     except Exception as error:
-        print(
-            f"✘ Exercise {exercise}: your code raised {type(error).__name__}: {error}\n"
-            "  Hint: call it yourself in a cell of its own to see where."
-        )
+        reason = str(error).strip().partition("\n")[0]
+        said = f"{_place(answer, error)} raised {type(error).__name__}: {reason}"
+        hint = "call it in a cell of its own to see the whole traceback."
+    return f"✘ Exercise {exercise}: {said}\n  Hint: {hint}"
+
+
+def _not_attempted(exercise: str) -> str:
+    return f"… Exercise {exercise}: not attempted yet."
+
+
+def _place(answer: Any, error: Exception) -> str:
+    """Where in the learner's code an error arose, if it is a function."""
+    code = getattr(answer, "__code__", None)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if code is not None and frame.filename == code.co_filename:
+            return f"line {frame.lineno} of your cell, in {frame.name}(),"
+    return "your code"
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Stop the code inside after so many seconds. Signals reach the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
-    print(f"✔ Exercise {exercise}: {said}" if said else f"… Exercise {exercise}: not attempted yet")
+
+    def stop(*_: object) -> None:
+        raise _OutOfTime
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _find(exercise: str) -> Grader:
-    chapter = exercise.split(".")[0]
+    chapter = exercise.partition(".")[0]
+    module = f"{__name__}.chapter_{chapter:0>2}"
     try:
-        importlib.import_module(f"{__name__}.chapter_{int(chapter):02d}")
-        return _graders[exercise]
-    except (ValueError, ModuleNotFoundError, KeyError):
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+    if exercise not in _graders:
         raise LookupError(
             f"There is no exercise {exercise!r}. Its number stands in its heading, as in '3.1'."
-        ) from None
+        )
+    return _graders[exercise]
