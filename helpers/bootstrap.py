@@ -1,8 +1,8 @@
 """Makes ``.venv`` with everything in requirements.txt, from nothing but Python 3.11 or newer.
 
-``make`` runs this before anything else, as a plain script: standard library only. A second run sees by
-a stamp that nothing changed, and ends at once. A run that was interrupted, at whatever moment, is
-made good by the next one; only an environment that was made here is ever deleted.
+``make`` runs this before anything else, as a plain script: standard library only. A second run sees
+by a stamp that nothing changed, and ends at once. A run that was interrupted, at whatever moment,
+is made good by the next one; only an environment that was made here is ever deleted.
 """
 
 # Read by older Pythons too, which then look for a newer one: no newer syntax, and no imports of the
@@ -62,7 +62,8 @@ def _hand_over() -> int:
         if path and subprocess.run(probe, stderr=subprocess.DEVNULL).returncode == 0:
             os.execv(path, [path, *sys.argv])
     print(
-        "The course needs Python 3.11 or newer, and python3 is {}.{}. Install one and run this again:\n"
+        "The course needs Python 3.11 or newer, and python3 is {}.{}. Install one, and run this "
+        "again:\n"
         "  Debian, Ubuntu:  sudo apt install python3.11   (or a newer release of the system)\n"
         "  Fedora, RHEL:    sudo dnf install python3.12\n"
         "  macOS:           brew install python@3.13".format(*sys.version_info),
@@ -185,8 +186,8 @@ def _bring_pip(progress, lock: int) -> None:
             wheel = next((root / "usr/share/python-wheels").glob("pip-*.whl"))
         except (debian.AptError, StopIteration) as error:
             raise BootstrapError(
-                f"This Python has no ensurepip, so its environments have no pip, and Debian's "
-                f"package of it could not be fetched either: {error}\nInstall it and run this again:\n"
+                "This Python has no ensurepip, so its environments have no pip, and Debian's "
+                f"package of it could not be fetched: {error}\nInstall it and run this again:\n"
                 "  Debian, Ubuntu:  sudo apt install python3-venv"
             ) from error
         _run([f"{wheel}/pip", "install", "--no-index", str(wheel)], lock, PYTHON)
@@ -199,7 +200,7 @@ def _install(lock: int, before: dict, ours: bool) -> None:
     """
     from progress import Progress
 
-    # Python compiles what is used when it is first used: 20 s sooner done, Lab's first start 0.5 s later.
+    # Python compiles what is used on first use: done 20 s sooner, Lab's first start 0.5 s later.
     command = [str(PYTHON), "-m", "pip", "install", "--no-input", "--no-compile"]
     expected, fetched, tail, changing = _expected(), 0, [], False
     with Progress("Fetching packages") as progress, subprocess.Popen(
@@ -245,7 +246,7 @@ def _run(arguments: list, lock: int, python: object = sys.executable) -> None:
     done = subprocess.run(
         [str(python), *arguments], cwd=str(ROOT), env=_environment(), pass_fds=[lock],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
     )  # fmt: skip
     if done.returncode:
         raise BootstrapError(

@@ -1,7 +1,7 @@
 """Debian's and Ubuntu's packages for an ordinary user: fetched and unpacked, never installed.
 
-apt runs with a state of its own, so it needs no root and no lock and changes nothing of the system's.
-Standard library only: ``bootstrap.py`` uses this before anything is installed.
+apt runs with a state of its own: no root, no lock, nothing of the system's is changed. Standard
+library only: ``bootstrap.py`` uses this before anything is installed.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ def unpack(package: str, root: Path, say: Callable[[str], None], also: str | Non
 def _apt(work: Path, command: list[str], check: bool = True) -> str:
     """Run an apt command with everything it reads and writes below ``work``."""
     options = [
-        f"Dir::State={work}", f"Dir::State::Lists={work}/lists", f"Dir::State::status={work}/status",
-        f"Dir::Cache={work}/cache", f"Dir::Log={work}", "Debug::NoLocking=1", "APT::Sandbox::User=",
-        "Acquire::Languages=none", "APT::Update::Post-Invoke::=true",
+        f"Dir::State={work}", f"Dir::State::Lists={work}/lists",
+        f"Dir::State::status={work}/status", f"Dir::Cache={work}/cache", f"Dir::Log={work}",
+        "Debug::NoLocking=1", "APT::Sandbox::User=", "Acquire::Languages=none",
+        "APT::Update::Post-Invoke::=true",
     ]  # fmt: skip
     flags = [part for option in options for part in ("-o", option)]
     return _run([command[0], *flags, *command[1:]], work / "debs", check)

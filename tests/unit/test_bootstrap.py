@@ -62,9 +62,7 @@ class Checkout:
         )
 
     def start(self) -> subprocess.Popen:
-        return subprocess.Popen(
-            self.command(), stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        return subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, start_new_session=True)
 
     def installed(self) -> str:
         """The version of the requirement that the environment has."""
