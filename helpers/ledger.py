@@ -147,6 +147,12 @@ class Ledger:
         with self._lock:
             return sorted(self._deliveries, key=_natural) or ["all"]
 
+    @property
+    def deliveries(self) -> int:
+        """How many deliveries have been noted so far, of all subscriptions together."""
+        with self._lock:
+            return sum(map(len, self._deliveries.values()))
+
     def count(self, subscription: str | None = None) -> Counts:
         """What the recorded events add up to.
 
@@ -181,11 +187,15 @@ class Ledger:
                 unexpected=sum(n for message, n in beyond.items() if not stored[message]),
             )
 
-    def sequence(self, subscription: str | None = None) -> list[Hashable]:
-        """The ids in the order in which they were read, by whichever consumer."""
+    def log(self, subscription: str | None = None) -> list[tuple[str, Hashable]]:
+        """Each delivery as consumer and id, in the order in which they were read."""
         subscription = self._chosen(subscription)
         with self._lock:
-            return [message for _, message in self._deliveries.get(subscription, [])]
+            return list(self._deliveries.get(subscription, []))
+
+    def sequence(self, subscription: str | None = None) -> list[Hashable]:
+        """The ids in the order in which they were read, by whichever consumer."""
+        return [message for _, message in self.log(subscription)]
 
     def by_consumer(self, subscription: str | None = None) -> dict[str, list[Hashable]]:
         """The ids that each consumer read, in order; consumers sorted by name."""

@@ -62,11 +62,12 @@ class Brokers:
         return f"Brokers({' and '.join(known)}, {self.backend})"
 
 
-def up(*names: str) -> Brokers:
+def up(*names: str, quiet: bool = False) -> Brokers:
     """Have brokers running, and say how to reach them. As often as you like: what runs is kept.
 
     Args:
         names: ``"kafka"``, ``"rabbitmq"`` or both; both if none is given.
+        quiet: do not print that they are up.
 
     Raises:
         BrokerError: they can't be had; the text says why and what to do.
@@ -77,7 +78,8 @@ def up(*names: str) -> Brokers:
     _quieten_clients()
     backend = _backend()
     found = _external(names) if backend is external else _own(backend, names)
-    print(" and ".join(SPOKEN[name] for name in BOTH if name in names), _be(names), "up.")
+    if not quiet:
+        print(" and ".join(SPOKEN[name] for name in BOTH if name in names), _be(names), "up.")
     return found
 
 
