@@ -1,13 +1,53 @@
 # Two commands matter: `make lab` and `make test`. Each target hands over to Python at once.
-.POSIX:
+
 PYTHON = .venv/bin/python
 UV = uv==0.13.9
+NBVAL = --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-sanitize-with tests/sanitize.cfg \
+	-n 2 --dist loadscope
+NOTEBOOKS =
 
-setup:
+.PHONY: help environment setup lab test refresh down doctor bench lock
+
+help:
+	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
+	@echo 'make test      run all tests: helpers, brokers, exercises, and every notebook, twice'
+	@echo 'make down      stop the brokers; what they stored is kept'
+	@echo 'make doctor    check this machine, and name what it lacks'
+	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'
+	@echo 'make bench     measure how fast the brokers start, fail over and stop'
+	@echo 'make setup     set up the environment and obtain the brokers'
+	@echo 'make lock      bring requirements.lock up to date with requirements.txt'
+
+environment:
+	@command -v python3 >/dev/null || { echo 'The course needs Python 3.11 or newer: install python3.'; exit 1; }
 	@python3 helpers/bootstrap.py
 
-# Works out requirements.lock afresh from requirements.txt, for Python 3.11 and newer on Linux and macOS.
-lock: setup
+setup: environment
+	@$(PYTHON) -m helpers install
+
+lab: setup
+	@$(PYTHON) -m helpers lab
+
+test: setup
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m pytest tests
+	$(PYTHON) -m pytest $(NBVAL) notebooks
+	$(PYTHON) -m pytest $(NBVAL) --reverse notebooks
+
+refresh: setup
+	@$(PYTHON) -m helpers refresh $(NOTEBOOKS)
+
+down: environment
+	@$(PYTHON) -m helpers down
+
+doctor: environment
+	@$(PYTHON) -m helpers doctor
+
+bench: setup
+	@$(PYTHON) -m tests.bench
+
+lock: environment
 	@$(PYTHON) -m pip install --quiet --upgrade --target .venv/uv $(UV)
 	@grep -v '^-' requirements.txt | .venv/uv/bin/uv pip compile --quiet --universal --upgrade \
 		--python-version 3.11 --no-annotate --custom-compile-command 'make lock' \

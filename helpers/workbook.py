@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCE = CHECKOUT / "notebooks"
 WORKBOOK = CHECKOUT / "workbook"
 STATE = ".course.json"
-NOT_COPIED = {"__pycache__"}  # and whatever begins with a dot
+NOT_COPIED = {"__pycache__", "conftest.py"}  # and whatever begins with a dot
 
 
 @dataclass
