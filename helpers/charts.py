@@ -1,0 +1,245 @@
+"""The course's figures, all in one style. Each is drawn from what a ledger or a broker reported.
+
+Every function returns a matplotlib figure: as a cell's last expression it is shown once. The
+colours are Okabe and Ito's, which colour-blind readers can tell apart, and nothing is said by
+colour alone.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .ledger import Ledger, inversions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, FAINT, GRID = "#222222", "#767676", "#E2E2E2"
+WIDTH = 8.0  # inches
+
+
+def deliveries(
+    panels: Mapping[str, Ledger | Mapping[str, Sequence[Hashable]]], title: str
+) -> Figure:
+    """Who got which message: a row for each consumer, a dot for each delivery.
+
+    A message that its subscription had before is a ring. The number at the end of a row counts all.
+
+    Args:
+        panels: what stands above each panel, and the ledger to draw in it. Consumers and their ids
+            in a plain mapping do as well; then each consumer is a subscription of its own.
+        title: the finding, as a sentence.
+    """
+    logs = {name: _rows(source) for name, source in panels.items()}
+    dots = [dot for rows in logs.values() for row in rows.values() for dot in row]
+    messages = sorted({message for message, _ in dots})
+    place = {message: n for n, message in enumerate(messages)}
+    tallest = max(len(rows) for rows in logs.values())
+    size = min(8.0, 640 / (len(logs) * max(1, len(messages))))
+    with _figure(title, 1.35 + 0.36 * tallest, columns=len(logs)) as (figure, axes):
+        for ax, (name, rows) in zip(axes, logs.items(), strict=True):
+            ax.set_title(name)
+            ax.annotate("read", (1.02, 1.0), xycoords="axes fraction", color=FAINT, fontsize=9)
+            for y, row in enumerate(rows.values()):
+                colour = COLOURS[y % len(COLOURS)]
+                ax.axhline(y, color=GRID, linewidth=1, zorder=0)
+                for message, repeat in row:
+                    face = "white" if repeat else colour
+                    style = {
+                        "color": colour,
+                        "markerfacecolor": face,
+                        "markeredgewidth": size / 4.5,
+                    }
+                    ax.plot(place[message], y, "o", markersize=size, clip_on=False, **style)
+                ax.text(1.02, y, str(len(row)), transform=ax.get_yaxis_transform(), va="center")
+            ax.set_yticks(range(len(rows)), rows)
+            ax.set_ylim(tallest - 0.5, -0.5)
+            step = max(1, -(-len(messages) // 12))
+            ax.set_xticks(range(0, len(messages), step), map(str, messages[::step]), fontsize=8)
+            ax.set_xlim(-0.7, len(messages) - 0.3)
+            again = any(repeat for _, repeat in dots)
+            ax.set_xlabel("message (ring: delivered again)" if again else "message")
+            ax.spines["left"].set_visible(False)
+            ax.tick_params(length=0)
+    return figure
+
+
+def counts(ledgers: Iterable[Ledger], title: str) -> Figure:
+    """What became of the messages: read, lost, duplicated and unknown, a row for each ledger.
+
+    Args:
+        ledgers: the arms of an experiment, all finished. One with several subscriptions has a row
+            for each.
+        title: the finding, as a sentence.
+    """
+    table = Ledger.table(*ledgers)
+    columns = ("read", "lost", "duplicated", "unknown")
+    longest = max(1, int(table[list(columns)].to_numpy().max()))
+    height = 1.15 + 0.38 * len(table)
+    with _figure(title, height, columns=len(columns), share_rows=True) as (figure, axes):
+        for ax, column, colour in zip(axes, columns, COLOURS, strict=False):
+            ax.set_title(column)
+            bars = ax.barh(range(len(table)), table[column], height=0.62, color=colour)
+            ax.bar_label(bars, padding=3)
+            ax.set_xlim(0, longest * 1.3)
+            ax.set_xticks([])
+            ax.spines["bottom"].set_visible(False)
+            ax.tick_params(length=0)
+        axes[0].set_xlabel("messages", loc="left")
+        axes[0].set_yticks(range(len(table)), table.index)
+        axes[0].set_ylim(len(table) - 0.5, -0.5)
+    return figure
+
+
+def order(sequences: Mapping[str, Sequence[int]], title: str) -> Figure:
+    """In which order messages arrived: each panel rises steadily if it was the order of sending.
+
+    Args:
+        sequences: a name for each arm, and its message numbers as they arrived. Numbers are in the
+            order of sending.
+        title: the finding, as a sentence.
+    """
+    highest = max(max(numbers) for numbers in sequences.values())
+    with _figure(title, 3.2, columns=len(sequences), share_rows=True) as (figure, axes):
+        for ax, (name, numbers) in zip(axes, sequences.items(), strict=True):
+            pairs = inversions(numbers)
+            colour = COLOURS[1] if pairs else COLOURS[0]
+            ax.set_title(textwrap.fill(name, 90 // len(sequences)), pad=20)
+            found = "1 inversion" if pairs == 1 else f"{pairs} inversions"
+            bold = {"color": colour, "fontweight": "bold"}
+            ax.annotate(found, (0, 1), (0, 7), "axes fraction", textcoords="offset points", **bold)
+            ax.plot(range(1, len(numbers) + 1), numbers, "o-", color=colour, markersize=4.5)
+            ax.set_xlim(0.2, max(len(numbers), 2) + 0.8)
+            ax.set_ylim(0, highest * 1.06)
+            ax.set_xlabel("place of arrival")
+            ax.grid(axis="y", color=GRID)
+            ax.locator_params(integer=True, nbins=5)
+        axes[0].set_ylabel("message number")
+    return figure
+
+
+def ownership(steps: Mapping[str, Mapping[str, Iterable[int]]], title: str) -> Figure:
+    """Which member of a group owned which partition, step by step.
+
+    Args:
+        steps: what happened, in order, and the assignment after it: each member's partitions. A
+            member without any is listed as idle.
+        title: the finding, as a sentence.
+    """
+    owners = [
+        {partition: member for member, owned in step.items() for partition in owned}
+        for step in steps.values()
+    ]
+    members = list(dict.fromkeys(member for step in steps.values() for member in step))
+    colour = {member: COLOURS[n % len(COLOURS)] for n, member in enumerate(members)}
+    partitions = sorted({partition for owner in owners for partition in owner})
+    with _figure(title, 1.5 + 0.42 * len(partitions)) as (figure, (ax,)):
+        for y, partition in enumerate(partitions):
+            for start, end, member in _spans([owner.get(partition) for owner in owners]):
+                face = colour[member] if member else "#FFFFFF"
+                hatch = None if member else "///"
+                ax.barh(y, end - start - 0.05, 0.74, start + 0.025, facecolor=face, hatch=hatch)
+                middle = {"ha": "center", "va": "center", "color": _on(face)}
+                paper = {"facecolor": face, "linewidth": 0, "pad": 2}
+                ax.text((start + end) / 2, y, member or "nobody", bbox=paper, **middle)
+        idle = [[m for m, owned in step.items() if not list(owned)] for step in steps.values()]
+        labels = [
+            f"{step}\n(idle: {', '.join(waiting)})" if waiting else step
+            for step, waiting in zip(steps, idle, strict=True)
+        ]
+        ax.set_xlabel("step")
+        ax.set_xticks([n + 0.5 for n in range(len(steps))], labels)
+        ax.set_xlim(0, len(steps))
+        ax.set_yticks(range(len(partitions)), [f"partition {p}" for p in partitions])
+        ax.set_ylim(len(partitions) - 0.5, -0.5)
+        ax.tick_params(length=0)
+        ax.spines["left"].set_visible(False)
+    return figure
+
+
+# -- the style -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _figure(
+    title: str, height: float, columns: int = 1, share_rows: bool = False
+) -> Iterator[tuple[Figure, Sequence[Axes]]]:
+    """A figure of the course's style, closed afterwards so that only its cell shows it."""
+    import matplotlib.pyplot as plt
+
+    style = {
+        "figure.dpi": 110,
+        "figure.facecolor": "white",
+        "font.family": "DejaVu Sans",
+        "font.size": 9.5,
+        "text.color": INK,
+        "axes.labelcolor": FAINT,
+        "axes.labelsize": 9,
+        "axes.edgecolor": "#B0B0B0",
+        "axes.titlesize": 9.5,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "xtick.color": "#B0B0B0",
+        "ytick.color": "#B0B0B0",
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "lines.linewidth": 1.6,
+        "hatch.color": "#C8C8C8",
+    }
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(
+            1,
+            columns,
+            figsize=(WIDTH, height),
+            sharey=share_rows,
+            squeeze=False,
+            layout="constrained",
+        )
+        figure.get_layout_engine().set(w_pad=0.08, wspace=0.03)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        try:
+            yield figure, axes[0]
+        finally:
+            plt.close(figure)
+
+
+def _rows(
+    source: Ledger | Mapping[str, Sequence[Hashable]],
+) -> dict[str, list[tuple[Hashable, bool]]]:
+    """Each consumer's deliveries: the message, and whether its subscription had it before."""
+    rows: dict[str, list[tuple[Hashable, bool]]] = {}
+    if not isinstance(source, Ledger):
+        for consumer, messages in source.items():
+            rows[consumer] = [(m, m in messages[:n]) for n, m in enumerate(messages)]
+        return rows
+    for subscription in source.subscriptions:
+        rows |= {consumer: [] for consumer in source.by_consumer(subscription)}
+        seen: set[Hashable] = set()
+        for consumer, message in source.log(subscription):
+            rows[consumer].append((message, message in seen))
+            seen.add(message)
+    return rows
+
+
+def _spans(owners: Sequence[str | None]) -> list[tuple[int, int, str | None]]:
+    """Runs of the same owner: from which step, up to which, and who."""
+    spans: list[tuple[int, int, str | None]] = []
+    for step, owner in enumerate(owners):
+        if spans and spans[-1][2] == owner:
+            spans[-1] = (spans[-1][0], step + 1, owner)
+        else:
+            spans.append((step, step + 1, owner))
+    return spans
+
+
+def _on(background: str) -> str:
+    """The colour of text that is read on a background: the one of higher contrast."""
+    red, green, blue = (int(background[n : n + 2], 16) for n in (1, 3, 5))
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"

@@ -1,0 +1,160 @@
+"""Figures: drawn from ledgers, shown once, and the same text every time."""
+
+import io
+
+import matplotlib as mpl
+import pytest
+
+mpl.use("agg")
+from helpers import charts
+from helpers.ledger import Ledger, LedgerError
+
+
+def ledger(title="jobs", *, finished=True) -> Ledger:
+    """Two workers, six messages; message 3 comes twice, message 6 not at all."""
+    ledger = Ledger(title)
+    for number in range(1, 7):
+        ledger.attempt(number)
+        ledger.acknowledge(number)
+    for number in (1, 2, 3):
+        ledger.read(number, "worker-1")
+    for number in (3, 4, 5):
+        ledger.read(number, "worker-2")
+    ledger.join("worker-3")
+    if finished:
+        ledger.finish("test")
+    return ledger
+
+
+def texts(figure) -> list[str]:
+    """What can be read in a figure, in its order."""
+    figure.draw_without_rendering()
+    return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
+
+
+FIGURES = {
+    "deliveries": lambda: charts.deliveries({"a": ledger(), "b": ledger()}, title="t"),
+    "counts": lambda: charts.counts([ledger("one"), ledger("two")], title="t"),
+    "order": lambda: charts.order(
+        {name: [3, 1, 2] for name in ("RabbitMQ, one queue", "Kafka, one partition", "Kafka", "c")},
+        title="t",
+    ),
+    "ownership": lambda: charts.ownership(
+        {"start": {"a": [0, 1]}, "b joins": {"b": [1]}}, title="t"
+    ),
+}
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_a_figure_is_closed_and_its_text_is_stable(draw):
+    figure = draw()
+    assert mpl.pyplot.get_fignums() == []
+    assert repr(figure) == repr(draw())
+    assert figure.get_suptitle() == "t"
+
+
+def drawn(figure) -> list:
+    """Every text that is drawn. Of the labels of ticks, matplotlib keeps some that are not."""
+    found = [*figure.texts]
+    for axes in figure.axes:
+        titles = [child for child in axes.get_children() if isinstance(child, mpl.text.Text)]
+        ticks = [tick for axis in (axes.xaxis, axes.yaxis) for tick in axis._update_ticks()]
+        labels = [tick.label1 for tick in ticks if tick.label1.get_visible()]
+        found += [*titles, axes.xaxis.label, axes.yaxis.label, *labels]
+    return [text for text in found if text.get_text()]
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_nothing_is_cropped_and_no_texts_overlap(draw):
+    figure = draw()
+    figure.draw_without_rendering()
+    width, height = figure.canvas.get_width_height()
+    boxes = [(text.get_text(), text.get_window_extent()) for text in drawn(figure)]
+    assert len(boxes) > 5
+    for _, box in boxes:
+        assert box.x0 >= 0
+        assert box.x1 <= width
+        assert box.y0 >= 0
+        assert box.y1 <= height
+    for n, (text, box) in enumerate(boxes):
+        for other, other_box in boxes[n + 1 :]:
+            assert not box.overlaps(other_box), (text, other)
+
+
+def test_the_style_stays_inside(monkeypatch):
+    monkeypatch.setitem(mpl.rcParams, "font.size", 7.0)
+    FIGURES["order"]()
+    assert mpl.rcParams["font.size"] == 7.0
+
+
+def dots(axes) -> list[tuple[int, int, bool]]:
+    """Every delivery in a panel: message, row, and whether it is a ring."""
+    lines = [line for line in axes.lines if line.get_marker() == "o"]
+    return [
+        (line.get_xdata()[0] + 1, line.get_ydata()[0], line.get_markerfacecolor() == "white")
+        for line in lines
+    ]
+
+
+def test_deliveries_are_dots_and_repeats_are_rings():
+    (axes,) = charts.deliveries({"one": ledger()}, title="t").axes
+    first = [(1, 0, False), (2, 0, False), (3, 0, False)]
+    second = [(3, 1, True), (4, 1, False), (5, 1, False)]
+    assert dots(axes) == first + second
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["worker-1", "worker-2", "worker-3"]
+    assert axes.get_xlabel() == "message (ring: delivered again)"
+
+
+def test_a_copy_for_each_subscription_is_no_repeat():
+    both = Ledger("fanout")
+    for service in ("crm", "email"):
+        both.read(1, service, subscription=service)
+    both.finish("test")
+    (axes,) = charts.deliveries({"fanout": both}, title="t").axes
+    assert dots(axes) == [(1, 0, False), (1, 1, False)]
+
+
+def test_a_plain_mapping_does_as_well():
+    (axes,) = charts.deliveries({"one": {"crm": [1, 2, 1], "email": [1]}}, title="t").axes
+    assert dots(axes) == [(1, 0, False), (2, 0, False), (1, 0, True), (1, 1, False)]
+    assert "0" not in texts(axes.figure)
+
+
+def test_counts_are_written_at_the_bars():
+    figure = charts.counts([ledger("with a crash")], title="t")
+    written = {axes.get_title("left"): axes.texts[0].get_text() for axes in figure.axes}
+    assert written == {"read": "6", "lost": "1", "duplicated": "1", "unknown": "0"}
+    assert "with a crash" in texts(figure)
+
+
+def test_counts_of_an_unfinished_ledger_are_refused():
+    with pytest.raises(LedgerError, match="finished"):
+        charts.counts([ledger(finished=False)], title="t")
+
+
+def test_order_says_how_many_inversions():
+    said = texts(charts.order({"a": [1, 2, 3], "b": [2, 3, 1], "c": [2, 1, 3]}, title="t"))
+    assert {"0 inversions", "2 inversions", "1 inversion"} <= set(said)
+
+
+def test_ownership_merges_what_did_not_change():
+    steps = {
+        "start": {"ann": [0, 1]},
+        "ben joins": {"ann": [0], "ben": [1], "cat": []},
+        "ann dies": {"ben": [1], "cat": []},
+    }
+    figure = charts.ownership(steps, title="t")
+    said = texts(figure)
+    bars = sorted(
+        (bar.get_y(), round(bar.get_x()), round(bar.get_width())) for bar in figure.axes[0].patches
+    )
+    assert [bar[1:] for bar in bars] == [(0, 2), (2, 1), (0, 1), (1, 2)]
+    assert "nobody" in said
+    assert "ben joins\n(idle: cat)" in said
+
+
+def test_a_figure_can_be_saved():
+    buffer = io.BytesIO()
+    FIGURES["deliveries"]().savefig(buffer)
+    assert buffer.getvalue().startswith(b"\x89PNG")
