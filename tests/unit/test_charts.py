@@ -36,7 +36,10 @@ FIGURES = {
     "deliveries": lambda: charts.deliveries({"a": ledger(), "b": ledger()}, title="t"),
     "counts": lambda: charts.counts([ledger("one"), ledger("two")], title="t"),
     "order": lambda: charts.order(
-        {name: [3, 1, 2] for name in ("RabbitMQ, one queue", "Kafka, one partition", "Kafka", "c")},
+        {
+            name: [3, 1, 2]
+            for name in ("RabbitMQ, a long name", "Kafka, a long name", "c", "d", "e")
+        },
         title="t",
     ),
     "ownership": lambda: charts.ownership(
