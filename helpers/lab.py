@@ -1,8 +1,8 @@
 """``make lab``: the workbook brought up to date, the brokers starting, and JupyterLab open on it.
 
 This process becomes JupyterLab, so Ctrl-C, a closed terminal and a kill reach it as ever. The
-brokers start beside it in a session of their own. A shell waits for the end of this process, however
-it comes about, and then has the brokers stopped, if it was a lab that started them and no other lab
+brokers start beside it in a session of their own. A shell waits for the end of this process,
+however it comes about, and then has the brokers stopped, if a lab started them and no other lab
 is open.
 """
 
