@@ -1,0 +1,33 @@
+"""The grader of the front door: reading a ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ledger import Ledger
+from . import Wrong, grader
+
+
+@grader("0.1")
+def predict(prediction: Any) -> str:
+    """The pair (lost, duplicated) of a ledger that is made here and now."""
+    ledger = Ledger("exercise 0.1")
+    for number in (1, 2, 3):
+        ledger.attempt(number)
+        ledger.acknowledge(number)
+    for number in (1, 2, 2, 3, 3):
+        ledger.read(number)
+    ledger.finish("this is all that happens")
+    counts = ledger.count()
+    if not isinstance(prediction, tuple) or len(prediction) != 2:
+        raise Wrong("a pair of numbers was asked for.", "Write it as (lost, duplicated).")
+    if prediction[0] != counts.lost:
+        raise Wrong(
+            "that is not how many were lost.", "Lost: acknowledged, and not read even once."
+        )
+    if prediction[1] != counts.duplicated:
+        raise Wrong(
+            "that is not how many were duplicated.",
+            "Count the readings beyond the first of each message.",
+        )
+    return "nothing lost, two duplicated."

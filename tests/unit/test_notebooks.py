@@ -1,0 +1,154 @@
+"""The house rules of notebooks. Each test guards one, and names it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted(ROOT.glob("notebooks/**/*.ipynb"))
+CHAPTERS = [p for p in NOTEBOOKS if re.match(r"(0[1-9]|1[01])_", p.name)]
+SKELETON = [
+    "What you'll learn", "What you'll need", "Set up", "Your turn", "Clean up", "Recap",
+    "In production", "Next",
+]  # fmt: skip
+LONGEST_CELL = 20  # lines
+BANNED = {
+    r"^\s*for \w+ in consumer:": "an unbounded receive: give it a count and a deadline",
+    r"start_consuming\(": "an unbounded receive: use connection.sleep or process_data_events",
+    r"\btime\.sleep\(": "sleep as synchronisation: wait for a state with wait_until",
+    r";\s*$": "a trailing semicolon: nbval shows what it hides",
+    r"\binput\(": "input(): nothing answers it in a test",
+    r"^from \S+ import \*": "a star import",
+    r"sys\.path": "an edit of sys.path",
+    r"clear_output|display_id": "output that nbval can't compare",
+}
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.name)
+
+
+def cells(path: Path, kind: str) -> list[dict]:
+    return [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == kind]
+
+
+def text(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def prose(path: Path) -> str:
+    return "\n\n".join(map(text, cells(path, "markdown")))
+
+
+def tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
+def headings(path: Path, level: int) -> list[str]:
+    return re.findall(rf"^{'#' * level} (.+)$", prose(path), re.MULTILINE)
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+    assert CHAPTERS
+
+
+@every_notebook
+def test_names_are_two_digits_and_lower_case(path):
+    assert re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name)
+
+
+@every_notebook
+def test_one_title_and_it_comes_first(path):
+    assert len(headings(path, 1)) == 1
+    assert text(json.loads(path.read_text())["cells"][0]).startswith("# ")
+
+
+@every_chapter
+def test_sections_of_the_skeleton_in_order(path):
+    found = [heading for heading in headings(path, 2) if heading in SKELETON]
+    assert found == SKELETON
+
+
+@every_notebook
+def test_stored_outputs_are_there_and_without_errors(path):
+    for cell in cells(path, "code"):
+        assert cell["execution_count"], f"not run: {text(cell)[:60]}"
+        if "raises-exception" not in tags(cell):
+            assert all(o["output_type"] != "error" for o in cell["outputs"]), text(cell)[:60]
+
+
+@every_notebook
+def test_no_warnings_in_stored_outputs(path):
+    for cell in cells(path, "code"):
+        assert all(o.get("name") != "stderr" for o in cell["outputs"]), text(cell)[:60]
+
+
+@every_notebook
+def test_cells_are_short(path):
+    for cell in cells(path, "code"):
+        assert len(text(cell).splitlines()) <= LONGEST_CELL, text(cell)[:80]
+
+
+@every_notebook
+def test_nothing_banned(path):
+    for cell in cells(path, "code"):
+        for pattern, why in BANNED.items():
+            assert not re.search(pattern, text(cell), re.MULTILINE), f"{why}:\n{text(cell)}"
+
+
+@every_notebook
+def test_ignored_output_is_rare(path):
+    ignored = [cell for cell in cells(path, "code") if "nbval-ignore-output" in tags(cell)]
+    assert len(ignored) <= 2
+
+
+@every_notebook
+def test_links_and_images_lead_somewhere(path):
+    for image, target in re.findall(r"(!?)\[[^\]]*\]\(([^)#]+?)\)", prose(path)):
+        if not target.startswith(("http://", "https://")):
+            assert (path.parent / target).exists(), f"{image}{target}"
+
+
+@every_notebook
+def test_images_have_alt_text(path):
+    assert not re.search(r"!\[\s*\]\(", prose(path))
+
+
+@every_notebook
+def test_each_exercise_has_a_solution(path):
+    asked = re.findall(r"^### Exercise (\d+\.\d+)", prose(path), re.MULTILINE)
+    solved = [
+        found
+        for cell in cells(path, "code")
+        if "solution" in tags(cell)
+        for found in re.findall(r'check\("(\d+\.\d+)"', text(cell))
+    ]
+    assert solved == asked
+    for cell in cells(path, "code"):
+        if "solution" in tags(cell):
+            assert cell["metadata"]["jupyter"]["source_hidden"]
+
+
+@every_notebook
+def test_metadata_is_plain_and_ids_are_unique(path):
+    notebook = json.loads(path.read_text())
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    names = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(names)) == len(names)
+    assert not any("execution" in cell["metadata"] for cell in notebook["cells"])
+
+
+def test_readme_lists_every_notebook():
+    listed = re.findall(r"\]\((notebooks/[^)]+\.ipynb)\)", (ROOT / "README.md").read_text())
+    assert sorted(set(listed)) == [str(path.relative_to(ROOT)) for path in NOTEBOOKS]
+
+
+def test_the_scorecard_is_current():
+    from helpers import claims
+
+    page = (ROOT / "notebooks" / "SCORECARD.md").read_text()
+    assert claims.scorecard(ROOT / "notebooks") in page
