@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from .. import settings
+from .. import debian, settings
 from ..progress import Progress
 from . import process
 from .errors import BrokerError
@@ -67,60 +67,29 @@ def install() -> None:
     """
     if scripts():
         return
-    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+    if not debian.available():
         raise BrokerError(
             "RabbitMQ is not installed, and only Debian's and Ubuntu's packages can be unpacked by "
             "the course itself. Install it (`brew install rabbitmq`, or `conda install -c "
             "conda-forge rabbitmq-server`) and run this again, or use Docker."
         )
     shutil.rmtree(tree(), ignore_errors=True)
-    with Progress("Fetching RabbitMQ: package lists") as progress:
-        _unpack(progress)
-    (tree() / "complete").touch()
-
-
-def _unpack(progress: Progress) -> None:
-    """Use apt with a state of its own: no root, no lock, nothing of the system's changed."""
-    apt, debs, root = tree() / "apt", tree() / "debs", tree() / "root"
-    for folder in (apt / "lists/partial", apt / "cache/archives/partial", debs, root):
-        folder.mkdir(parents=True)
-    (apt / "status").touch()
-    options = [
-        f"Dir::State={apt}", f"Dir::State::Lists={apt}/lists", f"Dir::State::status={apt}/status",
-        f"Dir::Cache={apt}/cache", f"Dir::Log={apt}", "Debug::NoLocking=1", "APT::Sandbox::User=",
-        "Acquire::Languages=none", "APT::Update::Post-Invoke::=true",
-    ]  # fmt: skip
-    flags = [part for option in options for part in ("-o", option)]
-    _apt(["apt-get", *flags, "-qq", "update"], debs, check=False)  # a foreign source may be dead
-    progress.update("Fetching RabbitMQ: its packages")
-    relations = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
-    listing = _apt(
-        ["apt-cache", *flags, "depends", "--recurse"]
-        + [f"--no-{relation}" for relation in relations]
-        + ["rabbitmq-server"],
-        debs,
-    )
-    names = sorted(set(re.findall(r"^(?:erlang-\S+|rabbitmq-server)$", listing, re.MULTILINE)))
-    _apt(["apt-get", *flags, "-qq", "download", *names], debs)
-    progress.update("Fetching RabbitMQ: unpacking")
-    for deb in sorted(debs.glob("*.deb")):
-        _apt(["dpkg", "-x", str(deb), str(root)], debs)
+    root = tree() / "root"
+    with Progress("Fetching RabbitMQ") as progress:
+        try:
+            debian.unpack(
+                "rabbitmq-server",
+                root,
+                lambda what: progress.update(f"Fetching RabbitMQ: {what}"),
+                also=r"erlang-\S+",
+            )
+        except debian.AptError as error:
+            raise BrokerError(
+                f"RabbitMQ's packages could not be fetched: {error}\nCheck the network and run "
+                "`python -m helpers install` again, or install rabbitmq-server yourself."
+            ) from error
     _relocate(root)
-    shutil.rmtree(apt)
-    shutil.rmtree(debs)
-
-
-def _apt(command: list[str], folder: Path, check: bool = True) -> str:
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-    )
-    if check and done.returncode:
-        raise BrokerError(
-            f"RabbitMQ's packages could not be fetched: `{command[0]} … {command[-1]}` ended with "
-            f"{done.returncode}:\n{done.stderr.strip()[-600:]}\nCheck the network and run "
-            "`python -m helpers install` again, or install rabbitmq-server yourself."
-        )
-    return done.stdout
+    (tree() / "complete").touch()
 
 
 def _relocate(root: Path) -> None:
