@@ -123,9 +123,7 @@ class Registry:
         descriptors: list[int] = []
         try:
             for file in sorted(self._directory.glob("*.txt")):
-                if file == self._file:
-                    continue
-                with suppress(OSError):  # locked by its living owner, or gone since
+                with suppress(OSError):  # locked by its living owner, also by us; or gone since
                     descriptors.append(os.open(file, os.O_RDWR))
                     fcntl.flock(descriptors[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
                     files.append(file)

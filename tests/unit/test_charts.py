@@ -32,16 +32,11 @@ def texts(figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
 
 
+LONG_NAMES = ("RabbitMQ, one long name", "Kafka, one long name", "c", "d", "e")
 FIGURES = {
     "deliveries": lambda: charts.deliveries({"a": ledger(), "b": ledger()}, title="t"),
     "counts": lambda: charts.counts([ledger("one"), ledger("two")], title="t"),
-    "order": lambda: charts.order(
-        {
-            name: [3, 1, 2]
-            for name in ("RabbitMQ, a long name", "Kafka, a long name", "c", "d", "e")
-        },
-        title="t",
-    ),
+    "order": lambda: charts.order({name: [3, 1, 2] for name in LONG_NAMES}, title="t"),
     "ownership": lambda: charts.ownership(
         {"start": {"a": [0, 1]}, "b joins": {"b": [1]}}, title="t"
     ),
