@@ -90,7 +90,7 @@ def down(delete_data: bool = False) -> list[str]:
     for name in list(_in_use):
         _in_use.pop(name).close()
     ended = native.down(delete_data)
-    if compose.running() or settings.forced_backend() == "compose":
+    if compose.used() or settings.forced_backend() == "compose":
         ended += compose.down(delete_data)
     return ended
 
