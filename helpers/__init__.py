@@ -1,6 +1,7 @@
 """The course's helpers: plumbing only. What a chapter teaches is written out in its cells."""
 
 from .brokers import down, kafka_cluster, rabbitmq_cluster, status, up
+from .claims import verdict
 from .exercises import check
 from .ledger import Ledger, inversions
 from .names import clean_up, fresh
@@ -17,5 +18,6 @@ __all__ = [
     "rabbitmq_cluster",
     "status",
     "up",
+    "verdict",
     "wait_until",
 ]

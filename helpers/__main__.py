@@ -68,7 +68,9 @@ def _down(chosen: argparse.Namespace) -> None:
 def _status(_: argparse.Namespace) -> None:
     rows = brokers.status()
     for row in rows:
-        print(f"{row['name']:12} {row['state']:8} {row['address']:22} {row['memory']:>8}  {row['backend']}")
+        print(
+            f"{row['name']:12} {row['state']:8} {row['address']:22} {row['memory']:>8}  {row['backend']}"
+        )
     if not rows:
         print("No broker is running. `python -m helpers up` starts them.")
 

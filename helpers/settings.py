@@ -103,8 +103,10 @@ def learner() -> str:
 def cache_dir() -> Path:
     """The one directory outside the checkout that the course writes to."""
     chosen = os.environ.get("BREAKING_BROKERS_CACHE", "").strip()
-    return Path(chosen).expanduser().resolve() if chosen else Path(
-        platformdirs.user_cache_dir("breaking-brokers", appauthor=False)
+    return (
+        Path(chosen).expanduser().resolve()
+        if chosen
+        else Path(platformdirs.user_cache_dir("breaking-brokers", appauthor=False))
     )
 
 

@@ -197,7 +197,7 @@ def lab(*command: str) -> float:
 
     def answers() -> bool:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=1)  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=1)
         except OSError:
             return False
         return True

@@ -130,9 +130,7 @@ def rabbitmq_cluster() -> RabbitMQCluster:
     _hold("rabbitmq-cluster")
     nodes = backend.start_rabbitmq_cluster()
     urls = {n: _amqp_url(port) for n, port in enumerate(settings.ports().amqp_cluster, 1)}
-    return RabbitMQCluster(
-        nodes, backend.wait_for_rabbitmq, urls, backend.rabbitmqctl
-    )
+    return RabbitMQCluster(nodes, backend.wait_for_rabbitmq, urls, backend.rabbitmqctl)
 
 
 def _backend() -> ModuleType:

@@ -5,5 +5,5 @@ class BrokerError(RuntimeError):
     """A broker can't be had, or can't do what was asked; the text says what to do next."""
 
 
-class NotOurs(BrokerError):
+class NotOurs(BrokerError):  # noqa: N818  (reads as what is wrong)
     """The brokers belong to somebody else, so that nothing may be killed or reset."""

@@ -214,11 +214,9 @@ def _format(role: str) -> None:
     target = home() / "template" / role
     properties = home() / f"{role}.properties"
     write_properties(properties, role, target, settings.ports(0))
-    _run(
-        [*java_command(), "kafka.tools.StorageTool", "format"]
-        + ["--cluster-id", CLUSTER_ID, "--config", properties, "--ignore-formatted"],
-        "format its data directory",
-    )
+    options = ["--cluster-id", CLUSTER_ID, "--config", properties, "--ignore-formatted"]
+    command = [*java_command(), "kafka.tools.StorageTool", "format", *options]
+    _run(command, "format its data directory")
 
 
 def _train() -> None:
@@ -280,8 +278,8 @@ def write_properties(path: Path, role: str, data: Path, ports: settings.Ports) -
         "advertised.listeners": listeners[0],
         "log.dirs": str(data),
         "default.replication.factor": replicas,
-        **{key: replicas for key in INTERNAL_REPLICAS},
-        **{key: min(replicas, 2) for key in INTERNAL_MIN_ISR},
+        **dict.fromkeys(INTERNAL_REPLICAS, replicas),
+        **dict.fromkeys(INTERNAL_MIN_ISR, min(replicas, 2)),
     }
     text = "".join(f"{key}={_escaped(str(value))}\n" for key, value in lines.items())
     process.write(path, text)

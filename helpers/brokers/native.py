@@ -25,7 +25,9 @@ Ready = Callable[[], bool]
 # --- the one Kafka and the one RabbitMQ ---------------------------------------------------------
 
 
-def singles(names: tuple[str, ...] = ("kafka", "rabbitmq")) -> dict[str, tuple[process.Node, Ready]]:
+def singles(
+    names: tuple[str, ...] = ("kafka", "rabbitmq"),
+) -> dict[str, tuple[process.Node, Ready]]:
     """The nodes of a plain ``up``, each with the question that says whether it serves."""
     run, ports = settings.run_dir(), settings.ports()
     rabbit_ports = {"epmd": ports.epmd, "distribution": ports.rabbitmq_distribution}
@@ -314,9 +316,7 @@ def wait_for_rabbitmq() -> None:
 def _wait_for(members: dict[int, tuple[process.Node, Ready]]) -> list[process.Node]:
     """Wait for those that run and are not paused; returns them."""
     alive = [
-        (node, ready)
-        for node, ready in members.values()
-        if node.running() and not node.paused()
+        (node, ready) for node, ready in members.values() if node.running() and not node.paused()
     ]
     for node, ready in alive:
         process.wait_ready(node, ready, START_TIMEOUT)
@@ -327,7 +327,10 @@ def rabbitmqctl(number: int, *arguments: str) -> str:
     """Run ``rabbitmqctl`` against a node of the cluster."""
     run = settings.run_dir()
     env = rabbitmq.environment(
-        run / f"rabbitmq-{number}", f"rabbit-{number}@localhost", _cluster_ports(number), run / "home"
+        run / f"rabbitmq-{number}",
+        f"rabbit-{number}@localhost",
+        _cluster_ports(number),
+        run / "home",
     )
     return rabbitmq.ctl(env, *arguments)
 

@@ -134,9 +134,7 @@ class Node:
         return [p for p in found if _name(p) == self._main] or found
 
     def _remember(self, process: psutil.Process) -> None:
-        write(
-            self._pidfile, json.dumps({"pid": process.pid, "created": process.create_time()})
-        )
+        write(self._pidfile, json.dumps({"pid": process.pid, "created": process.create_time()}))
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME", OWNER)
@@ -281,7 +279,9 @@ def wait_ready(node: Node, ready: Callable[[], bool], timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while not ready():
         if not node.running():
-            raise BrokerError(f"{node.name} ended while starting. Its log ends with:\n{node.log_tail()}")
+            raise BrokerError(
+                f"{node.name} ended while starting. Its log ends with:\n{node.log_tail()}"
+            )
         if time.monotonic() > deadline:
             raise BrokerError(
                 f"{node.name} did not serve within {timeout:.0f} s. Its log, {node.log}, ends with:\n"
@@ -297,8 +297,9 @@ def holder(port: int) -> str:
     except psutil.Error:
         connections = _own_connections()
     for connection in connections:
-        if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN":
-            if connection.pid:
+        listens = connection.laddr and connection.laddr.port == port
+        if listens and connection.status == "LISTEN" and connection.pid:
+            with contextlib.suppress(psutil.Error):
                 process = psutil.Process(connection.pid)
                 words = " ".join(process.cmdline())[:100]
                 return f"{process.name()} (pid {process.pid}: {words})"

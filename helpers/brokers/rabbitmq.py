@@ -53,7 +53,7 @@ def version() -> str:
         return "none"
     near = folder.resolve().parent
     for place in (near, near / "lib", near.parent, near.parent / "lib"):
-        for path in sorted(place.glob("rabbitmq_server-*")) + [place]:
+        for path in [*sorted(place.glob("rabbitmq_server-*")), place]:
             if match := re.search(r"rabbitmq(?:_server-|/)(\d+(?:\.\d+)+)", str(path)):
                 return match[1]
     return "unknown"
@@ -103,7 +103,9 @@ def _relocate(root: Path) -> None:
 # --- settings -----------------------------------------------------------------------------------
 
 
-def environment(folder: Path, nodename: str, ports: Mapping[str, int], home: Path) -> dict[str, str]:
+def environment(
+    folder: Path, nodename: str, ports: Mapping[str, int], home: Path
+) -> dict[str, str]:
     """The environment of a node, or of a tool that talks to it: nothing of the system's is used.
 
     ``ports`` has ``distribution`` and ``epmd``; ``home`` holds the Erlang cookie that nodes share."""
@@ -239,7 +241,9 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
         check=False,
     )
     if done.returncode:
-        raise BrokerError(f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stderr.strip()[-600:]}")
+        raise BrokerError(
+            f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stderr.strip()[-600:]}"
+        )
     return done.stdout
 
 

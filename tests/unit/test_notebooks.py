@@ -17,7 +17,7 @@ SKELETON = [
 ]  # fmt: skip
 LONGEST_CELL = 20  # lines
 BANNED = {
-    r"^\s*for \w+ in consumer:": "an unbounded receive: give it a count and a deadline",
+    r"\A(?![\s\S]*consumer_timeout_ms)[\s\S]*for \w+ in consumer:": "an unbounded receive: set a deadline",
     r"start_consuming\(": "an unbounded receive: use connection.sleep or process_data_events",
     r"\btime\.sleep\(": "sleep as synchronisation: wait for a state with wait_until",
     r";\s*$": "a trailing semicolon: nbval shows what it hides",
