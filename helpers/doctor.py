@@ -1,0 +1,215 @@
+"""The doctor: looks at this machine, and names the remedy for what it lacks. Changes nothing."""
+
+from __future__ import annotations
+
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import psutil
+
+from . import brokers, settings
+from .brokers import compose, kafka, process, rabbitmq
+
+OLDEST_PYTHON = (3, 11)
+LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
+LEAST_DISK = 1_000_000_000  # bytes
+LEAST_FILES = 1024  # open files; Kafka keeps two for each segment
+MOST_FILES = 100_000_000  # Erlang makes a table of that length when it starts
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what was seen, and the remedy if it is wrong."""
+
+    name: str
+    seen: str
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing needs to be done."""
+        return not self.remedy
+
+
+def main() -> int:
+    """Print one line for each finding; returns 1 if anything is wrong."""
+    findings = list(examine())
+    for finding in findings:
+        mark = "OK" if finding.ok else "!!"
+        print(f"{mark}  {finding.name:16} {finding.seen}")
+        if finding.remedy:
+            print(f"    {'':16} → {finding.remedy}")
+    return int(not all(finding.ok for finding in findings))
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, in the order in which it is needed."""
+    yield _python()
+    yield _packages()
+    try:
+        settings.port_offset(), settings.forced_backend()
+    except settings.SettingsError as error:
+        yield Finding("settings", "not usable", str(error))
+        return
+    yield _memory()
+    yield _disk()
+    yield _open_files()
+    yield _localhost()
+    yield _java()
+    yield _jars()
+    yield _rabbitmq()
+    yield _docker()
+    yield _stale_runs()
+    yield from _ports()
+    yield _answers("Kafka", settings.ports().kafka, lambda p: kafka.brokers_known(p) > 0)
+    yield _answers("RabbitMQ", settings.ports().amqp, rabbitmq.answers)
+
+
+def _python() -> Finding:
+    seen = ".".join(map(str, sys.version_info[:3]))
+    old = sys.version_info[:2] < OLDEST_PYTHON
+    return Finding("Python", seen, "Install Python 3.11 or newer, and `make setup`." if old else "")
+
+
+def _packages() -> Finding:
+    text = (settings.CHECKOUT / "requirements.txt").read_text(encoding="utf-8")
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;#]+)", text, re.MULTILINE)
+    wrong = [
+        f"{name} {_installed(name)}, not {pin}" for name, pin in pins if _installed(name) != pin
+    ]
+    if wrong:
+        return Finding("packages", "; ".join(wrong), "`make setup` installs what is pinned.")
+    return Finding("packages", f"{len(pins)} as pinned")
+
+
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available
+    remedy = (
+        "Close something: both brokers and JupyterLab want 1.5 GB." if free < LEAST_MEMORY else ""
+    )
+    return Finding("memory", f"{free / 1e9:.1f} GB available", remedy)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(settings.run_dir()).free
+    seen = f"{free / 1e9:.1f} GB free for {settings.cache_dir()}"
+    remedy = "Free some, or set BREAKING_BROKERS_CACHE to a directory on another disk."
+    return Finding("disk", seen, remedy if free < LEAST_DISK else "")
+
+
+def _open_files() -> Finding:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = soft == resource.RLIM_INFINITY or soft > MOST_FILES
+    remedy = ""
+    if unlimited:
+        remedy = "`ulimit -n 65536`: with no limit at all RabbitMQ takes minutes to start."
+    elif soft < LEAST_FILES:
+        remedy = "`ulimit -n 4096` in the shell that starts the course."
+    return Finding("open files", "unlimited" if unlimited else f"up to {soft}", remedy)
+
+
+def _localhost() -> Finding:
+    try:
+        first = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0][4][0]
+    except OSError:
+        return Finding(
+            "localhost", "is unknown", "Add the line `127.0.0.1 localhost` to /etc/hosts."
+        )
+    note = "" if first == settings.HOST else f"; harmless, the course says {settings.HOST}"
+    return Finding("localhost", f"means {first}{note}")
+
+
+def _java() -> Finding:
+    try:
+        done = subprocess.run(
+            [kafka.java(), "-version"], capture_output=True, text=True, timeout=20
+        )
+        return Finding("Java", done.stderr.splitlines()[0])
+    except (OSError, ImportError, IndexError, subprocess.TimeoutExpired) as error:
+        return Finding("Java", f"does not run ({error})", "`make setup` installs it again.")
+
+
+def _jars() -> Finding:
+    jars = kafka.locked_jars()
+    bad = [jar.path().name for jar in jars if not jar.complete()]
+    if bad:
+        seen = f"{len(bad)} of {len(jars)} files missing or damaged, {bad[0]} among them"
+        return Finding("Kafka's files", seen, "`.venv/bin/python -m helpers install` fetches them.")
+    return Finding("Kafka's files", f"{settings.KAFKA_VERSION}, {len(jars)} sums right")
+
+
+def _rabbitmq() -> Finding:
+    place = rabbitmq.scripts()
+    if place is None:
+        return Finding(
+            "RabbitMQ's files", "none", "`.venv/bin/python -m helpers install` gets them."
+        )
+    return Finding("RabbitMQ's files", f"{rabbitmq.version()} in {place}")
+
+
+def _docker() -> Finding:
+    answers = compose.available()
+    seen = "an engine answers" if answers else "no engine answers; the course does without"
+    forced = settings.forced_backend() == "compose" and not answers
+    return Finding(
+        "Docker", seen, "Start Docker, or unset BREAKING_BROKERS_BACKEND." if forced else ""
+    )
+
+
+def _stale_runs() -> Finding:
+    stale = sorted({mark for found, mark in process.ours() if not _has_owner(found)})
+    if stale:
+        return Finding("stale runs", ", ".join(stale), "`make down` ends them.")
+    return Finding("stale runs", "none")
+
+
+def _has_owner(found: psutil.Process) -> bool:
+    try:
+        owner = found.environ().get(process.OWNER, "")
+    except psutil.Error:
+        return True
+    return not owner or process.owner_alive(owner)
+
+
+def _ports() -> Iterator[Finding]:
+    ports = settings.ports()
+    ours = compose.running() or any(node.running() for node, _ in brokers.native.singles().values())
+    for name, port in (
+        ("kafka", ports.kafka),
+        ("amqp", ports.amqp),
+        ("management", ports.management),
+    ):
+        if not process.port_taken(port):
+            yield Finding(f"port {port}", f"free ({name})")
+        elif ours:
+            yield Finding(f"port {port}", f"the course's own broker ({name})")
+        else:
+            yield Finding(
+                f"port {port}",
+                f"held by {process.holder(port)}",
+                "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports.",
+            )
+
+
+def _answers(name: str, port: int, probe: Callable[[int], bool]) -> Finding:
+    if probe(port):
+        return Finding(name, f"answers on port {port}")
+    if process.port_taken(port):
+        return Finding(
+            name, f"port {port} is open but does not answer", "`make down`, then `make lab`."
+        )
+    return Finding(name, "is not running; `make lab` starts it")

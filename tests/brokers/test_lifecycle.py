@@ -1,0 +1,229 @@
+"""The life of native brokers: started once, found again, killed, swept; and what is not ours, untouched."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from conftest import _free_offset
+from helpers import brokers, settings
+from helpers.brokers import kafka, native, process
+
+UP = "import sys; from helpers import up; up(*sys.argv[1:]); print('up')"
+
+
+@pytest.fixture(autouse=True)
+def own_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ports and a run directory for one test; whatever it started is gone afterwards."""
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
+    monkeypatch.setenv("BREAKING_BROKERS_OWNER", process.owner_token())
+    run = settings.run_dir()
+    yield
+    process.end([p for p, mark in process.ours() if mark.startswith(str(run))], timeout=0)
+    shutil.rmtree(run)
+
+
+def child(*names: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", UP, *names],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def alive() -> set[int]:
+    """The pids of this test's brokers."""
+    return {p.pid for p, mark in process.ours() if mark.startswith(str(settings.run_dir()))}
+
+
+def test_a_second_up_finds_the_first_ones_brokers():
+    brokers.up()
+    before = alive()
+    second = child()
+    output, errors = second.communicate(timeout=60)
+    assert "Kafka and RabbitMQ are up." in output, errors
+    assert alive() == before
+    assert sorted(brokers.down()) == ["kafka", "rabbitmq"]
+    assert alive() == set()
+
+
+def test_two_at_once_start_one():
+    both = [child("kafka"), child("kafka")]
+    for one in both:
+        output, errors = one.communicate(timeout=90)
+        assert "Kafka is up." in output, errors
+    assert len(alive()) == 1
+
+
+def test_killed_while_starting_twenty_times():
+    seeded = random.Random(3)
+    for _ in range(20):
+        starting = child()
+        time.sleep(seeded.uniform(0.1, 2.0))
+        starting.kill()
+        starting.wait()
+        starting.stdout.close()
+        starting.stderr.close()
+        brokers.down(delete_data=True)
+        assert alive() == set()
+    brokers.up("kafka")
+    assert len(alive()) == 1
+
+
+def test_a_port_that_is_taken_is_named_and_left_alone():
+    port = settings.ports().kafka
+    code = f"import socket,time; s=socket.create_server(('127.0.0.1',{port})); print(1,flush=True); time.sleep(60)"
+    foreign = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    foreign.stdout.readline()
+    try:
+        with pytest.raises(brokers.BrokerError, match=rf"Port {port} .*pid {foreign.pid}"):
+            brokers.up("kafka")
+        assert foreign.poll() is None
+        assert alive() == set()
+    finally:
+        foreign.kill()
+        foreign.communicate()
+
+
+def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
+    node, _ = native.singles()["kafka"]
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        created = psutil.Process(bystander.pid).create_time()
+        process.write(
+            node.directory / "process.json", json.dumps({"pid": bystander.pid, "created": created})
+        )
+        assert not node.running()
+        brokers.up("kafka")
+        brokers.down()
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@pytest.mark.parametrize("harm", [b"", b"not a jar"], ids=["truncated", "corrupt"])
+def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm):
+    shutil.copytree(kafka.repository(), tmp_path / "maven")
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    jar = kafka.locked_jars()[0]
+    jar.path().write_bytes(harm)
+    assert not jar.complete()
+    kafka.fetch()
+    assert jar.complete()
+    settings.run_dir()
+
+
+def test_the_data_of_another_version_is_refused_and_kept():
+    node, _ = native.singles()["kafka"]
+    node.data.mkdir(parents=True)
+    (node.data / "meta.properties").write_text("version=1\n")
+    (node.data / "version").write_text("4.0.0")
+    with pytest.raises(brokers.BrokerError, match=r"written by Kafka 4\.0\.0.*--delete-data"):
+        brokers.up("kafka")
+    assert (node.data / "meta.properties").exists()
+
+
+def test_a_full_disk_is_said(monkeypatch):
+    usage = shutil.disk_usage("/")._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(brokers.BrokerError, match="Only 1 MB are free"):
+        brokers.up("kafka")
+
+
+def test_another_copys_brokers_are_left_alone(monkeypatch, tmp_path):
+    brokers.up("kafka")
+    before = alive()
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
+    for deed in (lambda: brokers.up("kafka"), brokers.down):
+        with pytest.raises(brokers.BrokerError, match="another copy of the course"):
+            deed()
+    assert alive() == before
+
+
+def test_brokers_do_not_outlive_their_owner(monkeypatch):
+    owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    token = f"{owner.pid}:{psutil.Process(owner.pid).create_time():.2f}"
+    monkeypatch.setenv("BREAKING_BROKERS_OWNER", token)
+    brokers.up("kafka")
+    owner.kill()
+    owner.wait()
+    process.sweep()
+    assert alive() == set()
+    settings.run_dir()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "names"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "kafka"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://127.0.0.1:9092", "kafka"),
+        ("AMQP_URL", "amqp://guest:guest@127.0.0.1:1/", "rabbitmq"),
+        ("AMQP_URL", "127.0.0.1:5672", "rabbitmq"),
+    ],
+)
+def test_a_wrong_address_is_said_within_ten_seconds(monkeypatch, variable, value, names):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND")
+    monkeypatch.setenv(variable, value)
+    began = time.monotonic()
+    with pytest.raises(brokers.BrokerError, match=variable):
+        brokers.up(names)
+    assert time.monotonic() - began < 10
+
+
+def test_external_brokers_are_not_killed(monkeypatch):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092")
+    with pytest.raises(brokers.NotOurs, match="somebody else"):
+        brokers.kafka_cluster()
+
+
+def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
+    from kafka import KafkaAdminClient, KafkaProducer
+
+    cluster = brokers.kafka_cluster()
+    try:
+        shape = {"assignments": {0: [2, 3]}, "configs": {"min.insync.replicas": 1}}
+        with KafkaAdminClient(**cluster.kafka) as admin:
+            admin.create_topics({"t": shape}, wait_for_metadata=True)
+        assert (cluster.leader_of("t"), cluster.in_sync("t")) == (2, [2, 3])
+        with KafkaProducer(**cluster.kafka, acks="all") as producer:
+            producer.send("t", b"1").get(timeout=10)
+            cluster.kill(2)
+            assert cluster.running() == [1, 3]
+            producer.send("t", b"2").get(timeout=20)
+        assert cluster.leader_of("t") == 3
+        cluster.restart(2)
+        cluster.pause(3)
+        assert cluster.running() == [1, 2]
+        cluster.resume(3)
+        assert cluster.running() == [1, 2, 3]
+        with pytest.raises(brokers.BrokerError, match="no node 4"):
+            cluster.kill(4)
+    finally:
+        brokers.down()
+
+
+def test_no_ctrl_c_reaches_a_broker():
+    starting = child("kafka")
+    starting.communicate(timeout=60)
+    pid = alive().pop()
+    assert os.getsid(pid) == pid != os.getsid(0)
+    os.kill(os.getpid(), 0)
+    with socket.create_connection((settings.HOST, settings.ports().kafka), timeout=1):
+        pass
+    os.kill(pid, signal.SIGKILL)
