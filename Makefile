@@ -2,8 +2,6 @@
 
 PYTHON = .venv/bin/python
 UV = uv==0.13.9
-NBVAL = --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-sanitize-with tests/sanitize.cfg \
-	-n 2 --dist loadscope
 NOTEBOOKS =
 
 .PHONY: help environment setup lab test refresh down doctor bench lock
@@ -31,9 +29,7 @@ lab: setup
 test: setup
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m pytest tests
-	$(PYTHON) -m pytest $(NBVAL) notebooks
-	$(PYTHON) -m pytest $(NBVAL) --reverse notebooks
+	$(PYTHON) tests/run.py
 
 refresh: setup
 	@$(PYTHON) -m helpers refresh $(NOTEBOOKS)
@@ -45,7 +41,7 @@ doctor: environment
 	@$(PYTHON) -m helpers doctor
 
 bench: setup
-	@$(PYTHON) -m tests.bench
+	@$(PYTHON) tests/bench.py
 
 lock: environment
 	@$(PYTHON) -m pip install --quiet --upgrade --target .venv/uv $(UV)
