@@ -71,8 +71,8 @@ def test_two_at_once_start_one():
 
 def test_killed_while_starting_twenty_times():
     seeded = random.Random(3)
-    for _ in range(20):
-        starting = child()
+    for n in range(20):
+        starting = child(*(() if n % 10 == 0 else ("kafka",)))  # RabbitMQ takes 6 s to stop
         time.sleep(seeded.uniform(0.1, 2.0))
         starting.kill()
         starting.wait()
@@ -86,7 +86,8 @@ def test_killed_while_starting_twenty_times():
 
 def test_a_port_that_is_taken_is_named_and_left_alone():
     port = settings.ports().kafka
-    code = f"import socket,time; s=socket.create_server(('127.0.0.1',{port})); print(1,flush=True); time.sleep(60)"
+    listen = f"socket.create_server(('127.0.0.1', {port}))"
+    code = f"import socket, time; s = {listen}; print(1, flush=True); time.sleep(60)"
     foreign = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     foreign.stdout.readline()
     try:
