@@ -41,7 +41,7 @@ doctor: environment
 	@$(PYTHON) -m helpers doctor
 
 bench: setup
-	@$(PYTHON) tests/bench.py
+	@$(PYTHON) -m tests.bench
 
 lock: environment
 	@$(PYTHON) -m pip install --quiet --upgrade --target .venv/uv $(UV)
