@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if _is_main(session) and os.environ.get("BREAKING_BROKERS_OWNER") == process.owner_token():
-        brokers.down(delete_data=True)
+        _leave_nothing()
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,7 @@ def live() -> Iterator[brokers.Brokers]:
     """Kafka and RabbitMQ for the tests of this session, on ports that no learner uses."""
     _use_own_ports()
     yield brokers.up()
-    brokers.down(delete_data=True)
+    _leave_nothing()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -74,6 +75,12 @@ def _use_own_ports() -> None:
         os.environ["BREAKING_BROKERS_OWNER"] = process.owner_token()
         os.environ["BREAKING_BROKERS_BACKEND"] = "native"
         os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
+
+
+def _leave_nothing() -> None:
+    brokers.down(delete_data=True)
+    if settings.port_offset() and settings.forced_backend() == "native":
+        shutil.rmtree(settings.run_dir())
 
 
 def _free_offset() -> int:
