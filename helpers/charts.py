@@ -7,6 +7,7 @@ colour alone.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from .ledger import Ledger, inversions
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, FAINT, GRID = "#222222", "#767676", "#E2E2E2"
@@ -162,6 +164,120 @@ def ownership(steps: Mapping[str, Mapping[str, Iterable[int]]], title: str) -> F
     return figure
 
 
+def matrix(table: DataFrame, title: str) -> Figure:
+    """A table of counts as a heat map, each number written in its cell: zero is pale, more is darker.
+
+    Args:
+        table: one row for each arm of an experiment, one column for each outcome, whole numbers.
+        title: the finding, as a sentence.
+    """
+    import matplotlib as mpl
+
+    most = max(1, int(table.to_numpy().max()))
+    shades = mpl.colormaps["cividis_r"]
+    with _figure(title, 1.1 + 0.36 * len(table)) as (figure, (ax,)):
+        for y, row in enumerate(table.to_numpy().tolist()):
+            for x, number in enumerate(row):
+                face = mpl.colors.to_hex(shades(number / most)) if number else "#F4F4F4"
+                ax.barh(y, 0.96, 0.92, x - 0.48, facecolor=face)
+                place = {"ha": "center", "va": "center", "color": _on(face)}
+                ax.text(x, y, str(number), fontweight="bold" if number else "normal", **place)
+        ax.set_xticks(range(len(table.columns)), map(str, table.columns))
+        ax.set_yticks(range(len(table)), map(_joined, table.index))
+        ax.set_xlim(-0.5, len(table.columns) - 0.5)
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.xaxis.tick_top()
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    return figure
+
+
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    title: str,
+    x: str,
+    y: str,
+    marks: Mapping[float, str] | None = None,
+) -> Figure:
+    """Curves over one axis, each labelled where it ends.
+
+    Args:
+        series: a name for each curve, and its points (x, y) in order.
+        title: the finding, as a sentence.
+        x: what the horizontal axis shows, with its unit.
+        y: what the vertical axis shows, with its unit.
+        marks: events: where on the horizontal axis, and what happened there.
+    """
+    highest = max((value for points in series.values() for _, value in points), default=1)
+    with _figure(title, 3.4) as (figure, (ax,)):
+        for (name, points), colour in zip(series.items(), _cycle(), strict=False):
+            ax.plot(*zip(*points, strict=True), color=colour, label=name)
+            ax.annotate(
+                name, points[-1], (5, 0), textcoords="offset points", color=colour, va="center"
+            )
+        for place, what in (marks or {}).items():
+            ax.axvline(place, color=FAINT, linewidth=1, linestyle="--", zorder=0)
+            ax.annotate(
+                f"{what} ", (place, 1.0), xycoords=("data", "axes fraction"), color=FAINT,
+                rotation=90, ha="right", va="top", fontsize=8.5,
+            )  # fmt: skip
+        ax.set_ylim(0, (highest or 1) * 1.08)
+        ax.set_xlabel(x)
+        ax.set_ylabel(y)
+        ax.grid(axis="y", color=GRID)
+    return figure
+
+
+def gantt(
+    lanes: Mapping[str, Sequence[tuple[float, float, str]]], title: str, x: str = "seconds"
+) -> Figure:
+    """Who did what from when to when: a lane for each worker, a bar for each piece of work.
+
+    Args:
+        lanes: each lane's bars, as (start, end, label). Bars of one label have one colour.
+        title: the finding, as a sentence.
+        x: what the horizontal axis shows, with its unit.
+    """
+    labels = list(dict.fromkeys(label for bars in lanes.values() for _, _, label in bars))
+    colour = dict(zip(labels, _cycle(), strict=False))
+    latest = max((end for bars in lanes.values() for _, end, _ in bars), default=1)
+    with _figure(title, 1.3 + 0.42 * len(lanes)) as (figure, (ax,)):
+        for row, bars in enumerate(lanes.values()):
+            for start, end, label in bars:
+                ax.barh(row, end - start, 0.7, start, facecolor=colour[label], edgecolor="white")
+                if end - start > latest * 0.012 * (len(label) + 1):
+                    place = {"ha": "center", "va": "center", "fontsize": 8.5}
+                    ax.text((start + end) / 2, row, label, color=_on(colour[label]), **place)
+        ax.set_yticks(range(len(lanes)), lanes)
+        ax.set_ylim(len(lanes) - 0.5, -0.5)
+        ax.set_xlim(0, latest * 1.01)
+        ax.set_xlabel(x)
+        ax.tick_params(length=0)
+        ax.spines["left"].set_visible(False)
+    return figure
+
+
+def bars(values: Mapping[str, float], title: str, x: str) -> Figure:
+    """One number for each name, as a bar with the number at its end.
+
+    Args:
+        values: the names, and their numbers.
+        title: the finding, as a sentence.
+        x: what the numbers are, with their unit.
+    """
+    longest = max(values.values(), default=1) or 1
+    with _figure(title, 1.15 + 0.36 * len(values)) as (figure, (ax,)):
+        drawn = ax.barh(range(len(values)), values.values(), height=0.62, color=COLOURS[0])
+        ax.bar_label(drawn, [f"{number:,.3g}" if number < 100 else f"{number:,.0f}"
+                             for number in values.values()], padding=3)  # fmt: skip
+        ax.set_yticks(range(len(values)), values)
+        ax.set_ylim(len(values) - 0.5, -0.5)
+        ax.set_xlim(0, longest * 1.15)
+        ax.set_xlabel(x)
+        ax.tick_params(length=0)
+    return figure
+
+
 # -- the style -------------------------------------------------------------------------------
 
 
@@ -237,6 +353,16 @@ def _spans(owners: Sequence[str | None]) -> list[tuple[int, int, str | None]]:
         else:
             spans.append((step, step + 1, owner))
     return spans
+
+
+def _cycle() -> Iterator[str]:
+    """The colours, again and again."""
+    return itertools.cycle(COLOURS)
+
+
+def _joined(label: Hashable) -> str:
+    """A row's name; the parts of one with several, from an index of several levels, in one line."""
+    return " · ".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
 def _on(background: str) -> str:

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import IO, Any
@@ -42,6 +43,7 @@ __all__ = [
 
 BOTH = ("kafka", "rabbitmq")
 SPOKEN = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
+HOLD_TIMEOUT = 110.0  # seconds; more than any lesson has a cluster, less than a cell may take in a test
 _in_use: dict[str, IO[str]] = {}  # the clusters that this process holds, with their lock files
 
 
@@ -116,21 +118,30 @@ def kafka_cluster() -> KafkaCluster:
     _hold("kafka-cluster")
     nodes = backend.start_kafka_cluster()
     options = _kafka_options(settings.ports().kafka_cluster[0])
-    return KafkaCluster(nodes, backend.wait_for_kafka, options)
+    return KafkaCluster(nodes, backend.wait_for_kafka, _ending(backend, "kafka"), options)
 
 
-def rabbitmq_cluster() -> RabbitMQCluster:
-    """Three RabbitMQ nodes to break: new and empty, or, if they run already, healed.
+def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
+    """One or three RabbitMQ nodes to break: new and empty, or, if they run already, healed.
+
+    Only one notebook at a time can hold them, until its kernel ends or ``down()``.
+
+    Args:
+        nodes: 3, or 1 for a node of your own where one is enough: it starts in half the time.
 
     Raises:
+        ValueError: ``nodes`` is neither 1 nor 3.
         NotOurs: the brokers are external, so that none may be killed.
         BrokerError: another kernel holds the cluster, or it did not start.
     """
+    if nodes not in (1, 3):
+        raise ValueError(f"A RabbitMQ cluster of the course has 1 node or 3, not {nodes!r}.")
     backend = _breakable("RabbitMQ")
     _hold("rabbitmq-cluster")
-    nodes = backend.start_rabbitmq_cluster()
-    urls = {n: _amqp_url(port) for n, port in enumerate(settings.ports().amqp_cluster, 1)}
-    return RabbitMQCluster(nodes, backend.wait_for_rabbitmq, urls, backend.rabbitmqctl)
+    members = backend.start_rabbitmq_cluster(nodes)
+    urls = {n: _amqp_url(settings.ports().amqp_cluster[n - 1]) for n in members}
+    end = _ending(backend, "rabbitmq")
+    return RabbitMQCluster(members, backend.wait_for_rabbitmq, end, urls, backend.rabbitmqctl)
 
 
 def _backend() -> ModuleType:
@@ -182,6 +193,17 @@ def _breakable(what: str) -> ModuleType:
     return backend
 
 
+def _ending(backend: ModuleType, broker: str) -> Callable[[], None]:
+    """What ends a cluster and lets go of it."""
+
+    def end() -> None:
+        backend.end_cluster(broker)
+        if held := _in_use.pop(f"{broker}-cluster", None):
+            held.close()
+
+    return end
+
+
 def _hold(name: str) -> None:
     """Keep a cluster for this process; the lock goes when the process does."""
     if name in _in_use:
@@ -189,7 +211,8 @@ def _hold(name: str) -> None:
     path = settings.run_dir() / f"{name}.lock"
     file = path.open("a+")
     try:
-        process.wait_for_lock(file, f"Waiting for the notebook that uses the {name}")
+        waiting = f"Waiting for the notebook that uses the {name}"
+        process.wait_for_lock(file, waiting, timeout=HOLD_TIMEOUT)
     except BrokerError:
         file.close()
         raise

@@ -50,12 +50,16 @@ class Node(Protocol):
 
 
 class Cluster:
-    """Nodes 1, 2 and 3. Every verb takes a node's number and returns when the deed is done."""
+    """Numbered nodes. A verb takes a node's number, and returns when the deed is done."""
 
-    def __init__(self, nodes: Mapping[int, Node], wait: Callable[[], None]) -> None:
-        """``wait`` returns once every running node of the cluster serves and knows the others."""
+    def __init__(
+        self, nodes: Mapping[int, Node], wait: Callable[[], None], end: Callable[[], None]
+    ) -> None:
+        """``wait`` returns once every running node of the cluster serves and knows the others;
+        ``end`` ends all of them and deletes what they stored."""
         self.nodes = dict(nodes)
         self._wait = wait
+        self._end = end
 
     def kill(self, number: int) -> None:
         """SIGKILL a node (``docker kill`` under compose): it gets no chance to say goodbye."""
@@ -88,6 +92,10 @@ class Cluster:
             node.start()
         self._wait()
 
+    def down(self) -> None:
+        """End all nodes and delete what they stored; the next lesson can have the cluster."""
+        self._end()
+
     def running(self) -> list[int]:
         """The numbers of the nodes that are up and not paused."""
         return [n for n, node in self.nodes.items() if node.running() and not node.paused()]
@@ -113,9 +121,13 @@ class KafkaCluster(Cluster):
     Break 2 and 3 as you like; node 1 keeps the metadata, and is the one to ask what happened."""
 
     def __init__(
-        self, nodes: Mapping[int, Node], wait: Callable[[], None], kafka: Mapping[str, Any]
+        self,
+        nodes: Mapping[int, Node],
+        wait: Callable[[], None],
+        end: Callable[[], None],
+        kafka: Mapping[str, Any],
     ) -> None:
-        super().__init__(nodes, wait)
+        super().__init__(nodes, wait, end)
         self.kafka = dict(kafka)
         """Options for a client: ``KafkaProducer(**cluster.kafka)``. Bootstraps at node 1."""
 
@@ -142,16 +154,17 @@ class KafkaCluster(Cluster):
 
 
 class RabbitMQCluster(Cluster):
-    """Three RabbitMQ nodes, without the management plugin: they start and stop faster."""
+    """One or three RabbitMQ nodes, without the management plugin: they start and stop faster."""
 
     def __init__(
         self,
         nodes: Mapping[int, Node],
         wait: Callable[[], None],
+        end: Callable[[], None],
         urls: Mapping[int, str],
         ctl: Callable[..., str],
     ) -> None:
-        super().__init__(nodes, wait)
+        super().__init__(nodes, wait, end)
         self._urls = dict(urls)
         self._ctl = ctl
 
@@ -159,6 +172,17 @@ class RabbitMQCluster(Cluster):
         """How to connect to one node: ``pika.BlockingConnection(cluster.rabbitmq(1))``."""
         self._node(number)
         return pika.URLParameters(self._urls[number])
+
+    def ctl(self, number: int, *arguments: str) -> str:
+        """Run ``rabbitmqctl`` on a node and return what it prints.
+
+        Raises:
+            BrokerError: it failed, with its own words.
+
+        Example:
+            >>> cluster.ctl(1, "set_disk_free_limit", "50MB")  # doctest: +SKIP"""
+        self._node(number)
+        return self._ctl(number, *arguments)
 
     def leader_of(self, queue: str) -> int:
         """The node that leads a queue (a classic queue's home node); -1 if no such queue is known."""

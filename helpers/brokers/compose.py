@@ -174,7 +174,7 @@ def status() -> list[dict[str, str]]:
 
 def start_kafka_cluster() -> dict[int, ContainerNode]:
     """Three Kafka nodes that know each other: new and empty, unless they run already."""
-    nodes = _start_cluster("kafka", "Starting three Kafka nodes")
+    nodes = _start_cluster("kafka", 3, "Starting three Kafka nodes")
     wait_for_kafka()
     return nodes
 
@@ -187,9 +187,18 @@ def wait_for_kafka() -> None:
         _wait_ready(alive[-1], lambda: kafka.brokers_known(first) >= len(alive))
 
 
-def start_rabbitmq_cluster() -> dict[int, ContainerNode]:
-    """Three RabbitMQ nodes in one cluster: new and empty, unless they run already."""
-    return _start_cluster("rabbitmq", "Starting three RabbitMQ nodes")
+def start_rabbitmq_cluster(count: int) -> dict[int, ContainerNode]:
+    """That many RabbitMQ nodes in one cluster: new and empty, unless just those run already.
+
+    A single one looks for its peers in vain and then starts without them."""
+    return _start_cluster("rabbitmq", count, f"Starting {rabbitmq.COUNTED[count]}")
+
+
+def end_cluster(broker: str) -> None:
+    """End the nodes of a cluster, ``kafka`` or ``rabbitmq``, and delete what they stored."""
+    _refuse_other_checkouts()
+    with process.locked("brokers", "Waiting for another process that is starting the brokers"):
+        _forget(_members(broker))
 
 
 def wait_for_rabbitmq() -> None:
@@ -202,12 +211,15 @@ def rabbitmqctl(number: int, *arguments: str) -> str:
     return _compose("exec", "-T", f"rabbitmq-{number}", "rabbitmqctl", *arguments)
 
 
-def _start_cluster(broker: str, words: str) -> dict[int, ContainerNode]:
-    members = _members(broker)
+def _start_cluster(broker: str, count: int, words: str) -> dict[int, ContainerNode]:
+    everyone = _members(broker)
+    members = dict(list(everyone.items())[:count])
     _refuse_other_checkouts()
     with process.locked("brokers", "Waiting for another process that is starting the brokers"):
-        if not any(_states().get(name) in UP for name in members):
-            _forget(members)
+        states = _states()
+        known = {name for name in everyone if name in states}
+        if known != set(members) or not any(states[name] in UP for name in members):
+            _forget(everyone)
         _start(members, f"{words} in Docker (images are fetched once)")
     return {int(name[-1]): ContainerNode(name) for name in members}
 

@@ -238,9 +238,11 @@ def kafka_members() -> dict[int, tuple[process.Node, Ready]]:
     }
 
 
-def rabbitmq_members() -> dict[int, tuple[process.Node, Ready]]:
-    """Nodes 1, 2 and 3 of the RabbitMQ cluster."""
+def rabbitmq_members(count: int = 3) -> dict[int, tuple[process.Node, Ready]]:
+    """The nodes of the RabbitMQ cluster, numbered from 1; a single one looks for no peers."""
     ports, run = settings.ports(), settings.run_dir()
+    numbers = range(1, count + 1)
+    peers = tuple(f"rabbit-{n}@localhost" for n in numbers) if count > 1 else ()
     return {
         n: (
             rabbitmq.node(
@@ -250,11 +252,11 @@ def rabbitmq_members() -> dict[int, tuple[process.Node, Ready]]:
                 ports.amqp_cluster[n - 1],
                 _cluster_ports(n),
                 run / "home",
-                peers=tuple(f"rabbit-{m}@localhost" for m in (1, 2, 3)),
+                peers=peers,
             ),
             lambda n=n: rabbitmq.answers(ports.amqp_cluster[n - 1]),
         )
-        for n in (1, 2, 3)
+        for n in numbers
     }
 
 
@@ -289,23 +291,32 @@ def wait_for_kafka() -> None:
         )
 
 
-def start_rabbitmq_cluster() -> dict[int, process.Node]:
-    """Three RabbitMQ nodes in one cluster: new and empty, unless they run already.
+def start_rabbitmq_cluster(count: int) -> dict[int, process.Node]:
+    """That many RabbitMQ nodes in one cluster: new and empty, unless just those run already.
 
     The first cluster of a machine forms itself (20 s); its files, without a queue in them, are
     kept as a template, from which later ones start in the time of one node."""
-    members = rabbitmq_members()
+    members = rabbitmq_members(count)
     nodes = {n: node for n, (node, _) in members.items()}
+    everyone = {n: node for n, (node, _) in rabbitmq_members().items()}
     with process.locked("brokers", "Waiting for another process that is starting the brokers"):
         process.sweep()
         install(("rabbitmq",))
-        if not any(node.running() for node in nodes.values()):
-            _forget(list(nodes.values()))
-            if not _from_template(nodes):
+        known = {n for n, node in everyone.items() if node.data.exists()}
+        if known != set(nodes) or not any(node.running() for node in nodes.values()):
+            _forget(list(everyone.values()))
+            if count > 1 and not _from_template(nodes):
                 _start(_named(members), "Forming a RabbitMQ cluster (once, about 30 s)")
                 _keep_template(nodes)
-        _start(_named(members), "Starting three RabbitMQ nodes")
+        _start(_named(members), f"Starting {rabbitmq.COUNTED[count]}")
     return nodes
+
+
+def end_cluster(broker: str) -> None:
+    """End the nodes of a cluster, ``kafka`` or ``rabbitmq``, and delete what they stored."""
+    members = {"kafka": kafka_members, "rabbitmq": rabbitmq_members}[broker]()
+    with process.locked("brokers", "Waiting for another process that is starting the brokers"):
+        _forget([node for node, _ in members.values()])
 
 
 def wait_for_rabbitmq() -> None:
@@ -340,6 +351,11 @@ def _named(members: dict[int, tuple[process.Node, Ready]]) -> dict[str, tuple[pr
 
 
 def _forget(nodes: list[process.Node]) -> None:
+    """End them at once and delete their data. Another checkout's nodes are refused, not ended."""
+    alive = [node for node in nodes if node.processes()]
+    _refuse_other_checkouts(alive)
+    for node in alive:
+        node.kill()
     for node in nodes:
         shutil.rmtree(node.directory, ignore_errors=True)
 

@@ -22,6 +22,7 @@ USUAL_PLACES = (
     "/opt/homebrew/opt/rabbitmq",
     "/usr/local/opt/rabbitmq",
 )
+COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
 
 

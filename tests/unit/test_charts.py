@@ -3,6 +3,7 @@
 import io
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 mpl.use("agg")
@@ -32,6 +33,10 @@ def texts(figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
 
 
+COUNTS = pd.DataFrame(
+    {"lost": [200, 0], "unknown": [0, 3]},
+    index=pd.MultiIndex.from_tuples([("acks=0", "kill"), ("acks=all", "kill")]),
+)
 LONG_NAMES = ("RabbitMQ, one long name", "Kafka, one long name", "c", "d", "e")
 FIGURES = {
     "deliveries": lambda: charts.deliveries({"a": ledger(), "b": ledger()}, title="t"),
@@ -40,6 +45,10 @@ FIGURES = {
     "ownership": lambda: charts.ownership(
         {"start": {"a": [0, 1]}, "b joins": {"b": [1]}}, title="t"
     ),
+    "matrix": lambda: charts.matrix(COUNTS, title="t"),
+    "lines": lambda: charts.lines({"a": [(0, 1), (1, 3)]}, "t", "x", "y", {0.5: "kill"}),
+    "gantt": lambda: charts.gantt({"a": [(0, 1, "job 1")], "b": [(0, 2, "job 2")]}, title="t"),
+    "bars": lambda: charts.bars({"a": 812.4, "b": 3.25}, "t", "messages"),
 }
 
 
@@ -156,3 +165,19 @@ def test_a_figure_can_be_saved():
     buffer = io.BytesIO()
     FIGURES["deliveries"]().savefig(buffer)
     assert buffer.getvalue().startswith(b"\x89PNG")
+
+
+def test_a_matrix_writes_every_number_beside_its_row_and_column():
+    found = texts(charts.matrix(COUNTS, title="t"))
+    assert {"200", "0", "3", "lost", "unknown", "acks=0 · kill", "acks=all · kill"} <= set(found)
+
+
+def test_a_gantt_leaves_out_a_label_that_its_bar_has_no_room_for():
+    found = texts(charts.gantt({"a": [(0, 10, "long"), (10, 10.01, "short")]}, title="t"))
+    assert "long" in found
+    assert "short" not in found
+
+
+def test_curves_are_named_where_they_end_and_events_where_they_happen():
+    found = texts(charts.lines({"depth": [(0, 1), (1, 3)]}, "t", "x", "y", {0.5: "kill"}))
+    assert {"depth", "kill "} <= set(found)

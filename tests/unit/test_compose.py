@@ -313,10 +313,29 @@ def test_a_kafka_cluster_starts_new_and_empty(docker):
 
 def test_a_cluster_that_runs_is_healed_not_emptied(docker):
     docker.has({"rabbitmq-1": "running", "rabbitmq-2": "exited", "rabbitmq-3": "paused"})
-    compose.start_rabbitmq_cluster()
+    compose.start_rabbitmq_cluster(3)
     assert docker.verbs() == [
         ["unpause", "rabbitmq-3"],
         ["up", "-d", "--wait", "rabbitmq-1", "rabbitmq-2", "rabbitmq-3"],
+    ]
+
+
+def test_a_single_node_replaces_three(docker):
+    docker.has({"rabbitmq-1": "running", "rabbitmq-2": "exited", "rabbitmq-3": "running"})
+    assert list(compose.start_rabbitmq_cluster(1)) == [1]
+    assert docker.verbs() == [
+        ["kill", "rabbitmq-1", "rabbitmq-3"],
+        ["rm", "--force", "--volumes", "rabbitmq-1", "rabbitmq-2", "rabbitmq-3"],
+        ["up", "-d", "--wait", "rabbitmq-1"],
+    ]
+
+
+def test_ending_a_cluster_leaves_the_others(docker):
+    docker.has({"kafka": "running", "kafka-1": "running", "kafka-2": "exited"})
+    compose.end_cluster("kafka")
+    assert docker.verbs() == [
+        ["kill", "kafka-1"],
+        ["rm", "--force", "--volumes", "kafka-1", "kafka-2"],
     ]
 
 
