@@ -43,7 +43,7 @@ __all__ = [
 
 BOTH = ("kafka", "rabbitmq")
 SPOKEN = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
-HOLD_TIMEOUT = 110.0  # seconds; more than any lesson has a cluster, less than a cell may take in a test
+HOLD_TIMEOUT = 110.0  # seconds; longer than a lesson, shorter than a cell may take in a test
 _in_use: dict[str, IO[str]] = {}  # the clusters that this process holds, with their lock files
 
 
