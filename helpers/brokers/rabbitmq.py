@@ -104,6 +104,10 @@ def _relocate(root: Path) -> None:
 # --- settings -----------------------------------------------------------------------------------
 
 
+# Tables and threads for a classroom instead of a data centre: 15 MB less resident, measured.
+LEAN = "+P 65536 +t 1048576 +MIscs 64 +SDio 1 +SDcpu 1:1"
+
+
 def environment(
     folder: Path, nodename: str, ports: Mapping[str, int], home: Path
 ) -> dict[str, str]:
@@ -138,7 +142,7 @@ def environment(
         "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "data" / "feature_flags"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
         "RABBITMQ_DIST_PORT": str(ports["distribution"]),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} {LEAN}",
         "RABBITMQ_CTL_ERL_ARGS": loopback,
     }
 
