@@ -1,0 +1,238 @@
+"""Graders of chapter 5: messages that must not get lost on their way between queues."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from ..brokers import up
+from ..names import fresh
+from ..waiting import wait_until
+from . import Wrong, grader
+
+PARKED = [f"order-{n}" for n in range(1, 7)]
+ROOM = 3
+CLASSIC = {"x-queue-type": "classic"}
+
+
+# -- 5.4: replay a parking lot -------------------------------------------------------------------
+
+
+@grader("5.4")
+def replay_parking_lot(replay: Callable[[BlockingChannel, str, str], int]) -> str:
+    """Six parked orders, five times, each time with another fault."""
+    _replay_on_a_good_day(replay)
+    _replay_into_a_full_queue(replay)
+    _replay_into_no_queue(replay)
+    _replay_what_comes_back(replay)
+    _replay_over_a_broken_connection(replay)
+    return "six of six replayed, and on four bad days no order was ever in neither queue."
+
+
+def _replay_on_a_good_day(replay: Callable) -> None:
+    with _parking_lot() as lot:
+        moved = lot.run(replay)
+        waiting = lot.take(lot.work)
+        if not waiting:
+            raise Wrong(
+                "nothing arrived in the work queue.",
+                'Publish to the default exchange "" with the queue\'s name as the routing key.',
+            )
+        found = [body for body, _ in waiting]
+        if sorted(found) != PARKED:
+            raise Wrong(
+                f"of six parked orders, {len(set(found) & set(PARKED))} are in the work queue, "
+                f"which holds {len(found)} messages.",
+                "Move each one once, with its body as it is.",
+            )
+        if found != PARKED:
+            raise Wrong(
+                "the orders changed places on their way.",
+                "Take them from the parking lot one by one, and publish each before the next.",
+            )
+        if any("tries" in (properties.headers or {}) for _, properties in waiting):
+            raise Wrong(
+                "the replayed orders still carry their old header `tries`: the first failure "
+                "would park them again.",
+                "Publish with fresh properties, not with those that came.",
+            )
+        if any(properties.delivery_mode != 2 for _, properties in waiting):
+            raise Wrong(
+                "the replayed orders are not persistent: a restart of the broker would lose them.",
+                "Publish with `pika.BasicProperties(delivery_mode=2)`.",
+            )
+        if left := lot.count(lot.parking):
+            raise Wrong(
+                f"{left} orders are in the work queue and still in the parking lot as well.",
+                "Acknowledge each message after its copy was confirmed.",
+            )
+        _expect_moved(moved, 6, "all six were moved")
+
+
+def _replay_into_a_full_queue(replay: Callable) -> None:
+    full = {"x-max-length": ROOM, "x-overflow": "reject-publish"}
+    with _parking_lot(full) as lot:
+        moved = lot.run(replay)
+        lot.nothing_lost(
+            "the work queue took three orders and refused three",
+            "A refusal is seen only after `channel.confirm_delivery()`: it raises NackError. "
+            "Acknowledge after the publish, and not if it failed.",
+        )
+        _expect_moved(moved, ROOM, "the work queue took three orders and refused the rest")
+
+
+def _replay_into_no_queue(replay: Callable) -> None:
+    with _parking_lot() as lot:
+        lot.delete(lot.work)
+        moved = lot.run(replay)
+        lot.nothing_lost(
+            "the work queue was gone",
+            "What no queue takes is dropped in silence, unless you publish with "
+            "`mandatory=True` and confirms: then it raises UnroutableError.",
+        )
+        _expect_moved(moved, 0, "the work queue was gone")
+
+
+def _replay_what_comes_back(replay: Callable) -> None:
+    with _parking_lot({"x-message-ttl": 0}, boomerang=True) as lot:
+        lot.run(replay)
+        lot.nothing_lost("each message came straight back", "Acknowledge after the publish.")
+
+
+def _replay_over_a_broken_connection(replay: Callable) -> None:
+    with _parking_lot(break_at=3) as lot:
+        lot.run(replay)
+        lot.nothing_lost(
+            "the connection broke during the third publish",
+            "Publish first and acknowledge then; and no `auto_ack`, which acknowledges before "
+            "you have seen the message.",
+        )
+
+
+def _expect_moved(moved: Any, expected: int, day: str) -> None:
+    if moved != expected:
+        raise Wrong(
+            f"{day}, but the function returned {moved!r}.",
+            f"Count a message as moved once it is confirmed and acknowledged; here {expected}.",
+        )
+
+
+@dataclass
+class _ParkingLot:
+    """Two queues, a connection for the learner and another to look on."""
+
+    parking: str
+    work: str
+    arguments: dict[str, Any]
+    boomerang: bool
+    break_at: int | None
+    parameters: pika.URLParameters
+    watcher: BlockingChannel
+
+    def run(self, replay: Callable) -> Any:
+        """The learner's replay, on a channel that may break; None if it did, as it may."""
+        connection = pika.BlockingConnection(self.parameters)
+        try:
+            return replay(_Watched(connection.channel(), self), self.parking, self.work)
+        except pika.exceptions.AMQPError:
+            if self.break_at is None:
+                raise
+            return None
+        finally:
+            if connection.is_open:
+                connection.close()
+
+    def count(self, queue: str) -> int:
+        return self.watcher.queue_declare(queue, passive=True).method.message_count
+
+    def delete(self, queue: str) -> None:
+        self.watcher.queue_delete(queue)
+
+    def take(self, queue: str) -> list[tuple[str, pika.BasicProperties]]:
+        """All that is ready in a queue."""
+        found = []
+        while True:
+            method, properties, body = self.watcher.basic_get(queue, auto_ack=True)
+            if method is None:
+                return found
+            found.append((body.decode(errors="replace"), properties))
+
+    def nothing_lost(self, day: str, hint: str) -> None:
+        """Each parked order must be in one of the queues, now that the learner's channel is closed."""
+        # a queue that was deleted is made again, empty, so that it can be looked into
+        self.watcher.queue_declare(self.work, durable=True, arguments=self.arguments)
+        found = Counter(body for body, _ in [*self.take(self.work), *self.take(self.parking)])
+        if missing := sorted(set(PARKED) - set(found)):
+            raise Wrong(f"{day}, and {_orders(len(missing))} in neither queue.", hint)
+        doubled = sum(found.values()) - len(PARKED)
+        if doubled and self.break_at is None:
+            raise Wrong(
+                f"{day}, and {_orders(doubled)} in both queues.",
+                "Acknowledge a message that was moved, and put back one that was not.",
+            )
+
+
+def _orders(number: int) -> str:
+    return "1 order is" if number == 1 else f"{number} orders are"
+
+
+class _Watched:
+    """The learner's channel. It breaks when it is told to, and waits for what comes straight back."""
+
+    def __init__(self, channel: BlockingChannel, lot: _ParkingLot) -> None:
+        self._channel = channel
+        self._lot = lot
+        self._published = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def basic_publish(self, *arguments: Any, **options: Any) -> None:
+        self._published += 1
+        if self._published == self._lot.break_at:
+            self._channel.connection.close()
+            raise pika.exceptions.StreamLostError("the connection broke")
+        if self._published > 3 * len(PARKED):
+            raise Wrong(
+                "the bank was still down, each order came straight back to the parking lot, and "
+                "the replay went round and round.",
+                "Move what is parked at the start, a fixed number, and not until it is empty.",
+            )
+        before = self._lot.count(self._lot.parking)
+        self._channel.basic_publish(*arguments, **options)
+        if self._lot.boomerang:
+            back = lambda: self._lot.count(self._lot.parking) > before  # noqa: E731
+            wait_until(back, "the message to come back", timeout=10)
+
+
+@contextmanager
+def _parking_lot(
+    arguments: dict[str, Any] | None = None, boomerang: bool = False, break_at: int | None = None
+) -> Iterator[_ParkingLot]:
+    """Six parked orders, each with three tries behind it; a work queue with these arguments."""
+    brokers = up("rabbitmq", quiet=True)
+    parking, work = fresh("parking"), fresh("jobs")
+    arguments = CLASSIC | (arguments or {})
+    if boomerang:
+        arguments |= {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": parking}
+    with pika.BlockingConnection(brokers.rabbitmq) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare(parking, durable=True, arguments=CLASSIC)
+        channel.queue_declare(work, durable=True, arguments=arguments)
+        for body in PARKED:
+            properties = pika.BasicProperties(delivery_mode=2, headers={"tries": 4})
+            channel.basic_publish("", parking, body, properties)
+        try:
+            yield _ParkingLot(
+                parking, work, arguments, boomerang, break_at, brokers.rabbitmq, channel
+            )
+        finally:
+            channel.queue_delete(parking)
+            channel.queue_delete(work)
