@@ -61,7 +61,7 @@ def deliveries(
                 ax.text(1.02, y, str(len(row)), transform=ax.get_yaxis_transform(), va="center")
             ax.set_yticks(range(len(rows)), rows)
             ax.set_ylim(tallest - 0.5, -0.5)
-            step = max(1, -(-len(messages) // 12))
+            step = max(1, -(-len(messages) * len(logs) // 24))
             ax.set_xticks(range(0, len(messages), step), map(str, messages[::step]), fontsize=8)
             ax.set_xlim(-0.7, len(messages) - 0.3)
             again = any(repeat for _, repeat in dots)

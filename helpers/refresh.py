@@ -31,6 +31,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
+WIPED_OUT = re.compile(r"\r[^\n]*\r")  # see Progress
 VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
 NOT_COMPARED = {  # by nbval
     "metadata", "traceback", "prompt_number", "output_type", "name", "execution_count",
@@ -126,7 +127,9 @@ def _ignored(cell: NotebookNode) -> bool:
 
 
 def _merged(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """Neighbours of one stream become one output: how they were cut up is chance."""
+    """Neighbours of one stream become one output: how they were cut up is chance.
+
+    What progress wrote and wiped out again is wiped out here too."""
     merged: list[NotebookNode] = []
     for output in outputs:
         last = merged[-1] if merged else None
@@ -134,7 +137,10 @@ def _merged(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
             last.text += output.text
         else:
             merged.append(output)
-    return merged
+    for output in merged:
+        if output.output_type == "stream":
+            output.text = WIPED_OUT.sub("", output.text)
+    return [output for output in merged if output.get("text") != ""]
 
 
 def _sources_edited(stored: NotebookNode, path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pika
 
+from ..waiting import wait_until
 from .errors import BrokerError
 
 
@@ -143,14 +144,28 @@ class KafkaCluster(Cluster):
         return sorted(map(int, self._partition(topic, partition)["isr_nodes"]))
 
     def _partition(self, topic: str, partition: int) -> dict[str, Any]:
+        from kafka.errors import KafkaConnectionError
+
+        # the client may ask a node that died a moment ago and is still on node 1's list
+        rows = wait_until(
+            lambda: self._partitions(topic),
+            f"an answer about topic {topic}",
+            tolerate=(KafkaConnectionError,),
+        )
+        for row in rows:
+            if row["partition_index"] == partition:
+                return row
+        raise BrokerError(f"Node 1 knows no partition {partition} of topic {topic!r}.")
+
+    def _partitions(self, topic: str) -> list[dict[str, Any]]:
         from kafka import KafkaAdminClient
 
         with KafkaAdminClient(**self.kafka) as admin:
-            for found in admin.describe_topics([topic]):
-                for row in found["partitions"]:
-                    if row["partition_index"] == partition:
-                        return row
-        raise BrokerError(f"Node 1 knows no partition {partition} of topic {topic!r}.")
+            described = admin.describe_topics([topic])
+        rows = [row for found in described for row in found["partitions"]]
+        if not rows:
+            raise BrokerError(f"Node 1 knows no topic {topic!r}.")
+        return rows
 
 
 class RabbitMQCluster(Cluster):

@@ -19,6 +19,7 @@ import pytest
 from conftest import _free_offset
 from helpers import brokers, settings
 from helpers.brokers import kafka, native, process
+from helpers.waiting import wait_until
 
 UP = "import sys; from helpers import up; up(*sys.argv[1:]); print('up')"
 
@@ -217,6 +218,43 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
             cluster.kill(4)
     finally:
         brokers.down()
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_rabbitmq_nodes_are_killed_and_come_back(nodes):
+    import pika
+
+    cluster = brokers.rabbitmq_cluster(nodes)
+    try:
+        # on one node classic: 3.10.8 elects no leader for a quorum queue declared just before a kill
+        kind = {"x-queue-type": "quorum" if nodes == 3 else "classic"}
+        with pika.BlockingConnection(cluster.rabbitmq(1)) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.queue_declare("q", durable=True, arguments=kind)
+            channel.basic_publish("", "q", b"1", pika.BasicProperties(delivery_mode=2))
+        leader = cluster.leader_of("q")
+        cluster.kill(leader)
+        assert leader not in cluster.running()
+        if nodes == 3:
+            other = cluster.running()[0]
+            elected = lambda: cluster.leader_of("q") in cluster.running()  # noqa: E731
+            wait_until(elected, "another leader", timeout=20)
+            with pika.BlockingConnection(cluster.rabbitmq(other)) as connection:
+                channel = connection.channel()
+                channel.confirm_delivery()
+                channel.basic_publish("", "q", b"2", pika.BasicProperties(delivery_mode=2))
+            assert cluster.leader_of("q") != leader
+        cluster.restart(leader)
+        assert cluster.running() == list(range(1, nodes + 1))
+        with pika.BlockingConnection(cluster.rabbitmq(leader)) as connection:
+            found = connection.channel().basic_get("q", auto_ack=True)
+        assert found[2] == b"1"
+        with pytest.raises(brokers.BrokerError, match="no node 4"):
+            cluster.kill(4)
+    finally:
+        cluster.down()
+    assert alive() == set()
 
 
 def test_no_ctrl_c_reaches_a_broker():

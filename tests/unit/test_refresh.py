@@ -145,3 +145,16 @@ def test_the_kernel_is_this_python_in_the_notebooks_folder(tmp_path):
     path = stored(tmp_path, "import os, sys\nprint(sys.prefix, os.getcwd(), sep='\\n')")
     where = outputs(path)[0][0].text.splitlines()
     assert where == [os.path.realpath(sys.prefix), os.path.realpath(tmp_path)]
+
+
+def test_what_progress_wiped_out_is_not_stored():
+    told = nbformat.v4.new_output("stream", name="stdout", text="\rStarting … 2 s\r      \r")
+    said = nbformat.v4.new_output("stream", name="stdout", text="\rWaiting … 2 s\r   \rup\n")
+    only_progress, with_words = (
+        new_code_cell("1", outputs=[told]),
+        new_code_cell("2", outputs=[said]),
+    )
+    notebook = new_notebook(cells=[only_progress, with_words])
+    module.normalise(notebook)
+    assert notebook.cells[0].outputs == []
+    assert notebook.cells[1].outputs[0].text == "up\n"

@@ -1,0 +1,189 @@
+"""Graders of chapter 4: how far behind a group is, and a loop that neither stops nor loses."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import (
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaProducer,
+    OffsetAndMetadata,
+    TopicPartition,
+)
+
+from ..brokers import up
+from ..names import fresh
+from . import Wrong, grader
+
+RECORDS = 12
+POISON = {4: b"order 4", 9: "été".encode("latin-1")}  # neither is JSON
+
+
+# -- 4.1: how far behind -------------------------------------------------------------------------
+
+
+@grader("4.1")
+def lag(answer: Callable[[KafkaAdminClient, KafkaConsumer, str, str], dict[int, int]]) -> str:
+    """Four partitions: one half read, one read to its end, one never, one whose commit is deleted."""
+    with _topic(partitions=4) as topic:
+        group = fresh("exercise")
+        _fill(topic, {0: 10, 1: 5, 2: 7, 3: 20})
+        with KafkaAdminClient(**_kafka()) as admin, KafkaConsumer(**_kafka()) as consumer:
+            _commit(topic, group, {0: 4, 1: 5, 3: 3})
+            admin.delete_records({TopicPartition(topic, 2): 2, TopicPartition(topic, 3): 8})
+            found = answer(admin, consumer, group, topic)
+        expected = {0: 6, 1: 0, 2: 5, 3: 12}
+    if not isinstance(found, dict) or set(found) != set(expected):
+        raise Wrong(
+            f"the answer is {found!r}, not a dictionary with the four partitions' numbers.",
+            "`consumer.partitions_for_topic(topic)` has the numbers, {0, 1, 2, 3} here.",
+        )
+    _expect_lag(found, expected, 0, "has 10 records, and 4 was committed")
+    _expect_lag(found, expected, 1, "has 5 records, and 5 was committed")
+    _expect_lag(found, expected, 2, "has no commit, and its first 2 of 7 records are deleted")
+    _expect_lag(found, expected, 3, "has 20 records; 3 was committed, and the first 8 are deleted")
+    return "four partitions right: half read, read to the end, never read, and cut off."
+
+
+def _expect_lag(found: dict[int, int], expected: dict[int, int], number: int, state: str) -> None:
+    if found[number] != expected[number]:
+        raise Wrong(
+            f"partition {number} {state}: {expected[number]} are left to read, not "
+            f"{found[number]!r}.",
+            "The group reads on at its commit, or at the first record that is left, whichever "
+            "is later: `consumer.beginning_offsets(...)` and `consumer.end_offsets(...)`.",
+        )
+
+
+def _fill(topic: str, counts: dict[int, int]) -> None:
+    with KafkaProducer(**_kafka()) as producer:
+        for partition, count in counts.items():
+            for number in range(count):
+                producer.send(topic, str(number).encode(), partition=partition)
+
+
+def _commit(topic: str, group: str, offsets: dict[int, int]) -> None:
+    with KafkaConsumer(**_kafka(), group_id=group, enable_auto_commit=False) as consumer:
+        consumer.assign([TopicPartition(topic, number) for number in offsets])
+        consumer.commit(
+            {TopicPartition(topic, n): OffsetAndMetadata(at, "", -1) for n, at in offsets.items()}
+        )
+
+
+# -- 4.2: a loop that goes on --------------------------------------------------------------------
+
+
+class _Crash(BaseException):
+    """The death of the learner's loop: not an Exception, so that no handler survives it."""
+
+
+class _Work:
+    """What the learner's loop did, over all its lives. It dies once in each of two places."""
+
+    def __init__(self) -> None:
+        self.handled: Counter[int] = Counter()
+        self.aside: Counter[int] = Counter()
+        self._deaths = {("handle", 6), ("aside", 9)}
+
+    def handle(self, order: dict[str, int]) -> None:
+        self.handled[order["number"]] += 1
+        self._die("handle", order["number"])
+
+    def set_aside(self, record: Any) -> None:
+        self.aside[record.offset + 1] += 1
+        self._die("aside", record.offset + 1)
+
+    def _die(self, where: str, number: int) -> None:
+        if (where, number) in self._deaths:
+            self._deaths.remove((where, number))
+            raise _Crash
+
+
+@grader("4.2")
+def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None]) -> str:
+    """Twelve records, two of them poison; the loop dies in its handler, and while setting aside."""
+    work = _Work()
+    with _topic(partitions=1) as topic:
+        _send_orders(topic)
+        group = fresh("exercise")
+        lives = sum(1 for _ in range(3) if not _live(answer, work, topic, group))
+        left = _left(topic, group)
+    good = set(range(1, RECORDS + 1)) - set(POISON)
+    if missing := sorted(good - set(work.handled)):
+        raise Wrong(
+            f"order {missing[0]} was never handled, in spite of two restarts.",
+            "Commit an offset when everything before it is done: after the work, and not the "
+            "position of a batch that is half handled.",
+        )
+    if missing := sorted(set(POISON) - set(work.aside)):
+        raise Wrong(
+            f"record {missing[0]} can't be read and was not set aside.",
+            "Catch ValueError around `json.loads` (a UnicodeDecodeError is one as well).",
+        )
+    _expect_no_repeats(work)
+    if left:
+        raise Wrong(
+            f"{left} records of 12 were not committed at the end.",
+            "Commit after the last record as well, and after one that was set aside.",
+        )
+    return f"twelve records in {lives + 1} lives: 10 handled, 2 set aside, none lost."
+
+
+def _expect_no_repeats(work: _Work) -> None:
+    repeated = {n for n, times in work.handled.items() if times > 1} - {6}
+    repeated |= {n for n, times in work.aside.items() if times > 1} - {9}
+    if repeated:
+        raise Wrong(
+            f"record {min(repeated)} was done twice, though no crash caught it.",
+            "Commit after each record: `consumer.commit({partition: OffsetAndMetadata("
+            'record.offset + 1, "", -1)})`.',
+        )
+
+
+def _send_orders(topic: str) -> None:
+    with KafkaProducer(**_kafka()) as producer:
+        for number in range(1, RECORDS + 1):
+            value = POISON.get(number, json.dumps({"number": number}).encode())
+            producer.send(topic, value, partition=0)
+
+
+def _live(answer: Callable, work: _Work, topic: str, group: str) -> bool:
+    """One life of the learner's loop; False if it crashed."""
+    options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    with KafkaConsumer(**_kafka(), **options, group_id=group) as consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        try:
+            answer(consumer, work.handle, work.set_aside)
+        except _Crash:
+            return False
+        return True
+
+
+def _left(topic: str, group: str) -> int:
+    with KafkaAdminClient(**_kafka()) as admin:
+        found = admin.list_group_offsets(group)[group].get(TopicPartition(topic, 0))
+    return RECORDS - (found.offset if found is not None else 0)
+
+
+# -- both ----------------------------------------------------------------------------------------
+
+
+def _kafka() -> dict[str, Any]:
+    return up("kafka", quiet=True).kafka or {}
+
+
+@contextmanager
+def _topic(partitions: int) -> Iterator[str]:
+    topic = fresh("exercise")
+    shape = {"num_partitions": partitions, "replication_factor": 1}
+    with KafkaAdminClient(**_kafka()) as admin:
+        admin.create_topics({topic: shape}, wait_for_metadata=True)
+        try:
+            yield topic
+        finally:
+            admin.delete_topics([topic])

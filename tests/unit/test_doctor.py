@@ -1,0 +1,68 @@
+"""The doctor names what is wrong and the remedy, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import _free_offset
+from helpers import doctor, settings
+from helpers.brokers import kafka
+
+
+@pytest.fixture
+def foreign_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A port of the course's that somebody else (this process) holds."""
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
+    with socket.socket() as stranger:
+        stranger.bind((settings.HOST, settings.ports().kafka))
+        stranger.listen()
+        yield settings.ports().kafka
+
+
+def found(name: str) -> doctor.Finding:
+    return next(finding for finding in doctor.examine() if finding.name == name)
+
+
+def test_a_foreign_port_is_named_with_its_holder(foreign_port):
+    finding = found(f"port {foreign_port}")
+    assert not finding.ok
+    assert str(os.getpid()) in finding.seen
+    assert "BREAKING_BROKERS_PORT_OFFSET" in finding.remedy
+
+
+def test_a_damaged_jar_is_found(monkeypatch, tmp_path):
+    jar = next(iter(kafka.locked_jars()))
+    whole = jar.path().read_bytes()
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    damaged = jar.path()
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(whole[:-1])
+    finding = found("Kafka's files")
+    assert "damaged" in finding.seen
+    assert "install" in finding.remedy
+    assert damaged.read_bytes() == whole[:-1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("BREAKING_BROKERS_PORT_OFFSET", "many"), ("BREAKING_BROKERS_BACKEND", "podman")],
+)
+def test_a_bad_variable_is_said_and_ends_the_examination(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    last = list(doctor.examine())[-1]
+    assert not last.ok
+    assert variable in last.remedy
+    assert value in last.remedy
+
+
+def test_the_exit_status_tells(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("disk", "full", "Free some.")])
+    assert doctor.main() == 1
+    assert "Free some." in capsys.readouterr().out
+    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("disk", "fine")])
+    assert doctor.main() == 0
