@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -205,9 +206,10 @@ class RabbitMQCluster(Cluster):
         if asked is None:
             raise BrokerError("No node of the RabbitMQ cluster runs. `cluster.heal()` starts them.")
         listing = self._ctl(
-            asked, "list_queues", "name", "leader", "--formatter", "json", "--silent"
+            asked, "list_queues", "name", "leader", "pid", "--formatter", "json", "--silent"
         )
         for row in json.loads(listing):
-            if row["name"] == queue and row["leader"]:
-                return int(str(row["leader"]).split("@")[0][-1])
+            home = re.search(r"(\d)@", str(row["leader"] or row["pid"]))  # classic: pid only
+            if row["name"] == queue and home:
+                return int(home[1])
         return -1

@@ -253,7 +253,7 @@ def test_rabbitmq_nodes_are_killed_and_come_back(nodes):
         with pytest.raises(brokers.BrokerError, match="no node 4"):
             cluster.kill(4)
     finally:
-        cluster.down()
+        brokers.down()
     assert alive() == set()
 
 
