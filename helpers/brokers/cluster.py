@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -205,11 +204,10 @@ class RabbitMQCluster(Cluster):
         asked = next((n for n in self.running()), None)
         if asked is None:
             raise BrokerError("No node of the RabbitMQ cluster runs. `cluster.heal()` starts them.")
-        listing = self._ctl(
-            asked, "list_queues", "name", "leader", "pid", "--formatter", "json", "--silent"
-        )
-        for row in json.loads(listing):
-            home = re.search(r"(\d)@", str(row["leader"] or row["pid"]))  # classic: pid only
-            if row["name"] == queue and home:
+        listing = self._ctl(asked, "list_queues", "name", "leader", "pid", "--silent")
+        for line in listing.splitlines():
+            name, leader, pid = line.split("\t")
+            home = re.search(r"(\d)@", leader or pid)  # a classic queue has a pid only
+            if name == queue and home:
                 return int(home[1])
         return -1
