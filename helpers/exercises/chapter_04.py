@@ -1,11 +1,20 @@
-"""Graders of chapter 4: how far behind a group is, and a loop that neither stops nor loses."""
+"""Graders of chapter 4: how far behind a group is, and loops that neither stop, nor lose, nor double."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from kafka import (
@@ -170,7 +179,127 @@ def _left(topic: str, group: str) -> int:
     return RECORDS - (found.offset if found is not None else 0)
 
 
-# -- both ----------------------------------------------------------------------------------------
+# -- 4.3: the offset beside the result -----------------------------------------------------------
+
+KILLS = 12
+BOOKINGS = [(f"customer-{n % 3}", 10 + n) for n in range(12)]
+ACCOUNTANT = """
+import os, signal, sqlite3, sys
+from kafka import KafkaConsumer, TopicPartition
+from helpers import up
+topic, path, fatal = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+class Database:
+    # the learner's connection; the process dies after the statement that was agreed on
+    def __init__(self, connection):
+        self._connection, self._statements = connection, 0
+    def __getattr__(self, name):
+        found = getattr(self._connection, name)
+        return self._counted(found) if name in ("execute", "executemany", "commit") else found
+    def __enter__(self):
+        return self
+    def __exit__(self, kind, error, trace):
+        self.commit() if kind is None else self._connection.rollback()
+    def _counted(self, call):
+        def counted(*arguments):
+            self._statements += 1
+            result = call(*arguments)
+            if self._statements == fatal: os.kill(os.getpid(), signal.SIGKILL)
+            return result
+        return counted
+
+options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+with KafkaConsumer(**up("kafka", quiet=True).kafka, **options) as consumer:
+    answer(consumer, TopicPartition(topic, 0), Database(sqlite3.connect(path)))
+"""
+
+
+@grader("4.3")
+def total_up(answer: Callable) -> str:
+    """Twelve bookings; the learner's process is killed after each of its first twelve statements."""
+    program = _as_program(answer)
+    with _topic(partitions=1) as topic, tempfile.TemporaryDirectory() as folder:
+        with KafkaProducer(**_kafka()) as producer:
+            for customer, amount in BOOKINGS:
+                producer.send(topic, str(amount).encode(), key=customer.encode())
+        whole = _books(folder, "whole")
+        _account(program, topic, whole)
+        _expect_totals(whole, "nobody was killed")
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            run = functools.partial(_killed_once, program, topic, folder)
+            for number, books in enumerate(pool.map(run, range(1, KILLS + 1)), 1):
+                _expect_totals(books, f"killed after its statement {number} and started again")
+    return "twelve bookings, killed in 12 places, and the totals are right every time."
+
+
+def _as_program(answer: Callable) -> str:
+    """The learner's function as a program of its own, from its source."""
+    try:
+        source = textwrap.dedent(inspect.getsource(answer))
+    except (OSError, TypeError) as error:
+        raise Wrong(
+            "the source of the answer can't be found, so it can't run in its own process.",
+            "Define it with `def` in a cell, and give check() the function itself.",
+        ) from error
+    name = getattr(answer, "__name__", "")
+    if "raise NotImplementedError" in source:
+        raise NotImplementedError
+    if not source.startswith(f"def {name}("):
+        raise Wrong("the answer is not a plain function.", "Define it with `def` in a cell.")
+    return f"{source}\nanswer = {name}\n{ACCOUNTANT}"
+
+
+def _books(folder: str, name: str) -> Path:
+    path = Path(folder) / f"{name}.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE totals (customer TEXT PRIMARY KEY, amount INTEGER)")
+        database.execute("CREATE TABLE position AS SELECT 0 AS next")
+    return path
+
+
+def _killed_once(program: str, topic: str, folder: str, number: int) -> Path:
+    books = _books(folder, str(number))
+    _account(program, topic, books, number)
+    _account(program, topic, books)
+    return books
+
+
+def _account(program: str, topic: str, books: Path, fatal: int = 0) -> None:
+    """Run the program, to its end or to its death.
+
+    Raises:
+        Wrong: it died of something else."""
+    command = [sys.executable, "-c", program, topic, str(books), str(fatal)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except subprocess.TimeoutExpired as error:
+        raise Wrong(
+            "your function was still running after 20 seconds.",
+            "Leave the loop when the end offset is reached; it may be reached at the start.",
+        ) from error
+    if done.returncode > 0:
+        said = done.stderr.strip().splitlines()[-1]
+        raise Wrong(
+            f"your function raised {said}", "It runs in a process of its own: import in it."
+        )
+
+
+def _expect_totals(books: Path, day: str) -> None:
+    with closing(sqlite3.connect(books)) as database:
+        found = dict(database.execute("SELECT customer, amount FROM totals").fetchall())
+    expected: Counter[str] = Counter()
+    for customer, amount in BOOKINGS:
+        expected[customer] += amount
+    if found != expected:
+        difference = sum(found.values()) - expected.total()
+        how = f"{abs(difference)} too {'much' if difference > 0 else 'little'}"
+        raise Wrong(
+            f"{day}: the totals are {how if difference else 'not the customers` own'}.",
+            "Change the totals and the position in one transaction: a single `commit()` for both.",
+        )
+
+
+# -- all ----------------------------------------------------------------------------------------
 
 
 def _kafka() -> dict[str, Any]:

@@ -98,3 +98,80 @@ def test_a_careful_loop_passes(capsys):
 )
 def test_a_careless_loop_is_refused(capsys, wrong, words):
     refused(said(capsys, "4.2", consume_with(**wrong)), words)
+
+
+def totals_in_one_transaction(consumer, partition, database):
+    [(position,)] = database.execute("SELECT next FROM position").fetchall()
+    consumer.assign([partition])
+    consumer.seek(partition, position)
+    end = consumer.end_offsets([partition])[partition]
+    while position < end:
+        for record in consumer.poll(timeout_ms=500).get(partition, []):
+            customer, amount = record.key.decode(), int(record.value)
+            database.execute("INSERT OR IGNORE INTO totals VALUES (?, 0)", [customer])
+            add = "UPDATE totals SET amount = amount + ? WHERE customer = ?"
+            database.execute(add, [amount, customer])
+            database.execute("UPDATE position SET next = ?", [record.offset + 1])
+            database.commit()
+            position = record.offset + 1
+
+
+def totals_in_two_transactions(consumer, partition, database):
+    [(position,)] = database.execute("SELECT next FROM position").fetchall()
+    consumer.assign([partition])
+    consumer.seek(partition, position)
+    end = consumer.end_offsets([partition])[partition]
+    while position < end:
+        for record in consumer.poll(timeout_ms=500).get(partition, []):
+            customer, amount = record.key.decode(), int(record.value)
+            database.execute("INSERT OR IGNORE INTO totals VALUES (?, 0)", [customer])
+            add = "UPDATE totals SET amount = amount + ? WHERE customer = ?"
+            database.execute(add, [amount, customer])
+            database.commit()
+            database.execute("UPDATE position SET next = ?", [record.offset + 1])
+            database.commit()
+            position = record.offset + 1
+
+
+def totals_that_note_the_offset_first(consumer, partition, database):
+    [(position,)] = database.execute("SELECT next FROM position").fetchall()
+    consumer.assign([partition])
+    consumer.seek(partition, position)
+    end = consumer.end_offsets([partition])[partition]
+    while position < end:
+        for record in consumer.poll(timeout_ms=500).get(partition, []):
+            customer, amount = record.key.decode(), int(record.value)
+            position = record.offset + 1
+            database.execute("UPDATE position SET next = ?", [position])
+            database.commit()
+            database.execute("INSERT OR IGNORE INTO totals VALUES (?, 0)", [customer])
+            add = "UPDATE totals SET amount = amount + ? WHERE customer = ?"
+            database.execute(add, [amount, customer])
+            database.commit()
+
+
+def totals_from_the_start(consumer, partition, database):
+    consumer.assign([partition])
+    consumer.seek(partition, 0)
+
+
+def totals_without_an_import(consumer, partition, database):
+    consumer.seek(TopicPartition(partition.topic, 0), json.loads("0"))
+
+
+def test_a_total_beside_its_offset_passes(capsys):
+    assert "✔" in said(capsys, "4.3", totals_in_one_transaction)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (totals_in_two_transactions, "too much"),
+        (totals_that_note_the_offset_first, "too little"),
+        (totals_from_the_start, "nobody was killed"),
+        (totals_without_an_import, "NameError"),
+        (print, "source of the answer"),
+    ],
+)
+def test_a_total_that_a_crash_falsifies_is_refused(capsys, wrong, words):
+    refused(said(capsys, "4.3", wrong), words)
