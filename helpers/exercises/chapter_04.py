@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -297,6 +298,95 @@ def _expect_totals(books: Path, day: str) -> None:
             f"{day}: the totals are {how if difference else 'not the customers` own'}.",
             "Change the totals and the position in one transaction: a single `commit()` for both.",
         )
+
+
+# -- 4.4: a table from a topic -------------------------------------------------------------------
+
+PATIENCE = 6  # seconds
+CHANGES = [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]
+TABLE = {b"a": b"3", b"b": b"2", b"c": b"4"}
+
+
+@grader("4.4")
+def load(answer: Callable[[KafkaConsumer, TopicPartition], dict[bytes, bytes]]) -> str:
+    """Five topics: plain, with tombstones, empty, with an aborted end, and one that grows."""
+    with _topic(partitions=1) as plain:
+        _change(plain, CHANGES)
+        _expect_table(answer, plain, TABLE, "a plain topic")
+        _change(plain, [("b", None), ("d", None)])
+        _expect_table(answer, plain, {b"a": b"3", b"c": b"4"}, "a topic with two tombstones")
+    with _topic(partitions=1) as empty:
+        _expect_table(answer, empty, {}, "an empty topic")
+    with _topic(partitions=1) as aborted:
+        _change(aborted, CHANGES)
+        with KafkaProducer(**_kafka(), transactional_id=fresh("exercise")) as producer:
+            producer.init_transactions()
+            producer.begin_transaction()
+            producer.send(aborted, b"5", key=b"a", partition=0).get(timeout=10)
+            producer.abort_transaction()
+        _expect_table(answer, aborted, TABLE, "a topic that ends with an aborted transaction")
+    with _topic(partitions=1) as growing:
+        _change(growing, CHANGES)
+        _expect_table(answer, growing, TABLE, "a topic that somebody writes to meanwhile", True)
+    return "five topics, five tables: plain, with tombstones, empty, aborted, growing."
+
+
+def _change(topic: str, changes: list[tuple[str, str | None]]) -> None:
+    with KafkaProducer(**_kafka()) as producer:
+        for key, value in changes:
+            body = None if value is None else value.encode()
+            producer.send(topic, body, key=key.encode(), partition=0)
+
+
+def _expect_table(
+    answer: Callable, topic: str, expected: dict[bytes, bytes], what: str, growing: bool = False
+) -> None:
+    options = {"isolation_level": "read_committed", "consumer_timeout_ms": 5000}
+    options["auto_offset_reset"] = "earliest"
+    with KafkaConsumer(**_kafka(), **options) as consumer:
+        found = answer(_Reader(consumer, topic, what, growing), TopicPartition(topic, 0))
+    if found != expected:
+        raise Wrong(
+            f"{what}: the table is {found!r}, not {expected!r}.",
+            "The last value of a key wins; a value of None removes the key, if it is there; and "
+            "stop at the end offset that you asked for at the start.",
+        )
+
+
+class _Reader:
+    """The learner's consumer: it runs out of patience, and its topic may grow while it reads."""
+
+    def __init__(self, consumer: KafkaConsumer, topic: str, what: str, growing: bool) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._what = what
+        self._growing = growing
+        self._deadline = time.monotonic() + PATIENCE
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+    def __iter__(self) -> Iterator:
+        return iter(self._consumer)
+
+    def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        found = self._consumer.end_offsets(partitions)
+        self._grow("6")
+        return found
+
+    def poll(self, *arguments: Any, **options: Any) -> dict:
+        if time.monotonic() > self._deadline:
+            raise Wrong(
+                f"{self._what}: your function was still polling after {PATIENCE} seconds.",
+                "Compare `consumer.position(partition)` with the end offset: the position moves on "
+                "even where no record reaches you, and may be at the end at once.",
+            )
+        self._grow("7")
+        return self._consumer.poll(*arguments, **options)
+
+    def _grow(self, value: str) -> None:
+        if self._growing:
+            _change(self._topic, [("late", value)])
 
 
 # -- all ----------------------------------------------------------------------------------------

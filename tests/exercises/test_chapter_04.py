@@ -175,3 +175,45 @@ def test_a_total_beside_its_offset_passes(capsys):
 )
 def test_a_total_that_a_crash_falsifies_is_refused(capsys, wrong, words):
     refused(said(capsys, "4.3", wrong), words)
+
+
+def load_with(stop="at the end", tombstones=True, limit=True):
+    def load(consumer, partition):
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        end = consumer.end_offsets([partition])[partition]
+        table, last = {}, -1
+        while (
+            (last < end - 1)
+            if stop == "after the last record"
+            else consumer.position(partition) < end
+        ):
+            batch = consumer.poll(timeout_ms=200).get(partition, [])
+            if stop == "at silence" and not batch:
+                break
+            for record in batch:
+                last = record.offset
+                if limit and last >= end:
+                    break
+                table[record.key] = record.value
+                if tombstones and record.value is None:
+                    del table[record.key]
+        return table
+
+    return load
+
+
+def test_a_careful_table_passes(capsys):
+    assert "✔" in said(capsys, "4.4", load_with())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"stop": "after the last record"}, "still polling"),
+        ({"tombstones": False}, "two tombstones"),
+        ({"limit": False}, "writes to meanwhile"),
+    ],
+)
+def test_a_careless_table_is_refused(capsys, wrong, words):
+    refused(said(capsys, "4.4", load_with(**wrong)), words)
