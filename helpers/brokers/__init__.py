@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import IO, Any
@@ -106,18 +106,25 @@ def status() -> list[dict[str, str]]:
     return rows
 
 
-def kafka_cluster() -> KafkaCluster:
+def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
     """Three Kafka nodes to break: new and empty, or, if they run already, healed.
 
     Only one notebook at a time can hold them, until its kernel ends or ``down()``.
 
+    Args:
+        advertised: an address, as ``"host:port"``, that a node is to give to its clients instead of
+            its own, by the node's number: 2 or 3, since node 1 is the one to bootstrap from.
+
     Raises:
+        ValueError: ``advertised`` names another node.
         NotOurs: the brokers are external, so that none may be killed.
         BrokerError: another kernel holds the cluster, or it did not start.
     """
+    if wrong := set(advertised or ()) - {2, 3}:
+        raise ValueError(f"Only nodes 2 and 3 can advertise another address, not {wrong.pop()!r}.")
     backend = _breakable("Kafka")
     _hold("kafka-cluster")
-    nodes = backend.start_kafka_cluster()
+    nodes = backend.start_kafka_cluster(advertised or {})
     options = _kafka_options(settings.ports().kafka_cluster[0])
     return KafkaCluster(nodes, backend.wait_for_kafka, _ending(backend, "kafka"), options)
 

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -172,8 +172,11 @@ def status() -> list[dict[str, str]]:
 # --- three nodes of each ------------------------------------------------------------------------
 
 
-def start_kafka_cluster() -> dict[int, ContainerNode]:
-    """Three Kafka nodes that know each other: new and empty, unless they run already."""
+def start_kafka_cluster(addresses: Mapping[int, str]) -> dict[int, ContainerNode]:
+    """Three Kafka nodes that know each other: new and empty, unless they run already and
+    advertise just these addresses."""
+    if kafka.advertise(addresses):
+        end_cluster("kafka")
     nodes = _start_cluster("kafka", 3, "Starting three Kafka nodes")
     wait_for_kafka()
     return nodes
@@ -389,4 +392,5 @@ def _variables() -> dict[str, str]:
     """What the compose file asks of the environment."""
     named = {f"{name.upper().replace('-', '_')}_PORT": port for name, port in _ports().items()}
     named["MANAGEMENT_PORT"] = settings.ports().management
-    return {name: str(port) for name, port in named.items()}
+    named |= {f"KAFKA_{n}_ADVERTISED": where for n, where in kafka.advertised().items()}
+    return {name: str(value) for name, value in named.items()}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import shutil
 import socket
 import struct
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -269,6 +271,7 @@ def write_properties(path: Path, role: str, data: Path, ports: settings.Ports) -
         number, replicas = int(role[-1]), 3
         port, controller = ports.kafka_cluster[number - 1], ports.kafka_cluster_controller
     listeners = [f"PLAINTEXT://{settings.HOST}:{port}"]
+    address = advertised().get(number) if role != SINGLE else None
     if number == 1:
         listeners.append(f"CONTROLLER://{settings.HOST}:{controller}")
     lines = {
@@ -278,7 +281,7 @@ def write_properties(path: Path, role: str, data: Path, ports: settings.Ports) -
         "controller.quorum.voters": f"1@{settings.HOST}:{controller}",
         "controller.listener.names": "CONTROLLER",
         "listeners": ",".join(listeners),
-        "advertised.listeners": listeners[0],
+        "advertised.listeners": f"PLAINTEXT://{address}" if address else listeners[0],
         "log.dirs": str(data),
         "default.replication.factor": replicas,
         **dict.fromkeys(INTERNAL_REPLICAS, replicas),
@@ -286,6 +289,25 @@ def write_properties(path: Path, role: str, data: Path, ports: settings.Ports) -
     }
     text = "".join(f"{key}={_escaped(str(value))}\n" for key, value in lines.items())
     process.write(path, text)
+
+
+def advertised() -> dict[int, str]:
+    """The addresses that nodes of the cluster give to their clients, where not their true ones."""
+    note = _advertised_note()
+    known = json.loads(note.read_text()) if note.is_file() else {}
+    return {int(number): address for number, address in known.items()}
+
+
+def advertise(addresses: Mapping[int, str]) -> bool:
+    """Have the cluster's nodes give these addresses from their next start; False if they do so now."""
+    if dict(addresses) == advertised():
+        return False
+    process.write(_advertised_note(), json.dumps(dict(addresses)))
+    return True
+
+
+def _advertised_note() -> Path:
+    return settings.run_dir() / "kafka-advertised.json"
 
 
 def _escaped(text: str) -> str:

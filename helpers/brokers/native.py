@@ -6,7 +6,7 @@ import fcntl
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -268,13 +268,15 @@ def _cluster_ports(number: int) -> dict[str, int]:
     }
 
 
-def start_kafka_cluster() -> dict[int, process.Node]:
-    """Three Kafka nodes that know each other: new and empty, unless they run already."""
+def start_kafka_cluster(addresses: Mapping[int, str]) -> dict[int, process.Node]:
+    """Three Kafka nodes that know each other: new and empty, unless they run already and
+    advertise just these addresses."""
     members = kafka_members()
     with process.locked("brokers", "Waiting for another process that is starting the brokers"):
         process.sweep()
         install(("kafka",))
-        if not any(node.running() for node, _ in members.values()):
+        changed = kafka.advertise(addresses)
+        if changed or not any(node.running() for node, _ in members.values()):
             _forget([node for node, _ in members.values()])
         _start(_named(members), "Starting three Kafka nodes")
         wait_for_kafka()

@@ -220,6 +220,22 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
         brokers.down()
 
 
+def test_a_kafka_node_advertises_what_it_is_told_until_it_is_told_otherwise():
+    from kafka import KafkaAdminClient
+
+    def told(cluster):
+        with KafkaAdminClient(**cluster.kafka) as admin:
+            return {b["broker_id"]: b["host"] for b in admin.describe_cluster()["brokers"]}
+
+    try:
+        assert told(brokers.kafka_cluster({3: "kafka-3.invalid:9092"}))[3] == "kafka-3.invalid"
+        assert told(brokers.kafka_cluster())[3] == settings.HOST
+        with pytest.raises(ValueError, match="2 and 3"):
+            brokers.kafka_cluster({1: "kafka-1.invalid:9092"})
+    finally:
+        brokers.down()
+
+
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_rabbitmq_nodes_are_killed_and_come_back(nodes):
     import pika

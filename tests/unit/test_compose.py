@@ -257,7 +257,11 @@ def test_down_deletes_volumes_only_when_told_to(docker):
 def test_another_checkouts_containers_are_left_alone(docker, run_dir, tmp_path):
     (run_dir / "compose").write_text(str(tmp_path))
     docker.has({"kafka": "running"})
-    for refused in (lambda: compose.up(BOTH), compose.down, compose.start_kafka_cluster):
+    for refused in (
+        lambda: compose.up(BOTH),
+        compose.down,
+        lambda: compose.start_kafka_cluster({}),
+    ):
         with pytest.raises(BrokerError, match=r"belong to the checkout .*PORT_OFFSET=100"):
             refused()
     assert docker.verbs() == []
@@ -303,12 +307,20 @@ def test_an_engine_that_went_away_runs_nothing(docker):
 
 def test_a_kafka_cluster_starts_new_and_empty(docker):
     docker.has({"kafka-1": "exited", "kafka-2": "exited"})
-    nodes = compose.start_kafka_cluster()
+    nodes = compose.start_kafka_cluster({})
     assert sorted(nodes) == [1, 2, 3]
     assert docker.verbs() == [
         ["rm", "--force", "--volumes", "kafka-1", "kafka-2"],
         ["up", "-d", "--wait", "kafka-1", "kafka-2", "kafka-3"],
     ]
+
+
+def test_a_kafka_cluster_that_advertises_other_addresses_is_made_anew(docker, monkeypatch):
+    docker.has({"kafka-1": "running", "kafka-2": "running", "kafka-3": "running"})
+    compose.start_kafka_cluster({2: "kafka-2.invalid:9092"})
+    assert ["kill", "kafka-1", "kafka-2", "kafka-3"] in docker.verbs()
+    assert compose._variables()["KAFKA_2_ADVERTISED"] == "kafka-2.invalid:9092"
+    assert "KAFKA_3_ADVERTISED" not in compose._variables()
 
 
 def test_a_cluster_that_runs_is_healed_not_emptied(docker):
@@ -443,6 +455,8 @@ def test_each_kafka_tells_its_clients_the_address_that_is_published(services):
     for name in ("kafka", "kafka-1", "kafka-2", "kafka-3"):
         host, inside = services[name]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
         published = services[name]["ports"][0].rpartition(":")[0]
+        if name != "kafka":
+            published = f"${{{name.upper().replace('-', '_')}_ADVERTISED:-{published}}}"
         assert host == f"HOST://{published}"
         assert inside == f"INSIDE://{name}:19092"
 
