@@ -21,6 +21,139 @@ ROOM = 3
 CLASSIC = {"x-queue-type": "classic"}
 
 
+# -- 5.1: bindings -------------------------------------------------------------------------------
+
+ROUTES = {
+    "order.eu.paid": {"eu", "orders"},
+    "order.us.paid": {"orders"},
+    "order.eu.payment.failed": {"eu", "failed", "orders"},
+    "invoice.eu.sent": {"eu"},
+    "invoice.us.failed": {"failed"},
+    "invoice.us.failed.again": set(),
+    "order.us.eu": {"orders"},
+    "orders.us.paid": set(),
+}
+
+
+@grader("5.1")
+def connect(answer: Callable[[BlockingChannel, str], dict[str, str]]) -> str:
+    """Eight keys, three queues: each key's copies are counted in each queue."""
+    exchange, queues = fresh("exercise"), {}
+    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
+        channel = connection.channel()
+        channel.exchange_declare(exchange, "topic", durable=True)
+        try:
+            queues = answer(channel, exchange)
+            _expect_queues(queues)
+            channel = connection.channel()
+            channel.confirm_delivery()
+            for key in ROUTES:
+                channel.basic_publish(exchange, key, key)
+            for name in ("eu", "failed", "orders"):
+                _expect_routes(channel, name, queues[name])
+        finally:
+            channel = connection.channel()
+            for queue in _texts(queues):
+                channel.queue_delete(queue)
+            channel.exchange_delete(exchange)
+    return "eight keys, three queues: each message where it belongs, and once."
+
+
+def _texts(queues: Any) -> list[str]:
+    found = queues.values() if isinstance(queues, dict) else ()
+    return [name for name in found if isinstance(name, str) and name]
+
+
+def _expect_queues(queues: Any) -> None:
+    if not isinstance(queues, dict) or set(queues) != {"eu", "failed", "orders"}:
+        raise Wrong(
+            f"the answer is {queues!r}, not a dictionary with eu, failed and orders.",
+            "Return the names of the three queues under these three words.",
+        )
+    if len(set(_texts(queues))) != 3:
+        raise Wrong(
+            "the three are not three queues.",
+            "Each needs a queue of its own, so that each has its own copy.",
+        )
+
+
+def _expect_routes(channel: BlockingChannel, name: str, queue: str) -> None:
+    found = Counter()
+    while (message := channel.basic_get(queue, auto_ack=True))[0]:
+        found[message[2].decode()] += 1
+    for key, wanted in ROUTES.items():
+        times = int(name in wanted)
+        if found[key] != times:
+            raise Wrong(
+                f"the queue {name} got {key} {_times(found[key])}, not {_times(times)}.",
+                "A star is exactly one word, a hash any number of words, also none. Does one "
+                "binding do for this queue?",
+            )
+
+
+def _times(number: int) -> str:
+    return {0: "not at all", 1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+# -- 5.2: stored or not --------------------------------------------------------------------------
+
+
+@grader("5.2")
+def send(answer: Callable[[BlockingChannel, str, str, bytes], bool]) -> str:
+    """Four situations: bound, not bound, a full queue, no such exchange."""
+    exchange, queue, full = fresh("exercise"), fresh("exercise"), fresh("exercise")
+    limited = CLASSIC | {"x-max-length": 1, "x-overflow": "reject-publish"}
+    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
+        channel = connection.channel()
+        channel.exchange_declare(exchange, "direct", durable=True)
+        channel.queue_declare(queue, durable=True, arguments=CLASSIC)
+        channel.queue_declare(full, durable=True, arguments=limited)
+        channel.queue_bind(queue, exchange, "bound")
+        channel.queue_bind(full, exchange, "full")
+        channel.confirm_delivery()
+        channel.basic_publish(exchange, "full", b"first")
+        try:
+            _expect_said(answer, connection, exchange, "bound", True, "a queue is bound")
+            _expect_persistent(channel, queue)
+            _expect_said(answer, connection, exchange, "nobody", False, "no binding fits")
+            _expect_said(answer, connection, exchange, "full", False, "the queue is full")
+            _expect_said(answer, connection, fresh("none"), "x", False, "there is no such exchange")
+        finally:
+            for name in (queue, full):
+                channel.queue_delete(name)
+            channel.exchange_delete(exchange)
+    return "stored once, and three times an honest no: unroutable, refused, no exchange."
+
+
+def _expect_said(
+    answer: Callable, connection: Any, exchange: str, key: str, expected: bool, situation: str
+) -> None:
+    try:
+        said = answer(connection.channel(), exchange, key, b"order")
+    except pika.exceptions.AMQPError as error:
+        raise Wrong(
+            f"{situation}, and the function raised {type(error).__name__}.",
+            "Catch it and return False: every error of pika's is a pika.exceptions.AMQPError.",
+        ) from error
+    if said is not expected:
+        raise Wrong(
+            f"{situation}, and the function said {said!r}.",
+            "Confirms tell of refusals; together with `mandatory=True` also of messages that no "
+            "binding fits.",
+        )
+
+
+def _expect_persistent(channel: BlockingChannel, queue: str) -> None:
+    method, properties, _ = channel.basic_get(queue, auto_ack=True)
+    if method is None:
+        raise Wrong("True was said, and the queue is empty.", "Publish the body to the exchange.")
+    if properties.delivery_mode != 2:
+        raise Wrong(
+            "the message is not persistent: a crash of the broker would lose it.",
+            "Publish with `pika.BasicProperties(delivery_mode=2)`.",
+        )
+
+
 # -- 5.4: replay a parking lot -------------------------------------------------------------------
 
 

@@ -65,3 +65,76 @@ def test_a_careless_replay_is_refused(capsys, wrong, words):
     assert "✘" in output
     assert words in output
     assert "Hint" in output
+
+
+def connect_with(eu="*.eu.#", failed="#.failed", orders="order.#", names=None):
+    """Bindings as told; `names` gives the queues other names than the three."""
+
+    def connect(channel, exchange):
+        queues = {}
+        for name, patterns in {"eu": eu, "failed": failed, "orders": orders}.items():
+            queues[name] = f"{exchange}.{(names or {}).get(name, name)}"
+            channel.queue_declare(queues[name], durable=True, arguments={"x-queue-type": "classic"})
+            for pattern in patterns.split():
+                channel.queue_bind(queues[name], exchange, pattern)
+        return queues
+
+    return connect
+
+
+def test_right_bindings_pass(capsys):
+    assert "✔" in said(capsys, "5.1", connect_with())
+    assert "✔" in said(capsys, "5.1", connect_with(orders="order.* order.#"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"eu": "*.eu.*"}, "order.eu.payment.failed not at all"),
+        ({"eu": "#.eu.#"}, "order.us.eu once"),
+        ({"failed": "*.*.failed"}, "order.eu.payment.failed not at all"),
+        ({"orders": "order.*.*"}, "order.eu.payment.failed not at all"),
+        ({"names": {"failed": "eu"}}, "not three queues"),
+    ],
+)
+def test_wrong_bindings_are_refused(capsys, wrong, words):
+    output = said(capsys, "5.1", connect_with(**wrong))
+    assert "✘" in output
+    assert words in output
+
+
+def send_with(confirms=True, mandatory=True, mode=2, catch=pika.exceptions.AMQPError):
+    def send(channel, exchange, key, body):
+        if confirms:
+            channel.confirm_delivery()
+        properties = pika.BasicProperties(delivery_mode=mode)
+        try:
+            channel.basic_publish(exchange, key, body, properties, mandatory=mandatory)
+        except catch:
+            return False
+        return True
+
+    return send
+
+
+def test_an_honest_send_passes(capsys):
+    assert "✔" in said(capsys, "5.2", send_with())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"confirms": False}, "said True"),
+        ({"mandatory": False}, "no binding fits"),
+        ({"mode": 1}, "not persistent"),
+        ({"catch": pika.exceptions.UnroutableError}, "the queue is full"),
+        (
+            {"catch": (pika.exceptions.UnroutableError, pika.exceptions.NackError)},
+            "raised ChannelClosedByBroker",
+        ),
+    ],
+)
+def test_a_careless_send_is_refused(capsys, wrong, words):
+    output = said(capsys, "5.2", send_with(**wrong))
+    assert "✘" in output
+    assert words in output
