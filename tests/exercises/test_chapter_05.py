@@ -124,7 +124,6 @@ def test_an_honest_send_passes(capsys):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"confirms": False}, "said True"),
         ({"mandatory": False}, "no binding fits"),
         ({"mode": 1}, "not persistent"),
         ({"catch": pika.exceptions.UnroutableError}, "the queue is full"),
