@@ -100,7 +100,15 @@ class Node:
             same = abs(process.create_time() - float(seen["created"])) < 2
         except (OSError, ValueError, KeyError, TypeError, psutil.Error):
             return False
-        return same and _alive(process) and mark_of(process) == str(self.directory)
+        return same and _alive(process) and self._marked(process)
+
+    def _marked(self, process: psutil.Process) -> bool:
+        """Does the process bear this node's mark? In the instant of an exec it bears none at all."""
+        try:
+            environment = process.environ()
+        except (psutil.Error, OSError):
+            return False
+        return not environment or environment.get(MARK) == str(self.directory)
 
     def paused(self) -> bool:
         """Is it stopped by ``pause``?"""

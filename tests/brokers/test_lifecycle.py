@@ -222,10 +222,15 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
 
 def test_a_kafka_node_advertises_what_it_is_told_until_it_is_told_otherwise():
     from kafka import KafkaAdminClient
+    from kafka.errors import KafkaConnectionError
 
-    def told(cluster):
+    def ask(cluster):
         with KafkaAdminClient(**cluster.kafka) as admin:
             return {b["broker_id"]: b["host"] for b in admin.describe_cluster()["brokers"]}
+
+    def told(cluster):
+        """A request may go to the node that can't be reached: then it is put again."""
+        return wait_until(lambda: ask(cluster), "an answer", tolerate=(KafkaConnectionError,))
 
     try:
         assert told(brokers.kafka_cluster({3: "kafka-3.invalid:9092"}))[3] == "kafka-3.invalid"
