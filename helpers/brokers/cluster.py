@@ -133,39 +133,38 @@ class KafkaCluster(Cluster):
         """Options for a client: ``KafkaProducer(**cluster.kafka)``. Bootstraps at node 1."""
 
     def leader_of(self, topic: str, partition: int = 0) -> int:
-        """The node that leads a partition, as node 1 sees it; -1 if none does.
+        """The node that leads a partition, -1 if none does.
 
         Raises:
-            BrokerError: no such topic or partition."""
+            BrokerError: no such partition.
+            WaitTimeout: no node has heard of the topic within 10 s."""
         return int(self._partition(topic, partition)["leader_id"])
 
     def in_sync(self, topic: str, partition: int = 0) -> list[int]:
-        """The nodes in sync with the partition's leader (the ISR), sorted."""
+        """The nodes in sync with the partition's leader (the ISR), sorted. Raises as `leader_of`."""
         return sorted(map(int, self._partition(topic, partition)["isr_nodes"]))
 
     def _partition(self, topic: str, partition: int) -> dict[str, Any]:
         from kafka.errors import KafkaConnectionError
 
-        # the client may ask a node that died a moment ago and is still on node 1's list
+        # the node that the client asks may have died a moment ago,
+        # or may not have heard yet of a topic made a moment ago
         rows = wait_until(
             lambda: self._partitions(topic),
-            f"an answer about topic {topic}",
+            f"a node to know the topic {topic!r}",
             tolerate=(KafkaConnectionError,),
         )
         for row in rows:
             if row["partition_index"] == partition:
                 return row
-        raise BrokerError(f"Node 1 knows no partition {partition} of topic {topic!r}.")
+        raise BrokerError(f"Topic {topic!r} has no partition {partition}.")
 
     def _partitions(self, topic: str) -> list[dict[str, Any]]:
         from kafka import KafkaAdminClient
 
         with KafkaAdminClient(**self.kafka) as admin:
             described = admin.describe_topics([topic])
-        rows = [row for found in described for row in found["partitions"]]
-        if not rows:
-            raise BrokerError(f"Node 1 knows no topic {topic!r}.")
-        return rows
+        return [row for found in described for row in found["partitions"]]
 
 
 class RabbitMQCluster(Cluster):

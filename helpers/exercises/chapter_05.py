@@ -154,6 +154,91 @@ def _expect_persistent(channel: BlockingChannel, queue: str) -> None:
         )
 
 
+# -- 5.3: the book of pending messages -----------------------------------------------------------
+
+BURST = 400
+
+
+@grader("5.3")
+def settle(answer: Callable[[dict[int, str], int, bool], list[str]]) -> str:
+    """Bursts to a live broker until it answered for many at once and out of turn; then every confirm."""
+    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
+        channel = connection.channel()
+        # what goes to disk is confirmed late: so the confirms of the other queue overtake
+        queues = {True: fresh("exercise"), False: fresh("exercise")}
+        for durable, queue in queues.items():
+            channel.queue_declare(queue, durable=durable, arguments=CLASSIC)
+        try:
+            for _ in range(20):
+                confirms = _confirms_of_a_burst(list(queues.values()))
+                if {multiple for _, multiple in confirms} == {True, False}:
+                    break
+        finally:
+            for queue in queues.values():
+                channel.queue_delete(queue)
+    _expect_settled(answer, confirms)
+    return f"{BURST} messages, settled by the broker's own confirms, one by one and many at once."
+
+
+def _confirms_of_a_burst(queues: list[str]) -> list[tuple[int, bool]]:
+    """Tag and flag `multiple` of each confirm, in the order in which the broker sent them."""
+    confirms: list[tuple[int, bool]] = []
+    pending = set(range(1, BURST + 1))
+
+    def on_confirm(frame: Any) -> None:
+        tag, multiple = frame.method.delivery_tag, frame.method.multiple
+        confirms.append((tag, multiple))
+        pending.difference_update(range(1, tag + 1) if multiple else [tag])
+        if not pending:
+            connection.close()
+
+    def publish(channel: Any) -> None:
+        for tag in range(1, BURST + 1):
+            properties = pika.BasicProperties(delivery_mode=2)
+            channel.basic_publish("", queues[tag % len(queues)], f"order-{tag}", properties)
+
+    def on_channel(channel: Any) -> None:
+        channel.confirm_delivery(on_confirm, lambda _: publish(channel))
+
+    connection = pika.SelectConnection(
+        up("rabbitmq", quiet=True).rabbitmq,
+        on_open_callback=lambda opened: opened.channel(on_open_callback=on_channel),
+        on_open_error_callback=lambda closed, _: closed.ioloop.stop(),
+        on_close_callback=lambda closed, _: closed.ioloop.stop(),
+    )
+    connection.ioloop.call_later(30, connection.ioloop.stop)
+    connection.ioloop.start()
+    if pending:
+        raise TimeoutError(f"the broker left {len(pending)} of {BURST} messages unconfirmed")
+    return confirms
+
+
+def _expect_settled(answer: Callable, confirms: list[tuple[int, bool]]) -> None:
+    pending = {tag: f"order-{tag}" for tag in range(1, BURST + 1)}
+    theirs = dict(pending)
+    for tag, multiple in confirms:
+        settled = [t for t in pending if t == tag or (multiple and t < tag)]
+        expected = [pending.pop(t) for t in settled]
+        said = answer(theirs, tag, multiple)
+        if said != expected:
+            raise Wrong(
+                f"a confirm for tag {tag} with multiple={multiple} settles {len(expected)} "
+                f"messages, and the function returned {_messages(said)}.",
+                "With `multiple` it is for all pending tags up to this one, otherwise for this "
+                "one alone, whatever lower tags are still pending.",
+            )
+        if theirs != pending:
+            raise Wrong(
+                f"after that confirm {len(pending)} messages are pending, and in the dictionary "
+                f"there are {len(theirs)}.",
+                "Take what is settled out of `pending`, and nothing else: `pop` does both.",
+            )
+
+
+def _messages(said: Any) -> str:
+    return f"{len(said)}" if isinstance(said, list) else repr(said)
+
+
 # -- 5.4: replay a parking lot -------------------------------------------------------------------
 
 

@@ -137,3 +137,37 @@ def test_a_careless_send_is_refused(capsys, wrong, words):
     output = said(capsys, "5.2", send_with(**wrong))
     assert "✘" in output
     assert words in output
+
+
+def settle_all(pending, tag, multiple):
+    return [pending.pop(t) for t in sorted(pending) if t == tag or (multiple and t < tag)]
+
+
+def settle_one(pending, tag, multiple):
+    return [pending.pop(tag)]
+
+
+def settle_up_to(pending, tag, multiple):
+    return [pending.pop(t) for t in sorted(pending) if t <= tag]
+
+
+def settle_and_keep(pending, tag, multiple):
+    return [pending[t] for t in sorted(pending) if t == tag or (multiple and t < tag)]
+
+
+def test_a_book_that_is_kept_passes(capsys):
+    assert "✔" in said(capsys, "5.3", settle_all)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (settle_one, "with multiple=True settles"),
+        (settle_up_to, "with multiple=False settles"),
+        (settle_and_keep, "are pending"),
+        (lambda pending, tag, multiple: None, "returned None"),
+    ],
+    ids=["multiple ignored", "always multiple", "kept", "nothing returned"],
+)
+def test_a_book_with_mistakes_is_refused(capsys, wrong, words):
+    assert words in said(capsys, "5.3", wrong)
