@@ -362,7 +362,14 @@ def tail(path: Path, lines: int) -> str:
 
 
 def _alive(process: psutil.Process) -> bool:
-    return _status(process) not in ("", psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    """Is it there, or is any thread of it still dying? Until the last one is gone, its ports are taken."""
+    status = _status(process)
+    if status != psutil.STATUS_ZOMBIE:
+        return status not in ("", psutil.STATUS_DEAD)
+    try:
+        return process.num_threads() > 1
+    except psutil.Error:
+        return False
 
 
 def _status(process: psutil.Process) -> str:

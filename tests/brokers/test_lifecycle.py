@@ -206,6 +206,7 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
         with KafkaProducer(**cluster.kafka, acks="all") as producer:
             producer.send("t", b"1").get(timeout=10)
             cluster.kill(2)
+            assert not process.port_taken(settings.ports().kafka_cluster[1])  # to the last thread
             assert cluster.running() == [1, 3]
             producer.send("t", b"2").get(timeout=20)
         assert cluster.leader_of("t") == 3
