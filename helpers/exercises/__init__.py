@@ -13,7 +13,7 @@ from typing import Any
 TIME_LIMIT = 30  # seconds
 
 Grader = Callable[..., str]
-_graders: dict[str, Grader] = {}
+_graders: dict[str, tuple[Grader, float]] = {}
 
 
 class Wrong(Exception):  # noqa: N818 (read aloud: raise Wrong("…", hint="…"))
@@ -28,15 +28,15 @@ class _OutOfTime(BaseException):
     """Not an Exception, so that a learner's ``except Exception`` does not swallow it."""
 
 
-def grader(exercise: str) -> Callable[[Grader], Grader]:
-    """Register a function as the grader of an exercise.
+def grader(exercise: str, seconds: float = TIME_LIMIT) -> Callable[[Grader], Grader]:
+    """Register a function as the grader of an exercise, which has so many seconds.
 
     It takes the answer, and what else ``check`` was given, by keyword. It returns one line on what
     was achieved, or raises ``Wrong``. The line must be the same on every run.
     """
 
     def register(function: Grader) -> Grader:
-        _graders[exercise] = function
+        _graders[exercise] = function, seconds
         return function
 
     return register
@@ -48,7 +48,7 @@ def check(exercise: str, answer: Any, **context: Any) -> None:
     Args:
         exercise: its number, as ``"3.1"``: the first of chapter 3.
         answer: what the task asks for, often a function, which is then run under faults. It has 30
-            seconds.
+            seconds, or more where many processes are started.
         context: what the grader needs besides, as ``brokers=brokers``.
 
     Raises:
@@ -58,22 +58,23 @@ def check(exercise: str, answer: Any, **context: Any) -> None:
         >>> check("3.1", my_consumer, brokers=brokers)  # doctest: +SKIP
         ✔ Exercise 3.1: all 20 orders handled once, in spite of a crash.
     """
-    grade = _find(exercise)
-    print(_verdict(exercise, grade, answer, context))
+    print(_verdict(exercise, *_find(exercise), answer, context))
 
 
-def _verdict(exercise: str, grade: Grader, answer: Any, context: dict[str, Any]) -> str:
+def _verdict(
+    exercise: str, grade: Grader, seconds: float, answer: Any, context: dict[str, Any]
+) -> str:
     if answer is None or answer is ...:
         return _not_attempted(exercise)
     try:
-        with _time_limit(TIME_LIMIT):
+        with _time_limit(seconds):
             return f"✔ Exercise {exercise}: {grade(answer, **context)}"
     except NotImplementedError:
         return _not_attempted(exercise)
     except Wrong as wrong:
         said, hint = str(wrong), wrong.hint
     except _OutOfTime:
-        said = f"your code was still running after {TIME_LIMIT} s and was stopped."
+        said = f"your code was still running after {seconds:g} s and was stopped."
         hint = "give every wait for a message a deadline, and leave the loop when it has passed."
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
@@ -114,7 +115,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _find(exercise: str) -> Grader:
+def _find(exercise: str) -> tuple[Grader, float]:
     chapter = exercise.partition(".")[0]
     module = f"{__name__}.chapter_{chapter:0>2}"
     try:

@@ -215,7 +215,7 @@ with KafkaConsumer(**up("kafka", quiet=True).kafka, **options) as consumer:
 """
 
 
-@grader("4.3")
+@grader("4.3", seconds=90)  # it starts 25 processes
 def total_up(answer: Callable) -> str:
     """Twelve bookings; the learner's process is killed after each of its first twelve statements."""
     program = _as_program(answer)

@@ -72,8 +72,8 @@ def test_an_error_outside_the_answer_is_still_one_line(capsys):
     assert "your code raised TypeError: 'str' object is not callable" in capsys.readouterr().out
 
 
-def test_an_endless_answer_is_stopped(monkeypatch, capsys):
-    monkeypatch.setattr(exercises, "TIME_LIMIT", 0.1)
+def test_an_endless_answer_is_stopped(capsys):
+    exercises.grader("0.1", seconds=0.1)(lambda answer: answer())
     cleaned_up = []
 
     def endless():
@@ -92,8 +92,8 @@ def test_an_endless_answer_is_stopped(monkeypatch, capsys):
     assert cleaned_up == [True]
 
 
-def test_no_alarm_is_left_behind(monkeypatch):
-    monkeypatch.setattr(exercises, "TIME_LIMIT", 0.05)
+def test_no_alarm_is_left_behind():
+    exercises.grader("0.1", seconds=0.05)(lambda answer: str(answer()))
     check("0.1", lambda: 1)
     time.sleep(0.1)  # an alarm that was left on would end the test run here
 
