@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from typing import Any
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from ..brokers import up
+from ..brokers import RabbitMQCluster, up
 from ..names import fresh
 from ..waiting import wait_until
 from . import Wrong, grader
@@ -454,3 +456,264 @@ def _parking_lot(
         finally:
             channel.queue_delete(parking)
             channel.queue_delete(work)
+
+
+# -- 5.5: publish with a deadline ----------------------------------------------------------------
+
+DEADLINE = 2.0  # seconds
+GRACE = 5.0  # seconds that a busy machine may take on top
+
+
+@grader("5.5")
+def publish_within(
+    answer: Callable[[pika.URLParameters, str, bytes, float], str], cluster: RabbitMQCluster
+) -> str:
+    """Four situations: room, a full queue, no such queue, and a broker with an alarm."""
+    open_, full = fresh("exercise"), fresh("exercise")
+    limited = CLASSIC | {"x-max-length": 1, "x-overflow": "reject-publish"}
+    with pika.BlockingConnection(cluster.rabbitmq(1)) as connection:
+        channel = connection.channel()
+        channel.queue_declare(open_, durable=True, arguments=CLASSIC)
+        channel.queue_declare(full, durable=True, arguments=limited)
+        channel.confirm_delivery()
+        channel.basic_publish("", full, b"first")
+        try:
+            _expect_answer(answer, cluster, open_, "stored", "there is room")
+            _expect_persistent(channel, open_)
+            _expect_answer(answer, cluster, full, "refused", "the queue is full")
+            _expect_answer(answer, cluster, fresh("none"), "refused", "there is no such queue")
+            said = _said_during_an_alarm(answer, cluster, open_)
+            _expect_unknown(said, _found_afterwards(cluster, channel, open_))
+        finally:
+            channel.queue_delete(open_)
+            channel.queue_delete(full)
+    return (
+        "stored, refused twice, and unknown when the broker would not read: each within its time."
+    )
+
+
+def _expect_answer(
+    answer: Callable, cluster: RabbitMQCluster, queue: str, expected: str, situation: str
+) -> None:
+    try:
+        said = answer(cluster.rabbitmq(1), queue, b"order", DEADLINE)
+    except pika.exceptions.AMQPError as error:
+        raise Wrong(
+            f"{situation}, and the function raised {type(error).__name__}.",
+            "NackError and UnroutableError are the broker's clear no; any other AMQPError leaves "
+            "the question open.",
+        ) from error
+    if said != expected:
+        raise Wrong(
+            f"{situation}, and the function said {said!r}, not {expected!r}.",
+            "Only a confirm makes it stored: `channel.confirm_delivery()`, and `mandatory=True`. "
+            "NackError and UnroutableError are the broker's clear no.",
+        )
+
+
+def _said_during_an_alarm(answer: Callable, cluster: RabbitMQCluster, queue: str) -> Any:
+    """What the function returns, or raises, while the broker has a disk alarm."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(answer(cluster.rabbitmq(1), queue, b"order", DEADLINE))
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    try:
+        cluster.ctl(1, "set_disk_free_limit", "100000GB")
+        thread.start()
+        thread.join(DEADLINE + GRACE)
+        in_time = list(outcome)
+    finally:
+        cluster.ctl(1, "set_disk_free_limit", "50MB")
+        if thread.ident:
+            thread.join(GRACE)
+    if not in_time:
+        raise Wrong(
+            f"the broker had an alarm, and {DEADLINE + GRACE:g} s later the function, which had "
+            f"{DEADLINE:g}, was still waiting.",
+            "Set `parameters.blocked_connection_timeout` before you connect. Without confirms it "
+            "is `close` that waits.",
+        )
+    return in_time[0]
+
+
+def _found_afterwards(cluster: RabbitMQCluster, channel: BlockingChannel, queue: str) -> int:
+    """How many messages a queue holds, once the broker has read all that was sent to it."""
+    listed = lambda: cluster.ctl(1, "list_connections", "state", "--silent").split()  # noqa: E731
+    wait_until(lambda: "blocked" not in listed(), "the broker to read what is in its sockets")
+    return channel.queue_declare(queue, passive=True).method.message_count
+
+
+def _expect_unknown(said: Any, found: int) -> None:
+    if isinstance(said, Exception):
+        raise Wrong(
+            f"the broker had an alarm, and the function raised {type(said).__name__}.",
+            "ConnectionBlockedTimeout is an AMQPError too. Catch it, also around the connection's "
+            "`close`, and say what you then know.",
+        )
+    if said != "unknown":
+        raise Wrong(
+            f"the broker had an alarm, and the function said {said!r}; afterwards there "
+            f"{'was' if found == 1 else 'were'} {found} in the queue.",
+            "Nobody has confirmed it, and nobody has refused it: it is on its way. Say unknown.",
+        )
+    if found > 1:
+        raise Wrong(
+            f"the broker had an alarm, and afterwards the order was in the queue {found} times.",
+            "Do not send again what is unknown: that is for the caller to decide.",
+        )
+
+
+# -- 5.6: a call with a deadline -----------------------------------------------------------------
+
+PATIENCE, LATE = 0.4, 2.0  # seconds: a deadline to be kept, and when the answer comes after all
+FIRST, LONG_ENOUGH = 4.0, 10.0  # seconds for an answer that is on its way
+STRANGER = b"the answer to somebody else"
+CALLS = {  # body of the question: how it is answered
+    b"order 1": "at once",
+    b"order 2": "after two answers to other questions",
+    b"order 3": "twice",
+    b"order 4": "at once",
+    b"order 5": "too late, and answers to others all the while",
+    b"order 6": "at once",
+    b"order 7": "too late, and nothing before",
+    b"order 8": "at once",
+}
+
+
+@grader("5.6")
+def call(answer: Callable[[Any, str, bytes, float], bytes]) -> str:
+    """Eight calls over one connection to a server with strangers, echoes and silence."""
+    parameters, queue = up("rabbitmq", quiet=True).rabbitmq, fresh("exercise")
+    with pika.BlockingConnection(parameters) as watcher:
+        watcher.channel().queue_declare(queue, durable=True, arguments=CLASSIC)
+        server, connection = _BadServer(parameters, queue), pika.BlockingConnection(parameters)
+        server.start()
+        server.ready.wait(timeout=20)
+        try:
+            for body, how in CALLS.items():
+                if how.startswith("too late"):
+                    _expect_given_up(answer, connection, queue, body, how)
+                else:
+                    _expect_answered(answer, connection, queue, body, how, server)
+        finally:
+            server.stopping.set()
+            server.join(timeout=20)
+            if connection.is_open:
+                connection.close()
+            watcher.channel().queue_delete(queue)
+    return "eight calls: six right answers, two deadlines kept, among strangers and echoes."
+
+
+class _BadServer(threading.Thread):
+    """Answers each question in the way that ``CALLS`` has for it."""
+
+    def __init__(self, parameters: pika.URLParameters, queue: str) -> None:
+        super().__init__(daemon=True)
+        self.ready, self.stopping = threading.Event(), threading.Event()
+        self.asked = 0
+        self.lacking: list[str] = []
+        self._parameters = parameters
+        self._queue = queue
+
+    def run(self) -> None:
+        with pika.BlockingConnection(self._parameters) as connection:
+            connection.channel().basic_consume(self._queue, self._handle, auto_ack=True)
+            self.ready.set()
+            while not self.stopping.is_set():
+                connection.process_data_events(0.05)
+
+    def _handle(self, channel: BlockingChannel, _method: Any, properties: Any, body: bytes) -> None:
+        self.asked += 1
+        needed = ("reply_to", "correlation_id")
+        self.lacking = [name for name in needed if not getattr(properties, name)]
+        if self.lacking:
+            return
+
+        def say(text: bytes, key: str | None = properties.correlation_id) -> None:
+            answer = pika.BasicProperties(correlation_id=key)
+            channel.basic_publish("", properties.reply_to, text, answer)
+
+        how = CALLS.get(body, "at once")
+        if how == "after two answers to other questions":
+            say(STRANGER, "no question of yours")
+            say(STRANGER, None)
+        if how.startswith("too late"):
+            until = time.monotonic() + LATE
+            while time.monotonic() < until and not self.stopping.is_set():
+                if "others" in how:
+                    say(STRANGER, "no question of yours")
+                channel.connection.sleep(0.05)
+        for _ in range(2 if how == "twice" else 1):
+            say(_answer_to(body))
+
+
+def _answer_to(body: bytes) -> bytes:
+    return b"the answer to " + body
+
+
+def _expect_answered(
+    answer: Callable, connection: Any, queue: str, body: bytes, how: str, server: _BadServer
+) -> None:
+    expected = _answer_to(body)
+    try:
+        said = answer(connection, queue, body, LONG_ENOUGH if server.asked else FIRST)
+    except TimeoutError as error:
+        raise _no_answer(body, how, server) from error
+    if said == expected:
+        return
+    if isinstance(said, bytes) and said.startswith(b"the answer to "):
+        raise Wrong(
+            f"{body.decode()} was answered {how}, and the function returned {said.decode()!r}.",
+            "Make a correlation id of its own for each call, and pass over every answer that has "
+            "another one.",
+        )
+    raise Wrong(
+        f"{body.decode()} was answered {how}, and the function returned {said!r}.",
+        "Return the body of the answer as it came: bytes.",
+    )
+
+
+def _no_answer(body: bytes, how: str, server: _BadServer) -> Wrong:
+    if not server.asked:
+        return Wrong(
+            "no question came to the server.",
+            'Publish the body to the default exchange "" with the queue\'s name as the routing key.',
+        )
+    if server.lacking:
+        return Wrong(
+            f"the question has no {' and no '.join(server.lacking)}.",
+            "Both are properties: `pika.BasicProperties(reply_to=…, correlation_id=…)`.",
+        )
+    return Wrong(
+        f"{body.decode()} was answered {how}, and the function raised TimeoutError.",
+        "An answer that isn't yours doesn't end the call: go on until yours is there or the "
+        "deadline has passed.",
+    )
+
+
+def _expect_given_up(answer: Callable, connection: Any, queue: str, body: bytes, how: str) -> None:
+    hint = (
+        "Fix the deadline once, `time.monotonic() + timeout`, and give `process_data_events` no "
+        "more than what is left of it, however many answers come."
+    )
+    began = time.monotonic()
+    try:
+        said = answer(connection, queue, body, PATIENCE)
+    except TimeoutError as error:
+        if time.monotonic() - began > 0.8 * LATE:
+            raise Wrong(
+                f"{body.decode()} was answered {how}, and TimeoutError came only with the answer.",
+                hint,
+            ) from error
+        return
+    if said == _answer_to(body):
+        raise Wrong(f"{body.decode()} was answered {how}, and the function waited for it.", hint)
+    raise Wrong(
+        f"{body.decode()} was answered {how}, and the function returned {said!r}.",
+        "When the deadline has passed, `raise TimeoutError`.",
+    )

@@ -151,6 +151,12 @@ def test_readme_lists_every_notebook():
     assert sorted(set(listed)) == [str(path.relative_to(ROOT)) for path in NOTEBOOKS]
 
 
+def test_the_front_door_leads_to_every_notebook():
+    front, *others = NOTEBOOKS
+    led_to = re.findall(r"\]\(([^)]+\.ipynb)\)", prose(front))
+    assert set(led_to) == {str(path.relative_to(front.parent)) for path in others}
+
+
 def test_the_scorecard_is_current():
     from helpers import claims
 
