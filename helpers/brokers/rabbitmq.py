@@ -60,6 +60,12 @@ def version() -> str:
     return "unknown"
 
 
+def release() -> tuple[int, int] | None:
+    """Its major and minor version; None if it is not known."""
+    match = re.match(r"(\d+)\.(\d+)", version())
+    return (int(match[1]), int(match[2])) if match else None
+
+
 def install() -> None:
     """Have a RabbitMQ: the machine's own, or Debian's and Ubuntu's packages unpacked without root.
 
@@ -158,6 +164,8 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
         "log.console.level": "info",
         "cluster_partition_handling": "ignore",
     }
+    if (release() or (0, 0)) >= (4, 0):  # 4.3 refuses them otherwise; 3.10 does not know the key
+        lines["deprecated_features.permit.transient_nonexcl_queues"] = "true"
     if management:
         lines["management.tcp.ip"] = settings.HOST
         lines["management.tcp.port"] = str(management)

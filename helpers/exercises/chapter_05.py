@@ -169,7 +169,7 @@ def settle(answer: Callable[[dict[int, str], int, bool], list[str]]) -> str:
         # what goes to disk is confirmed late: so the confirms of the other queue overtake
         queues = {True: fresh("exercise"), False: fresh("exercise")}
         for durable, queue in queues.items():
-            channel.queue_declare(queue, durable=durable, arguments=CLASSIC)
+            channel.queue_declare(queue, durable=durable, exclusive=not durable, arguments=CLASSIC)
         try:
             for _ in range(20):
                 confirms = _confirms_of_a_burst(list(queues.values()))

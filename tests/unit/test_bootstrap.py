@@ -5,6 +5,7 @@ Each test has a small checkout of its own, whose one requirement is a wheel made
 
 import base64
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -151,6 +152,7 @@ def test_a_half_made_environment_of_ours_is_made_anew(tmp_path, half):
     assert checkout.installed() == "1.0"
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("ensurepip"), reason="no python3-venv here")
 def test_an_environment_that_the_learner_made_is_used_and_not_deleted(tmp_path):
     checkout = Checkout(tmp_path / "theirs")
     subprocess.run([sys.executable, "-m", "venv", checkout.root / ".venv"], check=True)

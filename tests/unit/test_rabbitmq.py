@@ -1,0 +1,25 @@
+"""RabbitMQ's settings, as its version wants them."""
+
+import pytest
+
+from helpers.brokers import rabbitmq
+
+PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
+
+
+@pytest.mark.parametrize(
+    ("version", "release", "permits"),
+    [
+        ("3.10.8", (3, 10), False),
+        ("4.0.5", (4, 0), True),
+        ("4.3.0", (4, 3), True),
+        ("unknown", None, False),
+    ],
+)
+def test_queues_that_are_not_durable_are_permitted_where_that_is_a_setting(
+    monkeypatch, tmp_path, version, release, permits
+):
+    monkeypatch.setattr(rabbitmq, "version", lambda: version)
+    assert rabbitmq.release() == release
+    rabbitmq.write_config(tmp_path, amqp=5672, management=None, peers=())
+    assert (PERMITTED in (tmp_path / "rabbitmq.conf").read_text().splitlines()) == permits
