@@ -477,8 +477,10 @@ def test_rabbitmq_finds_its_data_and_its_peers_by_fixed_names(services):
     assert len(cookies) == 1
 
 
-def test_rabbitmq_has_the_settings_of_the_native_one(tmp_path):
-    configs = yaml.safe_load(FILE.read_text(encoding="utf-8"))["configs"]
+def test_rabbitmq_has_the_settings_of_the_native_one(tmp_path, monkeypatch):
+    described = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    configs, image = described["configs"], described["services"]["rabbitmq"]["image"]
+    monkeypatch.setattr(rabbitmq, "version", lambda: image.partition(":")[2])
     rabbitmq.write_config(tmp_path, amqp=1, management=2, peers=())
     lines = (tmp_path / "rabbitmq.conf").read_text().splitlines()
     native = [line for line in lines if not line.startswith(("listeners.", "management."))]
