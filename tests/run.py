@@ -1,7 +1,7 @@
 """All tests, one after the other, to the end; the exit status is 1 if any of them failed.
 
-Helpers, brokers and exercises first; then every notebook under strict nbval, two at a time, and once
-more in reverse order, so that none leans on what another left behind.
+Helpers and brokers first; exercises, two chapters at a time; then every notebook under strict nbval,
+two at a time, and once more in reverse order, so that none leans on what another left behind.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ from __future__ import annotations
 import subprocess
 import sys
 
+TWO = ("-n", "2", "--dist", "loadscope")
 NBVAL = [
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120"),
-    *("--nbval-sanitize-with", "tests/sanitize.cfg", "-n", "2", "--dist", "loadscope", "notebooks"),
+    *("--nbval-sanitize-with", "tests/sanitize.cfg", *TWO, "notebooks"),
 ]
-RUNS = (["tests"], NBVAL, [*NBVAL, "--reverse"])
+RUNS = (
+    ["tests/unit", "tests/brokers"],
+    [*TWO, "tests/exercises"],
+    NBVAL,
+    [*NBVAL, "--reverse"],
+)
 
 
 def main() -> int:
-    """Run the three; returns 0 if all passed."""
+    """Run them all; returns 0 if all passed."""
     failed = 0
     for arguments in RUNS:
         print(f"\npytest {' '.join(arguments)}", flush=True)
