@@ -241,7 +241,9 @@ def _kafka_options(port: int) -> dict[str, Any]:
 
 
 def _amqp_url(port: int) -> str:
-    return f"amqp://guest:guest@{settings.HOST}:{port}/%2F"
+    """Without heartbeats: pika sends them only when called, and the broker would close a notebook's
+    connection whenever its reader thinks for three minutes."""
+    return f"amqp://guest:guest@{settings.HOST}:{port}/%2F?heartbeat=0"
 
 
 def _quieten_clients() -> None:

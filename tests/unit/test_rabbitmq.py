@@ -1,7 +1,9 @@
 """RabbitMQ's settings, as its version wants them."""
 
+import pika
 import pytest
 
+from helpers import brokers
 from helpers.brokers import rabbitmq
 
 PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
@@ -23,3 +25,7 @@ def test_queues_that_are_not_durable_are_permitted_where_that_is_a_setting(
     assert rabbitmq.release() == release
     rabbitmq.write_config(tmp_path, amqp=5672, management=None, peers=())
     assert (PERMITTED in (tmp_path / "rabbitmq.conf").read_text().splitlines()) == permits
+
+
+def test_no_connection_is_closed_while_its_reader_thinks():
+    assert pika.URLParameters(brokers._amqp_url(5672)).heartbeat == 0
