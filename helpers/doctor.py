@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import psutil
 
@@ -63,7 +64,8 @@ def examine() -> Iterator[Finding]:
     yield _open_files()
     yield _localhost()
     yield _java()
-    yield _jars()
+    yield _jars("Kafka's files", settings.KAFKA_VERSION, kafka.LOCK)
+    yield _jars("Connect's files", "Streams, Connect, Debezium", kafka.PIPELINE_LOCK)
     yield _rabbitmq()
     yield _docker()
     yield _stale_runs()
@@ -143,13 +145,13 @@ def _java() -> Finding:
         return Finding("Java", f"does not run ({error})", "`make setup` installs it again.")
 
 
-def _jars() -> Finding:
-    jars = kafka.locked_jars()
+def _jars(name: str, what: str, lock: Path) -> Finding:
+    jars = kafka.locked_jars(lock)
     bad = [jar.path().name for jar in jars if not jar.complete()]
     if bad:
         seen = f"{len(bad)} of {len(jars)} files missing or damaged, {bad[0]} among them"
-        return Finding("Kafka's files", seen, "`.venv/bin/python -m helpers install` fetches them.")
-    return Finding("Kafka's files", f"{settings.KAFKA_VERSION}, {len(jars)} sums right")
+        return Finding(name, seen, "`.venv/bin/python -m helpers install` fetches them.")
+    return Finding(name, f"{what}, {len(jars)} sums right")
 
 
 def _rabbitmq() -> Finding:

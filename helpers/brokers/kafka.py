@@ -21,6 +21,7 @@ from . import process
 from .errors import BrokerError
 
 LOCK = Path(__file__).with_name("kafka.lock")
+PIPELINE_LOCK = Path(__file__).with_name("pipeline.lock")
 LOG4J = Path(__file__).with_name("log4j2.properties")
 CLUSTER_ID = "breaking-brokers-kafka"  # 22 characters, as a base64 UUID has
 HEAP = "-Xmx128m"  # 64 MB survived 200,000 records; twice that leaves room for the projects
@@ -80,9 +81,9 @@ class Jar:
             return False
 
 
-def locked_jars() -> list[Jar]:
-    """The jars of the lock file, in its order, which is the class path's."""
-    lines = LOCK.read_text(encoding="utf-8").splitlines()
+def locked_jars(lock: Path = LOCK) -> list[Jar]:
+    """The jars of a lock file, Kafka's own if none is named, in its order, which is the class path's."""
+    lines = lock.read_text(encoding="utf-8").splitlines()
     rows = (line.split() for line in lines if line and not line.startswith("#"))
     return [Jar(*name.split(":"), int(size), sha256) for name, size, sha256 in rows]
 
@@ -125,9 +126,13 @@ def install() -> None:
         _forget_other_homes()
 
 
-def fetch() -> None:
-    """Have every jar of the lock file in the cache, with the right sum."""
-    missing = [jar for jar in locked_jars() if not jar.complete()]
+def fetch(lock: Path = LOCK, what: str = f"Kafka {settings.KAFKA_VERSION}") -> None:
+    """Have every jar of a lock file in the cache, with the right sum; ``what`` is how they are called.
+
+    Raises:
+        BrokerError: a jar can't be had.
+    """
+    missing = [jar for jar in locked_jars(lock) if not jar.complete()]
     if not missing:
         return
     from jgo.maven import MavenContext
@@ -140,19 +145,17 @@ def fetch() -> None:
         context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
         return jar
 
-    with Progress(f"Fetching Kafka {settings.KAFKA_VERSION}") as progress:
+    with Progress(f"Fetching {what}") as progress:
         with ThreadPoolExecutor(8) as pool:
             try:
                 for count, jar in enumerate(pool.map(get, missing), 1):
-                    progress.update(
-                        f"Fetching Kafka {settings.KAFKA_VERSION}: {count} of {len(missing)} files"
-                    )
+                    progress.update(f"Fetching {what}: {count} of {len(missing)} files")
                     if not jar.complete():
                         raise BrokerError(f"{jar.path().name} came with another SHA-256 sum")
             except Exception as error:
                 pool.shutdown(cancel_futures=True)
                 raise BrokerError(
-                    f"Kafka's jar files could not be fetched from Maven Central ({error}). "
+                    f"The jar files of {what} could not be fetched from Maven Central ({error}). "
                     "Check the network (or the proxy, HTTPS_PROXY) and run "
                     "`python -m helpers install` again: what has come already is kept."
                 ) from error
@@ -187,11 +190,15 @@ def _forget_other_homes() -> None:
 
 
 def _write_arguments() -> None:
-    """The class path as a Java argument file: a process list stays readable."""
     (home() / "java").write_text(str(java()))
-    path = ":".join(str(jar.path()) for jar in locked_jars())
-    quoted = path.replace("\\", "\\\\").replace('"', '\\"')
-    (home() / "class-path.args").write_text(f'-cp "{quoted}"\n', encoding="utf-8")
+    write_class_path(home() / "class-path.args", locked_jars())
+
+
+def write_class_path(path: Path, jars: list[Jar]) -> None:
+    """Write a class path as a Java argument file: a process list stays readable."""
+    joined = ":".join(str(jar.path()) for jar in jars)
+    quoted = joined.replace("\\", "\\\\").replace('"', '\\"')
+    path.write_text(f'-cp "{quoted}"\n', encoding="utf-8")
 
 
 def _jvm_flags() -> list[str]:
@@ -204,14 +211,15 @@ def _jvm_flags() -> list[str]:
     ]
 
 
-def java_command(*extra: str) -> list[str | Path]:
-    """Java with the class path and the flags of the course, without a main class."""
+def java_command(*extra: str, class_path: Path | None = None) -> list[str | Path]:
+    """Java with the flags of the course and a class path, Kafka's own or that of another argument
+    file, without a main class."""
     return [
         java(),
         *_jvm_flags(),
         *extra,
         f"-Dlog4j2.configurationFile={LOG4J}",
-        f"@{home() / 'class-path.args'}",
+        f"@{class_path or home() / 'class-path.args'}",
     ]
 
 

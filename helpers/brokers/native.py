@@ -70,12 +70,26 @@ def up(names: tuple[str, ...]) -> None:
         return
     with process.locked("brokers", "Waiting for another process that is starting the brokers"):
         process.sweep()
-        install(names)
+        obtain(names)
         _start(nodes, f"Starting {_listed(nodes)}")
 
 
 def install(names: tuple[str, ...]) -> None:
-    """Obtain what is missing on this machine; once only, whoever asks."""
+    """Obtain all that the course will need, so that it works without a network from then on."""
+    obtain(names)
+    if "kafka" in names:
+        fetch_pipeline()
+
+
+def fetch_pipeline() -> None:
+    """Have the files of the programs that labs run beside Kafka, and those of Kafka, which they use."""
+    with _install_lock():
+        kafka.fetch()
+        kafka.fetch(kafka.PIPELINE_LOCK, "Kafka Streams, Kafka Connect and Debezium")
+
+
+def obtain(names: tuple[str, ...]) -> None:
+    """Obtain the brokers that are missing on this machine; once only, whoever asks."""
     with _install_lock():
         if "kafka" in names and not kafka.installed():
             kafka.install()
@@ -274,7 +288,7 @@ def start_kafka_cluster(addresses: Mapping[int, str]) -> dict[int, process.Node]
     members = kafka_members()
     with process.locked("brokers", "Waiting for another process that is starting the brokers"):
         process.sweep()
-        install(("kafka",))
+        obtain(("kafka",))
         changed = kafka.advertise(addresses)
         if changed or not any(node.running() for node, _ in members.values()):
             _forget([node for node, _ in members.values()])
@@ -303,7 +317,7 @@ def start_rabbitmq_cluster(count: int) -> dict[int, process.Node]:
     everyone = {n: node for n, (node, _) in rabbitmq_members().items()}
     with process.locked("brokers", "Waiting for another process that is starting the brokers"):
         process.sweep()
-        install(("rabbitmq",))
+        obtain(("rabbitmq",))
         known = {n for n, node in everyone.items() if node.data.exists()}
         if known != set(nodes) or not any(node.running() for node in nodes.values()):
             _forget(list(everyone.values()))

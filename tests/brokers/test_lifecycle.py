@@ -118,14 +118,15 @@ def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
         bystander.wait()
 
 
+@pytest.mark.parametrize("lock", [kafka.LOCK, kafka.PIPELINE_LOCK], ids=lambda lock: lock.stem)
 @pytest.mark.parametrize("harm", [b"", b"not a jar"], ids=["truncated", "corrupt"])
-def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm):
+def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
     shutil.copytree(kafka.repository(), tmp_path / "maven")
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
-    jar = kafka.locked_jars()[0]
+    jar = kafka.locked_jars(lock)[0]
     jar.path().write_bytes(harm)
     assert not jar.complete()
-    kafka.fetch()
+    kafka.fetch(lock)
     assert jar.complete()
     settings.run_dir()
 

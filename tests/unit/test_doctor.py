@@ -35,14 +35,18 @@ def test_a_foreign_port_is_named_with_its_holder(foreign_port):
     assert "BREAKING_BROKERS_PORT_OFFSET" in finding.remedy
 
 
-def test_a_damaged_jar_is_found(monkeypatch, tmp_path):
-    jar = next(iter(kafka.locked_jars()))
+@pytest.mark.parametrize(
+    ("name", "lock"),
+    [("Kafka's files", kafka.LOCK), ("Connect's files", kafka.PIPELINE_LOCK)],
+)
+def test_a_damaged_jar_is_found(monkeypatch, tmp_path, name, lock):
+    jar = next(iter(kafka.locked_jars(lock)))
     whole = jar.path().read_bytes()
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
     damaged = jar.path()
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(whole[:-1])
-    finding = found("Kafka's files")
+    finding = found(name)
     assert "damaged" in finding.seen
     assert "install" in finding.remedy
     assert damaged.read_bytes() == whole[:-1]

