@@ -1,0 +1,351 @@
+"""Graders of chapter 1: what a caller may say after a call, and who speaks AMQP at a port."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ..brokers import up
+from . import Wrong, grader
+
+HOST = "127.0.0.1"
+
+# -- 1.1: what do you know after a call? ---------------------------------------------------------
+
+TILL = """
+import os, signal, socket, sys, threading
+from xmlrpc.server import SimpleXMLRPCServer
+def charge(order):
+    number = int(order)                                   # bad input fails here
+    print(number, flush=True)                             # the card is charged here
+    if "crash" in sys.argv: os.kill(os.getpid(), signal.SIGKILL)
+    return f"receipt {number}"
+timer = threading.Timer(60, os._exit, [1])                # ends by itself, should we forget it
+timer.start()
+server = SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False, bind_and_activate=False)
+server.socket.close()
+server.socket = socket.socket(fileno=int(sys.argv[1]))
+server.register_function(charge)
+server.serve_forever()
+"""
+WORDS = ("charged", "not charged", "unknown")
+LONG_ENOUGH, PATIENCE, GRACE = 10.0, 0.5, 5.0  # seconds: for an answer, for none, on top of that
+ASKED_AGAIN = (
+    "Ask once. Whether to ask again, after a time-out, is for whoever called you to decide."
+)
+TRIES_TWICE = (
+    "You have asked once, and the library twice: `xmlrpc.client.Transport.request` sends a request "
+    "again when the connection breaks. Make a transport of your own whose `request` calls "
+    "`single_request` once."
+)
+
+
+@grader("1.1", seconds=60)
+def charge(answer: Callable[[tuple[str, int], Any, float], str]) -> str:
+    """A till that is well, gets bad input, is frozen, dead, or dies between work and answer."""
+    with _Till() as till:
+        _expect(answer, till, 1, LONG_ENOUGH, "charged", "the till has answered")
+        _expect(answer, till, "ten", LONG_ENOUGH, "not charged", "the till has raised a Fault")
+        _expect_kept_deadline(answer, till)
+    gone_on = "a till that was frozen while you asked about order 2 has gone on"
+    _expect_charges(till, [1, 2], gone_on, ASKED_AGAIN)
+    _expect(answer, till, 3, LONG_ENOUGH, "not charged", "nobody has listened at the port")
+    with _Till("crash", heir=True) as till:
+        said = _ask(answer, till, 4, LONG_ENOUGH)
+    succeeded = "a till has charged order 4 and died, and another has taken its place"
+    _expect_charges(till, [4], succeeded, TRIES_TWICE)
+    if said != "unknown":
+        raise Wrong(
+            f"the till has died in the middle of the call, and the function said {said!r}.",
+            "The connection broke after the request was sent. Was the card charged? Only the dead "
+            "till knew: say unknown.",
+        )
+    return "five calls, three words: and no card was charged twice, or without your knowing."
+
+
+class _Till:
+    """A server process at a port of its own; with an heir, another takes its place when it dies."""
+
+    def __init__(self, *options: str, heir: bool = False) -> None:
+        self._options = options
+        self._has_heir = heir
+        self._processes: list[subprocess.Popen[str]] = []
+        self.charges: list[int] = []
+
+    def __enter__(self) -> _Till:
+        self._door = socket.create_server((HOST, 0))
+        self.address: tuple[str, int] = self._door.getsockname()
+        self._start(*self._options)
+        if self._has_heir:
+            self._watch = threading.Thread(target=self._succeed, daemon=True)
+            self._watch.start()
+        else:
+            self._door.close()  # the till has its own copy; when it dies, nobody listens
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._has_heir:
+            self._processes[0].kill()
+            self._watch.join(timeout=20)
+            self._door.close()
+        for process in self._processes:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            printed, _ = process.communicate(timeout=20)
+            self.charges += map(int, printed.split())
+
+    def freeze(self) -> None:
+        self._processes[-1].send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._processes[-1].send_signal(signal.SIGCONT)
+
+    def _start(self, *options: str) -> None:
+        number = self._door.fileno()
+        command = [sys.executable, "-c", TILL, str(number), *options]
+        self._processes.append(
+            subprocess.Popen(command, pass_fds=[number], stdout=subprocess.PIPE, text=True)
+        )
+
+    def _succeed(self) -> None:
+        self._processes[0].wait()
+        self._start()
+
+
+def _ask(answer: Callable, till: _Till, order: Any, seconds: float) -> Any:
+    """What the function says; what it raises is worth a hint of its own."""
+    try:
+        return answer(till.address, order, seconds)
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        raise Wrong(
+            f"about order {order!r} the function raised {type(error).__name__}.",
+            "Say what you know, in one of the three words. A refused connection and a time-out are "
+            "both an OSError; a Fault is the server's own no.",
+        ) from error
+
+
+def _expect(
+    answer: Callable, till: _Till, order: Any, seconds: float, expected: str, situation: str
+) -> None:
+    said = _ask(answer, till, order, seconds)
+    if said == expected:
+        return
+    if said not in WORDS:
+        raise Wrong(
+            f"{situation}, and the function returned {said!r}.",
+            f"Return one of three words: {', '.join(WORDS)}.",
+        )
+    raise Wrong(
+        f"{situation}, and the function said {said!r}, not {expected!r}.",
+        "An answer: charged. A Fault, or a connection that nobody has accepted: not charged. "
+        "Everything else leaves the question open.",
+    )
+
+
+def _expect_kept_deadline(answer: Callable, till: _Till) -> None:
+    """The till is frozen: it takes the question and says nothing."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(_ask(answer, till, 2, PATIENCE))
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    till.freeze()
+    try:
+        thread.start()
+        thread.join(PATIENCE + GRACE)
+        in_time = list(outcome)
+    finally:
+        till.go_on()
+    thread.join(GRACE)
+    _wait_for_order(till, 0)  # it is served in turn: what was asked before is done by then
+    if not in_time:
+        raise Wrong(
+            f"the till was frozen, and {PATIENCE + GRACE:g} s later the function, which had "
+            f"{PATIENCE:g}, was still waiting.",
+            "Give the connection a time-out: `make_connection` of your own transport can set it.",
+        )
+    if isinstance(in_time[0], Exception):
+        raise in_time[0]
+    if in_time[0] != "unknown":
+        raise Wrong(
+            f"the till was frozen, and the function said {in_time[0]!r}; afterwards the till went "
+            "on and charged the card."
+            if in_time[0] == "not charged"
+            else f"the till was frozen, and the function said {in_time[0]!r}.",
+            "The question is in the till's socket. A time-out tells how long you have waited, not "
+            "what has happened: say unknown.",
+        )
+
+
+def _wait_for_order(till: _Till, order: int) -> None:
+    import xmlrpc.client
+
+    class Patient(xmlrpc.client.Transport):
+        def make_connection(self, host: Any) -> Any:
+            connection = super().make_connection(host)
+            connection.timeout = 20
+            return connection
+
+    host, port = till.address
+    with xmlrpc.client.ServerProxy(f"http://{host}:{port}", Patient()) as proxy:
+        proxy.charge(order)
+
+
+def _expect_charges(till: _Till, expected: list[int], situation: str, hint: str) -> None:
+    charges = [order for order in till.charges if order]
+    for order in expected:
+        if charges.count(order) > 1:
+            raise Wrong(
+                f"{situation}, and the card of order {order} was charged "
+                f"{charges.count(order)} times.",
+                hint,
+            )
+    if missing := [order for order in expected if order not in charges]:
+        raise Wrong(
+            f"{situation}, and order {missing[0]} was never asked about.",
+            "Call `charge(order)` on the till at this address, once.",
+        )
+
+
+# -- 1.2: who speaks AMQP? -----------------------------------------------------------------------
+
+IN_TIME, SHORT = 10.0, 0.6  # seconds: for a port that answers, for one that does not
+PIECES = (1, 6, 30, 200)  # bytes; the rest comes in one
+PAUSE = 0.1  # seconds between two pieces
+
+
+@grader("1.2", seconds=60)
+def product(answer: Callable[[str, int, float], str | None]) -> str:
+    """RabbitMQ, also over a line that stutters; Kafka; and three ports that are of no use."""
+    brokers = up(quiet=True)
+    rabbitmq = (brokers.rabbitmq.host, brokers.rabbitmq.port)
+    host, _, port = brokers.kafka["bootstrap_servers"].rpartition(":")
+    _expect_product(answer, rabbitmq, IN_TIME, "RabbitMQ", "RabbitMQ itself")
+    with _port(_stutter(rabbitmq)) as address:
+        line = "RabbitMQ over a line that brings a few bytes at a time"
+        _expect_product(answer, address, IN_TIME, "RabbitMQ", line)
+    _expect_product(answer, (host, int(port)), SHORT, None, "Kafka, which hangs up")
+    with _port(_be_silent) as address:
+        _expect_product(answer, address, SHORT, None, "a port that accepts and says nothing")
+    with _port(_never_finish) as address:
+        slow = "a port that sends a byte now and then, and never finishes"
+        _expect_product(answer, address, SHORT, None, slow)
+    _expect_product(answer, address, SHORT, None, "a port at which nobody listens")
+    return "RabbitMQ found twice, and four other ports told from it, each within its time."
+
+
+def _expect_product(
+    answer: Callable, address: tuple[str, int], seconds: float, expected: str | None, who: str
+) -> None:
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(answer(*address, seconds))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds + GRACE / 2)
+    if not outcome:
+        raise Wrong(
+            f"it was {who}, and {seconds + GRACE / 2:g} s later the function, which had "
+            f"{seconds:g}, was still reading.",
+            "Fix the deadline once, and before each `recv` give the socket what is left of it: "
+            "`settimeout(deadline - time.monotonic())`.",
+        )
+    said = outcome[0]
+    if isinstance(said, NotImplementedError):
+        raise said
+    if isinstance(said, BaseException):
+        raise Wrong(
+            f"it was {who}, and the function raised {type(said).__name__}.",
+            "Return None for everything that isn't a greeting. And `recv(n)` brings up to n bytes: "
+            "read on until you have what the frame's head has announced.",
+        )
+    if said != expected:
+        raise Wrong(
+            f"it was {who}, and the function returned {said!r}, not {expected!r}.",
+            "Send the header, read 7 bytes, then as many as they announce, and look into the "
+            "server's properties for the product.",
+        )
+
+
+@contextmanager
+def _port(serve: Callable[[socket.socket, threading.Event], None]) -> Iterator[tuple[str, int]]:
+    """A port whose visitors are served by this function, each in a thread, until the end."""
+    over = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def attend(visitor: socket.socket) -> None:
+        with visitor, suppress(OSError):
+            serve(visitor, over)
+
+    def receive() -> None:
+        with suppress(OSError):  # the door was closed
+            while True:
+                visitor, _ = door.accept()
+                threads.append(threading.Thread(target=attend, args=[visitor], daemon=True))
+                threads[-1].start()
+
+    with socket.create_server((HOST, 0)) as door:
+        porter = threading.Thread(target=receive, daemon=True)
+        porter.start()
+        try:
+            yield door.getsockname()
+        finally:
+            over.set()
+            with suppress(OSError):  # wakes the porter, on Linux and macOS
+                door.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                socket.create_connection(door.getsockname(), timeout=0.2).close()
+    porter.join(timeout=5)
+    for thread in threads:
+        thread.join(timeout=5)
+
+
+def _stutter(target: tuple[str, int]) -> Callable[[socket.socket, threading.Event], None]:
+    """Passes the visitor's first words on, and brings the answer in small pieces."""
+
+    def serve(visitor: socket.socket, over: threading.Event) -> None:
+        visitor.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        visitor.settimeout(5)
+        with socket.create_connection(target, timeout=5) as broker:
+            broker.sendall(visitor.recv(100))
+            sent = 0
+            for size in PIECES:
+                visitor.sendall(broker.recv(size))
+                sent += size
+                over.wait(PAUSE)
+            broker.settimeout(0.2)
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    visitor.sendall(broker.recv(4096))
+
+    return serve
+
+
+def _be_silent(_visitor: socket.socket, over: threading.Event) -> None:
+    over.wait(30)
+
+
+def _never_finish(visitor: socket.socket, over: threading.Event) -> None:
+    """Announces a frame of 100,000 bytes, and brings one of them ten times a second."""
+    visitor.sendall(b"\x01\x00\x00\x00\x01\x86\xa0")
+    until = time.monotonic() + 30
+    while not over.wait(0.1) and time.monotonic() < until:
+        visitor.sendall(b"\x00")
