@@ -187,6 +187,8 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
         raise RefreshError(f"{_where(begun)} took more than {CELL_SECONDS} s.") from error
     except DeadKernelError as error:
         raise RefreshError(f"{_where(begun)} ended the kernel.") from error
+    except RuntimeError as error:  # nbclient's word for a kernel that does not come up
+        raise RefreshError(f"{_where(begun)} does not answer ({error}). Run it again.") from error
 
 
 def _where(begun: Sequence[NotebookNode]) -> str:
