@@ -1,12 +1,15 @@
 """Refresh: a notebook changes on disk if what nbval compares changed, and not otherwise."""
 
+import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
+from ipykernel import kernelspec
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import refresh as module
@@ -158,3 +161,17 @@ def test_what_progress_wiped_out_is_not_stored():
     module.normalise(notebook)
     assert notebook.cells[0].outputs == []
     assert notebook.cells[1].outputs[0].text == "up\n"
+
+
+def test_a_kernel_that_does_not_come_up_is_named_and_ended(tmp_path, monkeypatch):
+    path = tmp_path / "mute.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell("1")]), path)
+    mute = [sys.executable, "-c", "import time; time.sleep(60)", str(path)]
+    monkeypatch.setattr(kernelspec, "make_ipkernel_cmd", lambda *_, **__: mute)
+    impatient = functools.partial(module.NotebookClient, startup_timeout=1)
+    monkeypatch.setattr(module, "NotebookClient", impatient)
+    with pytest.raises(RefreshError, match="The kernel does not answer"):
+        refresh(path)
+    assert not [
+        p for p in psutil.process_iter(["cmdline"]) if str(path) in (p.info["cmdline"] or ())
+    ]
