@@ -113,6 +113,69 @@ def test_a_lost_answer_must_not_pay_twice(capsys, bank):
     assert "2 times, not 1" in output
 
 
+def withdraw_and_say(bank, on_error, expected=len):
+    """What it says when the connection breaks is a guess; it knows which version to name."""
+
+    def withdraw(db, account, cents, request):
+        while True:
+            history = bank.read(db, account)
+            if any(event.data.get("request") == request for event in history):
+                return True
+            if cents > bank.balance(history):
+                return False
+            event = ("withdrawn", {"cents": cents, "request": request}, 0)
+            try:
+                bank.append(db, account, [event], expected(history))
+                return True
+            except bank.Conflict:
+                continue
+            except ConnectionError:
+                return on_error
+
+    return withdraw
+
+
+@pytest.mark.parametrize(
+    ("guess", "words"),
+    [
+        (True, "broke before the event was appended: the request is in the log 0 times"),
+        (False, "broke after the event was appended, and the function said False"),
+    ],
+)
+def test_who_guesses_after_a_lost_answer_is_refused(capsys, bank, guess, words):
+    output = said(capsys, "7.1", withdraw_and_say(bank, guess), bank)
+    assert "✘" in output
+    assert words in output
+    assert "Hint" in output
+
+
+def test_a_wrong_version_for_ever_is_told_at_once(capsys, bank):
+    answer = withdraw_and_say(bank, None, expected=lambda history: len(history) + 1)
+    output = said(capsys, "7.1", answer, bank)
+    assert "tried to append 50 times" in output
+    assert "with its length" in output
+
+
+@pytest.mark.parametrize("caught", ["Conflict", "Exception"])
+def test_a_history_read_once_is_told_at_once(capsys, bank, caught):
+    errors = bank.Conflict if caught == "Conflict" else Exception
+
+    def withdraw(db, account, cents, request):
+        history = bank.read(db, account)
+        if any(event.data.get("request") == request for event in history):
+            return True
+        event = ("withdrawn", {"cents": cents, "request": request}, 0)
+        while cents <= bank.balance(history):
+            try:
+                bank.append(db, account, [event], expected=len(history))
+                return True
+            except errors:
+                continue
+        return False
+
+    assert "tried to append 50 times" in said(capsys, "7.1", withdraw, bank)
+
+
 def test_the_bank_is_whole_again_afterwards(capsys, bank):
     before = bank.append, bank.read
     said(capsys, "7.1", withdraw_with(bank, version=False), bank)
@@ -123,14 +186,20 @@ def test_the_bank_is_whole_again_afterwards(capsys, bank):
 def load_with(bank, code=True, reached=True, whole=True, newest=True, number=True, after=True):
     def load(db, account):
         ask = "SELECT version, code, state FROM snapshots WHERE stream = ? ORDER BY version DESC"
-        length = db.execute("SELECT max(version) FROM events WHERE stream = ?", [account])
-        [most] = length.fetchone()
+        events = db.execute("SELECT max(version) FROM events WHERE stream = ?", [account])
+        if reached == "by any stream":
+            events = db.execute("SELECT count(*) FROM events")
+        [most] = events.fetchone()
         for version, made_by, state in db.execute(ask, [account]).fetchall():
-            if (code and made_by != 2) or (reached and version > most):
+            if (code and made_by < 2) or (code is True and made_by > 2):
+                continue
+            if reached and version > most:
                 continue
             try:
                 cents = json.loads(state)["cents"]
-                if number and type(cents) is not int:
+                if number and not isinstance(cents, int):
+                    continue
+                if number is True and type(cents) is not int:
                     continue
                 cents = int(cents)
             except (ValueError, TypeError, KeyError):
@@ -151,10 +220,30 @@ def test_a_careful_load_passes(capsys, bank):
     assert "✔" in said(capsys, "7.2", load_with(bank), bank)
 
 
+def test_a_load_that_looks_at_the_event_of_the_snapshot_passes(capsys, bank):
+    def load(db, account):
+        ask = """SELECT version, state FROM snapshots WHERE stream = ? AND code = 2
+                 ORDER BY version DESC"""
+        for version, state in db.execute(ask, [account]).fetchall():
+            try:
+                cents = json.loads(state)["cents"]
+            except (ValueError, TypeError, KeyError):
+                continue
+            tail = bank.read(db, account, after=version - 1) if type(cents) is int else []
+            if tail and tail[0].version == version:
+                return cents + bank.balance(tail[1:])
+        return bank.balance(bank.read(db, account))
+
+    assert "✔" in said(capsys, "7.2", load, bank)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"code": False}, "made by code 1"),
+        ({"code": "2 or more"}, "made by code 3"),
+        ({"reached": "by any stream"}, "hasn't reached"),
+        ({"number": "or true"}, "true for an amount"),
         ({"reached": False}, "hasn't reached"),
         ({"whole": False}, "JSONDecodeError"),
         ({"newest": False}, "40 events were read"),
