@@ -213,8 +213,9 @@ def lines(
         for (name, points), colour in zip(series.items(), _cycle(), strict=False):
             ax.plot(*zip(*points, strict=True), color=colour, label=name)
             ax.annotate(
-                name, points[-1], (5, 0), textcoords="offset points", color=colour, va="center"
-            )
+                name, points[-1], (5, 0), textcoords="offset points", color=colour, va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )  # fmt: skip
         for place, what in (marks or {}).items():
             ax.axvline(place, color=FAINT, linewidth=1, linestyle="--", zorder=0)
             ax.annotate(
