@@ -49,16 +49,21 @@ TRIES_TWICE = (
 
 @grader("1.1", seconds=60)
 def charge(answer: Callable[[tuple[str, int], Any, float], str]) -> str:
-    """A till that is well, gets bad input, is frozen, dead, or dies between work and answer."""
+    """A till that is well, gets bad input, is frozen, dead, fails inside, or dies half-way."""
     with _Till() as till:
-        _expect(answer, till, 1, LONG_ENOUGH, "charged", "the till has answered")
-        _expect(answer, till, "ten", LONG_ENOUGH, "not charged", "the till has raised a Fault")
+        _expect(answer, till.address, 1, LONG_ENOUGH, "charged", "the till has answered")
+        _expect(
+            answer, till.address, "ten", LONG_ENOUGH, "not charged", "the till has raised a Fault"
+        )
         _expect_kept_deadline(answer, till)
     gone_on = "a till that was frozen while you asked about order 2 has gone on"
     _expect_charges(till, [1, 2], gone_on, ASKED_AGAIN)
-    _expect(answer, till, 3, LONG_ENOUGH, "not charged", "nobody has listened at the port")
+    _expect(answer, till.address, 3, LONG_ENOUGH, "not charged", "nobody has listened at the port")
+    with _port(_fail_inside) as address:
+        failed = "the server has answered with HTTP's error 500"
+        _expect(answer, address, 5, LONG_ENOUGH, "unknown", failed)
     with _Till("crash", heir=True) as till:
-        said = _ask(answer, till, 4, LONG_ENOUGH)
+        said = _ask(answer, till.address, 4, LONG_ENOUGH)
     succeeded = "a till has charged order 4 and died, and another has taken its place"
     _expect_charges(till, [4], succeeded, TRIES_TWICE)
     if said != "unknown":
@@ -67,7 +72,7 @@ def charge(answer: Callable[[tuple[str, int], Any, float], str]) -> str:
             "The connection broke after the request was sent. Was the card charged? Only the dead "
             "till knew: say unknown.",
         )
-    return "five calls, three words: and no card was charged twice, or without your knowing."
+    return "six calls, three words: and no card was charged twice, or without your knowing."
 
 
 class _Till:
@@ -119,24 +124,30 @@ class _Till:
         self._start()
 
 
-def _ask(answer: Callable, till: _Till, order: Any, seconds: float) -> Any:
+def _ask(answer: Callable, address: tuple[str, int], order: Any, seconds: float) -> Any:
     """What the function says; what it raises is worth a hint of its own."""
     try:
-        return answer(till.address, order, seconds)
+        return answer(address, order, seconds)
     except NotImplementedError:
         raise
     except Exception as error:
         raise Wrong(
             f"about order {order!r} the function raised {type(error).__name__}.",
             "Say what you know, in one of the three words. A refused connection and a time-out are "
-            "both an OSError; a Fault is the server's own no.",
+            "both an OSError; a Fault is the server's own no; an answer that makes no sense may raise "
+            "anything.",
         ) from error
 
 
 def _expect(
-    answer: Callable, till: _Till, order: Any, seconds: float, expected: str, situation: str
+    answer: Callable,
+    address: tuple[str, int],
+    order: Any,
+    seconds: float,
+    expected: str,
+    situation: str,
 ) -> None:
-    said = _ask(answer, till, order, seconds)
+    said = _ask(answer, address, order, seconds)
     if said == expected:
         return
     if said not in WORDS:
@@ -157,7 +168,7 @@ def _expect_kept_deadline(answer: Callable, till: _Till) -> None:
 
     def run() -> None:
         try:
-            outcome.append(_ask(answer, till, 2, PATIENCE))
+            outcome.append(_ask(answer, till.address, 2, PATIENCE))
         except Exception as error:
             outcome.append(error)
 
@@ -204,6 +215,15 @@ def _wait_for_order(till: _Till, order: int) -> None:
         proxy.charge(order)
 
 
+def _fail_inside(visitor: socket.socket, _over: threading.Event) -> None:
+    """Reads a call to its end, and answers with HTTP's error 500."""
+    visitor.settimeout(5)
+    call = b""
+    while b"</methodCall>" not in call and (more := visitor.recv(4096)):
+        call += more
+    visitor.sendall(b"HTTP/1.0 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+
+
 def _expect_charges(till: _Till, expected: list[int], situation: str, hint: str) -> None:
     charges = [order for order in till.charges if order]
     for order in expected:
@@ -229,7 +249,7 @@ PAUSE = 0.1  # seconds between two pieces
 
 @grader("1.2", seconds=60)
 def product(answer: Callable[[str, int, float], str | None]) -> str:
-    """RabbitMQ, also over a line that stutters; Kafka; and three ports that are of no use."""
+    """RabbitMQ, also over a line that stutters; another product; and five ports of no use."""
     brokers = up(quiet=True)
     rabbitmq = (brokers.rabbitmq.host, brokers.rabbitmq.port)
     host, _, port = brokers.kafka["bootstrap_servers"].rpartition(":")
@@ -237,6 +257,11 @@ def product(answer: Callable[[str, int, float], str | None]) -> str:
     with _port(_stutter(rabbitmq)) as address:
         line = "RabbitMQ over a line that brings a few bytes at a time"
         _expect_product(answer, address, IN_TIME, "RabbitMQ", line)
+    with _port(_say(_start("Rabbit Hole"))) as address:
+        other = "a server whose product is Rabbit Hole"
+        _expect_product(answer, address, IN_TIME, "Rabbit Hole", other)
+    with _port(_say(_close("CONNECTION_FORCED - RabbitMQ is going down"))) as address:
+        _expect_product(answer, address, IN_TIME, None, "a server that sends connection.close")
     _expect_product(answer, (host, int(port)), SHORT, None, "Kafka, which hangs up")
     with _port(_be_silent) as address:
         _expect_product(answer, address, SHORT, None, "a port that accepts and says nothing")
@@ -244,7 +269,7 @@ def product(answer: Callable[[str, int, float], str | None]) -> str:
         slow = "a port that sends a byte now and then, and never finishes"
         _expect_product(answer, address, SHORT, None, slow)
     _expect_product(answer, address, SHORT, None, "a port at which nobody listens")
-    return "RabbitMQ found twice, and four other ports told from it, each within its time."
+    return "RabbitMQ found twice, and six other ports told from it, each within its time."
 
 
 def _expect_product(
@@ -280,8 +305,8 @@ def _expect_product(
     if said != expected:
         raise Wrong(
             f"it was {who}, and the function returned {said!r}, not {expected!r}.",
-            "Send the header, read 7 bytes, then as many as they announce, and look into the "
-            "server's properties for the product.",
+            "Send the header, read 7 bytes, then as many as they announce. If the method is 10.10, "
+            "look into the server's properties for the product.",
         )
 
 
@@ -335,6 +360,34 @@ def _stutter(target: tuple[str, int]) -> Callable[[socket.socket, threading.Even
             while not over.is_set():
                 with suppress(TimeoutError):
                     visitor.sendall(broker.recv(4096))
+
+    return serve
+
+
+def _start(product: str) -> bytes:
+    """A whole frame, with the greeting of a server that calls itself so."""
+    import pika
+
+    properties = {"version": "9.9", "product": product, "information": "Not a RabbitMQ"}
+    start = pika.spec.Connection.Start(server_properties=properties, mechanisms="PLAIN")
+    return pika.frame.Method(0, start).marshal()
+
+
+def _close(reason: str) -> bytes:
+    """A whole frame that is no greeting: connection.close."""
+    import pika
+
+    return pika.frame.Method(0, pika.spec.Connection.Close(320, reason, 0, 0)).marshal()
+
+
+def _say(frame: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    """Waits for the visitor's first words, and says this."""
+
+    def serve(visitor: socket.socket, over: threading.Event) -> None:
+        visitor.settimeout(5)
+        visitor.recv(100)
+        visitor.sendall(frame)
+        over.wait(30)
 
     return serve
 

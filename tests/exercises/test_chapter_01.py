@@ -21,7 +21,7 @@ def said(capsys: pytest.CaptureFixture[str], exercise: str, answer) -> str:
 
 
 def charge_with(bounded=True, once=True, fault="not charged", timeout="unknown", broken="unknown",
-                refused="not charged", again=False):  # fmt: skip
+                refused="not charged", odd="unknown", again=False):  # fmt: skip
     """A call that knows what it is told to, and no more."""
 
     class Transport(xmlrpc.client.Transport):
@@ -52,8 +52,10 @@ def charge_with(bounded=True, once=True, fault="not charged", timeout="unknown",
                 said = timeout
             except OSError:
                 said = broken
-            if said is None:
-                raise
+            except Exception:  # an answer that isn't one
+                if odd is None:
+                    raise
+                said = odd
             if said != "unknown":
                 break
         return said
@@ -75,9 +77,11 @@ def test_a_caller_who_says_what_it_knows_passes(capsys):
         ({"broken": "not charged"}, "in the middle of the call"),
         ({"refused": "unknown"}, "nobody has listened at the port"),
         ({"fault": "unknown"}, "the till has raised a Fault"),
+        ({"odd": None}, "about order 5 the function raised ProtocolError"),
+        ({"odd": "not charged"}, "error 500, and the function said 'not charged'"),
     ],
     ids=["no time-out", "library asks twice", "asks twice", "time-out is no", "break is no",
-         "refusal is unknown", "fault is unknown"],
+         "refusal is unknown", "fault is unknown", "expects sense", "error 500 is no"],
 )  # fmt: skip
 def test_a_caller_who_knows_too_much_or_too_little_is_refused(capsys, wrong, words):
     output = said(capsys, "1.1", charge_with(**wrong))
@@ -102,7 +106,7 @@ def test_an_untouched_caller_is_not_attempted(capsys):
     assert "not attempted" in said(capsys, "1.1", stub)
 
 
-def product_with(whole=True, fixed=True, catch=OSError, named=True):
+def product_with(whole=True, fixed=True, catch=Exception, look=None):
     """A look at a port that gets right what it is told to, and no more."""
 
     def product(host, port, seconds):
@@ -128,14 +132,26 @@ def product_with(whole=True, fixed=True, catch=OSError, named=True):
                 connection.sendall(b"AMQP\x00\x00\x09\x01")
                 _, _, size = struct.unpack(">BHI", read(connection, 7))
                 payload = read(connection, size)
+            if look:
+                return look(payload)
+            return pika.spec.Connection.Start().decode(payload[4:]).server_properties["product"]
         except catch:
             return None
-        if not named:
-            return "AMQP"
-        start = pika.spec.Connection.Start().decode(payload[4:])
-        return start.server_properties["product"]
 
     return product
+
+
+def by_method(payload):
+    return "RabbitMQ" if payload[:4] == b"\0\x0a\0\x0a" else None
+
+
+def by_search(payload):
+    return "RabbitMQ" if b"RabbitMQ" in payload else None
+
+
+def by_search_for_the_key(payload):
+    _, key, rest = payload.partition(b"\x07productS\0\0\0")
+    return rest[1 : 1 + rest[0]].decode() if key else "RabbitMQ"
 
 
 def test_a_patient_look_at_a_port_passes(capsys):
@@ -145,13 +161,18 @@ def test_a_patient_look_at_a_port_passes(capsys):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"whole": False}, "a few bytes at a time, and the function raised"),
+        ({"whole": False}, "a few bytes at a time, and the function returned None"),
         ({"fixed": False}, "never finishes, and"),
-        ({"catch": ZeroDivisionError}, "Kafka, which hangs up, and the function raised"),
-        ({"named": False}, "returned 'AMQP', not 'RabbitMQ'"),
+        ({"catch": pika.exceptions.AMQPError}, "Kafka, which hangs up, and the function raised"),
+        ({"catch": OSError}, "connection.close, and the function raised"),
+        ({"look": lambda _: "AMQP"}, "returned 'AMQP', not 'RabbitMQ'"),
+        ({"look": by_method}, "returned 'RabbitMQ', not 'Rabbit Hole'"),
+        ({"look": by_search}, "returned 'RabbitMQ', not 'Rabbit Hole'"),
+        ({"look": by_search_for_the_key}, "connection.close, and the function returned 'RabbitMQ'"),
     ],
-    ids=["one recv", "moving deadline", "raises", "no name"],
-)
+    ids=["one recv", "moving deadline", "raises", "trusts each frame", "no name",
+         "goes by the method", "searches", "guesses"],
+)  # fmt: skip
 def test_a_hasty_or_an_endless_look_is_refused(capsys, wrong, words):
     output = said(capsys, "1.2", product_with(**wrong))
     assert "✘" in output
