@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy
 import pika
 import pytest
 
@@ -21,23 +22,36 @@ def enough(backlog, arrivals, each, deadline):
     return math.ceil((backlog / deadline + arrivals) / each)
 
 
-def test_enough_workers_pass(capsys):
-    assert "✔" in said(capsys, "2.1", enough)
+@pytest.mark.parametrize(
+    "right",
+    [
+        enough,
+        lambda b, a, e, d: -(-(b + a * d) // (e * d)),
+        lambda *rush: numpy.int64(enough(*rush)),
+    ],
+    ids=["int", "float", "numpy"],
+)
+def test_enough_workers_pass(capsys, right):
+    assert "✔" in said(capsys, "2.1", right)
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda b, a, e, d: math.ceil(b / d / e), "with 2 workers there were still 15 messages"),
-        (lambda b, a, e, d: int((b / d + a) // e), "with 2 workers there were still 15 messages"),
+        (lambda b, a, e, d: math.ceil(b / e), "with 1 worker there were still 35 messages"),
+        (lambda b, a, e, d: math.ceil(b / d / e), "with 2 workers there were still 10 messages"),
+        (lambda b, a, e, d: int((b / d + a) // e), "with 2 workers there were still 10 messages"),
         (lambda b, a, e, d: int((b / d + a) // e) + 1, "3 workers were in time, and 2 workers as well"),
         (lambda b, a, e, d: enough(b, a, e, d) + 1, "3 workers as well"),
-        (lambda b, a, e, d: (b / d + a) / e, "returned 2.2"),
-        (lambda b, a, e, d: (b + a) * e, "7500 workers"),
+        (lambda b, a, e, d: (b / d + a) / e, "returned 2.4"),
+        (lambda b, a, e, d: (b + a) * e, "4000 workers"),
         (lambda b, a, e, d: None, "returned None"),
+        (lambda b, a, e, d: math.inf, "returned inf"),
+        (lambda b, a, e, d: math.nan, "returned nan"),
+        (lambda b, a, e, d: True, "returned True"),
     ],
-    ids=["arrivals forgotten", "rounded down", "one more always", "one too many", "not rounded",
-         "multiplied", "nothing"],
+    ids=["backlog only", "arrivals forgotten", "rounded down", "one more always", "one too many",
+         "not rounded", "multiplied", "nothing", "infinitely many", "not a number", "yes"],
 )  # fmt: skip
 def test_too_few_or_too_many_are_refused(capsys, wrong, words):
     output = said(capsys, "2.1", wrong)
@@ -63,6 +77,10 @@ def work_with(auto_ack=False, first=False, caught=(ValueError,), bad="aside", st
                 if bad == "again":
                     channel.basic_reject(method.delivery_tag, requeue=True)
                     continue
+                if bad == "acknowledged, then aside":
+                    channel.basic_ack(method.delivery_tag)
+                    channel.basic_publish("", f"{queue}.aside", body)
+                    continue
                 if bad == "aside":
                     channel.basic_publish("", f"{queue}.aside", body)
             if ack and not auto_ack and not first:
@@ -84,7 +102,26 @@ def work_by_generator(channel, queue, handle):
     channel.cancel()
 
 
-@pytest.mark.parametrize("right", [work_with(), work_by_generator], ids=["get", "consume"])
+def work_aside_at_the_end(channel, queue, handle):
+    """Right as well: it keeps what it can't read in hand until it has done the others."""
+    kept = []
+    while (message := channel.basic_get(queue))[0]:
+        try:
+            handle(message[2])
+        except ValueError:
+            kept.append(message)
+        else:
+            channel.basic_ack(message[0].delivery_tag)
+    for method, _, body in kept:
+        channel.basic_publish("", f"{queue}.aside", body)
+        channel.basic_ack(method.delivery_tag)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [work_with(), work_by_generator, work_aside_at_the_end],
+    ids=["get", "consume", "aside at the end"],
+)
 def test_a_careful_worker_passes(capsys, right):
     assert "✔" in said(capsys, "2.2", right)
 
@@ -96,13 +133,14 @@ def test_a_careful_worker_passes(capsys, right):
         (work_with(first=True), "order-5 was neither handled nor set aside"),
         (work_with(bad="again"), "came round and round"),
         (work_with(bad="dropped"), "order-3 can't be read, and is in neither queue"),
+        (work_with(bad="acknowledged, then aside"), "order-3 can't be read, and is in neither queue"),
         (work_with(caught=()), "raised ValueError"),
         (work_with(ack=False), "back in the queue"),
         (work_with(stop=1), "returned before it had handled order-5"),
         (lambda channel, queue, handle: None, "returned before"),
     ],
-    ids=["automatic", "acknowledged first", "requeued", "dropped", "not caught", "not acknowledged",
-         "one only", "nothing"],
+    ids=["automatic", "acknowledged first", "requeued", "dropped", "acknowledged too early",
+         "not caught", "not acknowledged", "one only", "nothing"],
 )  # fmt: skip
 def test_a_careless_worker_is_refused(capsys, wrong, words):
     output = said(capsys, "2.2", wrong)
