@@ -1,7 +1,7 @@
 """All tests, one after the other, to the end; the exit status is 1 if any of them failed.
 
-Helpers and brokers first; exercises, two chapters at a time; then every notebook under strict nbval,
-two at a time, and once more in reverse order, so that none leans on what another left behind.
+Helpers and exercises first, two modules at a time; the brokers' lives, alone; then every notebook under
+strict nbval, two at a time, and once more in reverse order, so that none leans on what another left.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ NBVAL = [
     *("--nbval-sanitize-with", "tests/sanitize.cfg", *TWO, "notebooks"),
 ]
 RUNS = (
-    ["tests/unit", "tests/brokers"],
-    [*TWO, "tests/exercises"],
+    [*TWO, "tests/unit", "tests/exercises"],
+    ["tests/brokers"],
     NBVAL,
     [*NBVAL, "--reverse"],
 )
