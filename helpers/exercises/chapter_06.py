@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import sqlite3
@@ -11,7 +12,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,13 @@ from . import Wrong, grader
 # -- 6.1: begin now ------------------------------------------------------------------------------
 
 
+class _Died(BaseException):
+    """The service's process ends here. Not an Exception: a dead process catches nothing."""
+
+
 @grader("6.1")
 def begin_now(answer: Callable[[KafkaConsumer, list[TopicPartition]], None]) -> str:
-    """Five starts: a death before the first commit, one after, and a partition that came later."""
+    """Four starts: a death at the first commit, one before reading, and a partition added later."""
     with _topic(partitions=3) as topic:
         group = fresh("exercise")
         _send(topic, {0: ["old"] * 5, 1: ["old"] * 3})  # partition 2 is empty
@@ -49,7 +54,7 @@ def begin_now(answer: Callable[[KafkaConsumer, list[TopicPartition]], None]) -> 
                 f"and the next start read {len(again)}.",
                 "A group that has commits goes on at them: leave them alone.",
             )
-    return "nothing of the past, and all that came since: over three deaths and a new partition."
+    return "nothing of the past, and all that came since: over two deaths and a new partition."
 
 
 def _expect_from_now_on(got: list[str]) -> None:
@@ -57,7 +62,7 @@ def _expect_from_now_on(got: list[str]) -> None:
         raise Wrong(
             f"the service would have mailed {old} of 8 customers of last year.",
             "At its first start the group has no commits, and `earliest` applies. Commit the end "
-            "offset of each partition, also of an empty one.",
+            "offsets of all partitions, also of an empty one, in one call: it may be your last.",
         )
     if missing := sorted({"a", "b", "c", "e"} - set(got)):
         raise Wrong(
@@ -76,14 +81,18 @@ def _expect_from_now_on(got: list[str]) -> None:
 def _start(
     answer: Callable, topic: str, group: str, partitions: int, die: bool = False
 ) -> list[str]:
-    """One life of the service: what it reads up to the end. If it dies, it commits nothing."""
+    """One life of the service: what it reads up to the end.
+
+    If it is to die, it does after its first commit, or else before it reads."""
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "group_id": group}
     with KafkaConsumer(**_kafka(), **options) as consumer:
         own = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(own)
-        answer(consumer, own)
         if die:
+            with suppress(_Died):
+                answer(_mortal(consumer), own)
             return []
+        answer(consumer, own)
         ends, got = consumer.end_offsets(own), []
 
         def at_the_end() -> bool:
@@ -94,6 +103,17 @@ def _start(
         wait_until(at_the_end, "the end of the topic", timeout=10, every=0)
         consumer.commit({p: OffsetAndMetadata(end, "", -1) for p, end in ends.items()})
         return got
+
+
+def _mortal(consumer: KafkaConsumer) -> KafkaConsumer:
+    commit = consumer.commit
+
+    def commit_and_die(*arguments: Any, **options: Any) -> None:
+        commit(*arguments, **options)
+        raise _Died
+
+    consumer.commit = commit_and_die
+    return consumer
 
 
 def _send(topic: str, values: dict[int, list[str]]) -> None:
@@ -115,7 +135,9 @@ def _wait_for_partitions(topic: str, number: int) -> None:
 # -- 6.2: reserve and release --------------------------------------------------------------------
 
 STOCK = 100_000_000
-KILLS = [(1, 2), (1, 3), (1, 4), (8, 3)]  # event, a P and a C, and statement
+KILLS: list[tuple[int, int | str]] = [(1, "ack"), (8, 5), (8, "ack")]  # event, and before what;
+# events 1 and 8 are a P and a C. At event 1 it's killed before each statement but the first, too:
+MOST_STATEMENTS = 10
 STORIES = {  # order: what comes, P for placed and C for cancelled; and how often it holds its pens
     "order-1": ("P", 1),
     "order-2": ("PC", 0),
@@ -141,53 +163,51 @@ import pika
 from helpers import up
 queue, path, fatal = sys.argv[1], sys.argv[2], sys.argv[3]
 
-class Database:
-    # the learner's connection; the process dies after the statement that was agreed on
-    def __init__(self, connection):
-        self._connection, self._statements, self._events = connection, 0, 0
-    def _next_event(self):
-        self._statements, self._events = 0, self._events + 1
-    def __getattr__(self, name):
-        found = getattr(self._connection, name)
-        return self._counted(found) if name in ("execute", "executemany", "commit") else found
-    def __enter__(self):
-        return self
-    def __exit__(self, kind, error, trace):
-        self.commit() if kind is None else self._connection.rollback()
-    def _counted(self, call):
-        def counted(*arguments):
-            self._statements += 1
-            result = call(*arguments)
-            if f"{self._events}:{self._statements}" == fatal: os.kill(os.getpid(), signal.SIGKILL)
-            return result
-        return counted
+database, event, statement = sqlite3.connect(path), 0, 0
 
-database = Database(sqlite3.connect(path))
+def die_at(place):
+    if place == fatal: os.kill(os.getpid(), signal.SIGKILL)
+
+def before_statement(sql):  # also before a BEGIN and a COMMIT, whoever sends them
+    global statement
+    statement += 1
+    die_at(f"{event}:{statement}")
+
+database.set_trace_callback(before_statement)
 with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
     channel = connection.channel()
     while (message := channel.basic_get(queue))[0]:
-        database._next_event()
+        event, statement = event + 1, 0
         answer(database, json.loads(message[2]))
+        with open(path + ".log", "a") as log: print(statement, file=log)
+        die_at(f"{event}:ack")
         channel.basic_ack(message[0].delivery_tag)
 """
 
 
-@grader("6.2", seconds=90)  # it starts up to 9 processes
+@grader("6.2", seconds=90)  # it starts up to 25 processes
 def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None]) -> str:
-    """Seven orders' events, doubled and out of order; then again, with a kill in each of 4 places."""
+    """Seven orders' events, doubled and out of order; then again and again, with a kill."""
     program = _as_program(answer, INVENTORY)
     with tempfile.TemporaryDirectory() as folder:
-        _expect_stock(_sell(program, folder), "nobody was killed")
+        unharmed = _sell(program, folder)
+        _expect_stock(unharmed, "nobody was killed")
+        statements, *_ = map(int, Path(f"{unharmed}.log").read_text().split())
+        kills = [(1, n) for n in range(2, min(statements, MOST_STATEMENTS) + 1)] + KILLS
         with ThreadPoolExecutor(max_workers=2) as pool:
-            for (event, statement), books in zip(
-                KILLS, pool.map(lambda kill: _sell(program, folder, kill), KILLS), strict=True
-            ):
-                _expect_stock(books, f"killed after statement {statement} at event {event}", True)
-    return "seven orders, doubled, reversed, and killed in 4 places: the stock is right every time."
+            lives = [pool.submit(_sell, program, folder, kill) for kill in kills]
+            try:
+                for (event, place), life in zip(kills, lives, strict=True):
+                    what = "its acknowledgement" if place == "ack" else f"statement {place}"
+                    _expect_stock(life.result(), f"killed at event {event}, before {what}", True)
+            finally:
+                for life in lives:
+                    life.cancel()
+    return "seven orders, doubled, reversed, killed between statements: the stock is always right."
 
 
-def _sell(program: str, folder: str, kill: tuple[int, int] | None = None) -> Path:
-    """Handle all events; if it is to be killed at one, after a statement, go on in a second life."""
+def _sell(program: str, folder: str, kill: tuple[int, int | str] | None = None) -> Path:
+    """Handle all events; if it is to be killed at one, go on in a second life."""
     fatal = f"{kill[0]}:{kill[1]}" if kill else "never"
     books = Path(folder) / f"{fatal.replace(':', '-')}.db"
     with closing(sqlite3.connect(books)) as database, database:
@@ -226,9 +246,10 @@ def _events() -> Iterator[dict[str, Any]]:
         for order, (story, _) in STORIES.items():
             if turn < len(story):
                 kind = kinds[story[turn]]
+                again = "-again" if story == "PP" and turn else ""  # a publisher's new try
                 yield {
                     "specversion": "1.0",
-                    "id": f"{order}-{kind}",  # a duplicate has the id of the first
+                    "id": f"{order}-{kind}{again}",  # other duplicates have the first's
                     "source": "/shop/order",
                     "type": kind,
                     "subject": order,
@@ -256,9 +277,10 @@ def _run(program: str, queue: str, books: Path, fatal: str) -> bool:
             "It gets one event at a time, and returns when that is handled.",
         ) from error
     if done.returncode > 0:
-        said = done.stderr.strip().splitlines()[-1]
+        said = [f"raised {line}" for line in done.stderr.strip().splitlines()[-1:]]
         raise Wrong(
-            f"your function raised {said}", "It runs in a process of its own: import in it."
+            f"your function {''.join(said) or f'ended its process (exit {done.returncode}).'}",
+            "It runs in a process of its own: import in it, and return after each event.",
         )
     return done.returncode < 0
 
@@ -384,11 +406,24 @@ def _as_program(answer: Callable, rest: str) -> str:
             "Define it with `def` in a cell, and give check() the function itself.",
         ) from error
     name = getattr(answer, "__name__", "")
-    if "raise NotImplementedError" in source:
-        raise NotImplementedError
     if not source.startswith(f"def {name}("):
         raise Wrong("the answer is not a plain function.", "Define it with `def` in a cell.")
-    return f"{source}\nanswer = {name}\n{rest}"
+    if _is_stub(source):
+        raise NotImplementedError
+    return f"from __future__ import annotations\n{source}\nanswer = {name}\n{rest}"
+
+
+def _is_stub(source: str) -> bool:
+    """Is a `raise NotImplementedError` all that a function consists of, but for a docstring?"""
+    [function] = ast.parse(source).body
+    body = [
+        part
+        for part in getattr(function, "body", [])
+        if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+    ]
+    if [type(part) for part in body] != [ast.Raise]:
+        return False
+    return ast.unparse(body[0]).startswith("raise NotImplementedError")
 
 
 def _kafka() -> dict[str, Any]:
