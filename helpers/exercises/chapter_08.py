@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -35,6 +36,7 @@ class Receipt:
 
 
 PATIENCE, LATE, SLACK = 0.5, 0.4, 4.0  # seconds: the reader's, the projector's, a busy machine's
+SOON, GIVE_UP_SLACK = 3.0, 2.0  # seconds: "as soon as", and "within timeout", on a busy machine
 OURS = Receipt("order-7", partition=1, offset=41)
 
 
@@ -44,15 +46,16 @@ def read_own(answer: Callable[[sqlite3.Connection, Receipt, float], str]) -> str
     with tempfile.TemporaryDirectory() as folder:
         _expect_read(answer, _view(folder, "on time", {0: 9, 1: 42}, "paid"), "paid", "on time")
         late = _view(folder, "late", {0: 9, 1: 40}, "placed")
-        thread = threading.Thread(target=_arrive, args=[late], daemon=True)
+        projector = _LateProjector(late)
+        thread = threading.Thread(target=projector.run, daemon=True)
         thread.start()
         try:
-            _expect_read(answer, late, "paid", "late", patience=LATE + SLACK)
+            _expect_read(answer, late, "paid", "late", LATE + SLACK, projector.hurry)
         finally:
             thread.join()
         ahead = _view(folder, "ahead", {0: 500, 1: 40}, "placed")
         _expect_given_up(answer, ahead, "was far ahead in partition 0, and stood still in 1")
-        short = _view(folder, "short", {0: 9, 1: 41}, "placed")
+        short = _view(folder, "short", {0: 9, 1: 41}, "shipped")
         _expect_given_up(answer, short, "stood still at offset 41, which is the next to be read")
     return "on time and late you read your own; where it never came, you said so in time."
 
@@ -68,20 +71,65 @@ def _view(folder: str, name: str, position: dict[int, int], state: str) -> Path:
     return path
 
 
-def _arrive(path: Path) -> None:
-    """The late projector: an event of another order, and a while later the one that is awaited."""
-    with closing(sqlite3.connect(path, timeout=20)) as view:
-        for following, order_id in ((41, "order-8"), (42, "order-7")):
+class _LateProjector:
+    """It has an event of another order, and a while later the one that is awaited.
+
+    It hurries when somebody has looked at the orders: who reads the state before the position
+    has the old state, and then finds the new position."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._to_come = [(41, "order-8"), (42, "order-7")]
+
+    def run(self) -> None:
+        for left in (1, 0):
             threading.Event().wait(LATE / 2)
-            with view:
-                view.execute("UPDATE orders SET state = 'paid' WHERE order_id = ?", [order_id])
-                view.execute("UPDATE position SET next = ? WHERE partition = 1", [following])
+            self._go_on(left)
+
+    def hurry(self) -> None:
+        self._go_on(left=0)
+
+    def _go_on(self, left: int) -> None:
+        with self._lock, closing(sqlite3.connect(self._path, timeout=20)) as view:
+            while len(self._to_come) > left:
+                following, order_id = self._to_come.pop(0)
+                with view:
+                    view.execute("UPDATE orders SET state = 'paid' WHERE order_id = ?", [order_id])
+                    view.execute("UPDATE position SET next = ? WHERE partition = 1", [following])
+
+
+def _reader(path: Path, seen: Callable[[], None] = lambda: None) -> sqlite3.Connection:
+    """A connection for reading only, which calls `seen` after each statement about the orders."""
+
+    class Cursor(sqlite3.Cursor):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            result = super().execute(sql, *values)
+            if "orders" in sql.lower():
+                seen()
+            return result
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory: type = Cursor) -> sqlite3.Cursor:
+            return super().cursor(factory)
+
+        def execute(self, *statement: Any) -> sqlite3.Cursor:
+            return self.cursor().execute(*statement)
+
+    uri = f"{path.as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=20, factory=Connection)
 
 
 def _expect_read(
-    answer: Callable, path: Path, expected: str, day: str, patience: float = PATIENCE + SLACK
+    answer: Callable,
+    path: Path,
+    expected: str,
+    day: str,
+    patience: float = PATIENCE + SLACK,
+    seen: Callable[[], None] = lambda: None,
 ) -> None:
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)) as view:
+    began = time.monotonic()
+    with closing(_reader(path, seen)) as view:
         try:
             said = answer(view, OURS, patience)
         except TimeoutError as error:
@@ -90,13 +138,18 @@ def _expect_read(
                 "Look again and again until the deadline, and see that the position is read anew "
                 "each time.",
             ) from error
+    if (took := time.monotonic() - began) > SOON:
+        raise Wrong(
+            f"the projector was {day}, and the function answered after {took:.1f} s.",
+            "Don't wait for the deadline: look every few milliseconds, and return when it's there.",
+        )
     if said == expected:
         return
     if said == "placed":
         raise Wrong(
             f"the projector was {day}, and the function returned what was there before: {said!r}.",
-            "Look at the position first: the view has the event when the receipt's partition is "
-            "past the receipt's offset.",
+            "Look at the position first, and at the order after it: the view has the event when "
+            "the receipt's partition is past the receipt's offset.",
         )
     raise Wrong(
         f"the projector was {day}, and the function returned {said!r}, not {expected!r}.",
@@ -108,7 +161,7 @@ def _expect_given_up(answer: Callable, path: Path, day: str) -> None:
     outcome: list[Any] = []
 
     def run() -> None:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)) as view:
+        with closing(_reader(path)) as view:
             try:
                 outcome.append(answer(view, OURS, PATIENCE))
             except BaseException as error:
@@ -116,10 +169,10 @@ def _expect_given_up(answer: Callable, path: Path, day: str) -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(PATIENCE + SLACK)
+    thread.join(PATIENCE + GIVE_UP_SLACK)
     if not outcome:
         raise Wrong(
-            f"the projector {day}, and {PATIENCE + SLACK:g} s later the function, which had "
+            f"the projector {day}, and {PATIENCE + GIVE_UP_SLACK:g} s later the function, which had "
             f"{PATIENCE:g}, was still waiting.",
             "Fix the deadline once, `time.monotonic() + timeout`, and give up when it has passed.",
         )
@@ -198,6 +251,7 @@ def live(topic, path, end, mortal):
             if fatal: die()
             connection.execute("UPDATE position SET next = ?", [offset])
             connection.execute("COMMIT")
+    if offset < end: sys.exit("too slow")
 
 for topic, path, end, kills in jobs:
     for life in range(kills + 1):
@@ -291,16 +345,22 @@ def _run(program: str, *arguments: str) -> None:
         ) from error
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1]
+        if said == "too slow":
+            raise Wrong(
+                "the projector was not at the end of the log after 20 seconds.",
+                "An event should take milliseconds. If yours do, the machine is busy: try again.",
+            )
         raise Wrong(
             f"your function raised {said}",
-            "It runs in a process of its own: import in it. And it leaves begin and commit to the "
-            "projector.",
+            "It runs in a process of its own: import in it. Functions that it calls must stand "
+            "inside it, too. And it leaves begin and commit to the projector.",
         )
 
 
 def _expect_view(path: Path, day: str) -> None:
     with closing(sqlite3.connect(path)) as view:
         orders = dict(view.execute("SELECT order_id, state FROM orders").fetchall())
+        versions = dict(view.execute("SELECT order_id, version FROM orders").fetchall())
         customers = dict(view.execute("SELECT customer, paid FROM customers").fetchall())
     paid: Counter[str] = Counter()
     for event in EVENTS:
@@ -321,6 +381,11 @@ def _expect_view(path: Path, day: str) -> None:
         raise Wrong(
             f"{day}: {wrong[0]} is {orders[wrong[0]]!r}, not {STORY[-1]!r}.",
             "The last event that comes need not be the last one that happened: go by the version.",
+        )
+    if wrong := [order for order in sorted(orders) if versions[order] != len(STORY)]:
+        raise Wrong(
+            f"{day}: {wrong[0]} has the version {versions[wrong[0]]!r}, not {len(STORY)}.",
+            "The row of an order has the version of its last event, along with its state.",
         )
     if missing := len({event["order"] for event in EVENTS} - set(orders)):
         raise Wrong(
@@ -445,7 +510,7 @@ def _expect_take_over(
         outcome = _outcome(answer, blue, green, switch, timeout)
         _expect_no_step_back(day, switches)
         if alive:
-            _expect_switched(day, outcome, switches)
+            _expect_switched(day, outcome, switches, blue)
         else:
             _expect_stayed(day, outcome, switches, blue)
     finally:
@@ -493,7 +558,9 @@ def _expect_no_step_back(day: str, switches: list[tuple[bool, list[int]]]) -> No
             )
 
 
-def _expect_switched(day: str, outcome: Any, switches: list[tuple[bool, list[int]]]) -> None:
+def _expect_switched(
+    day: str, outcome: Any, switches: list[tuple[bool, list[int]]], blue: _Projector
+) -> None:
     if isinstance(outcome, TimeoutError):
         raise Wrong(
             f"{day}, and the function raised TimeoutError.",
@@ -504,6 +571,11 @@ def _expect_switched(day: str, outcome: Any, switches: list[tuple[bool, list[int
         raise Wrong(
             f"{day}, and the readers were switched {len(switches)} times, not once.",
             "Call `switch()` once, when green has reached blue.",
+        )
+    if blue.running:
+        raise Wrong(
+            f"{day}, and after the switch blue's projector ran on.",
+            "Start it again only when you give up.",
         )
 
 

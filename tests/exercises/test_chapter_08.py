@@ -53,6 +53,57 @@ def read_the_row(view, receipt, timeout):
     return view.execute(state, [receipt.order_id]).fetchone()
 
 
+def read_the_state_first(view, receipt, timeout):
+    def state_if_there():
+        state = "SELECT state FROM orders WHERE order_id = ?"
+        found = view.execute(state, [receipt.order_id]).fetchone()
+        where = "SELECT next FROM position WHERE partition = ?"
+        following = view.execute(where, [receipt.partition]).fetchone()[0]
+        return found if following > receipt.offset else None
+
+    return wait_until(state_if_there, "the event", timeout)[0]
+
+
+def read_with_a_cursor(view, receipt, timeout):
+    cursor = view.cursor()
+
+    def state_if_there():
+        cursor.execute("SELECT state FROM orders WHERE order_id = ?", [receipt.order_id])
+        found = cursor.fetchone()
+        cursor.execute("SELECT next FROM position WHERE partition = ?", [receipt.partition])
+        return found if cursor.fetchone()[0] > receipt.offset else None
+
+    return wait_until(state_if_there, "the event", timeout)[0]
+
+
+def read_in_one_statement(view, receipt, timeout):
+    both = "SELECT state FROM orders JOIN position ON partition = ? AND next > ? WHERE order_id = ?"
+    values = [receipt.partition, receipt.offset, receipt.order_id]
+    return wait_until(lambda: view.execute(both, values).fetchone(), "the event", timeout)[0]
+
+
+def read_after_the_time(view, receipt, timeout):
+    time.sleep(timeout)
+    return read_own_with()(view, receipt, 0)
+
+
+def read_for_three_seconds(view, receipt, timeout):
+    return read_own_with()(view, receipt, 3)
+
+
+def read_until_it_changes(view, receipt, timeout):
+    def changed():
+        state = "SELECT state FROM orders WHERE order_id = ?"
+        found = view.execute(state, [receipt.order_id]).fetchone()[0]
+        return found if found != "placed" else None
+
+    return wait_until(changed, "a change", timeout)
+
+
+def test_one_statement_for_state_and_position_passes(capsys):
+    assert "✔" in said(capsys, "8.1", read_in_one_statement)
+
+
 def test_a_patient_read_passes(capsys):
     assert "✔" in said(capsys, "8.1", read_own_with())
 
@@ -66,8 +117,16 @@ def test_a_patient_read_passes(capsys):
         (read_own_with(bounded=False), "still waiting"),
         (read_own_with(late_error=False), "far ahead in partition 0"),
         (read_the_row, "returned ('paid',)"),
+        (read_the_state_first, "late, and the function returned what was there before"),
+        (read_with_a_cursor, "late, and the function returned what was there before"),
+        (read_after_the_time, "on time, and the function answered after"),
+        (read_for_three_seconds, "still waiting"),
+        (read_until_it_changes, "returned 'shipped'"),
     ],
-    ids=["no wait", "one short", "any partition", "no deadline", "no error", "the row"],
+    ids=[
+        *("no wait", "one short", "any partition", "no deadline", "no error", "the row"),
+        *("state first", "cursor", "at the deadline", "three seconds", "any change"),
+    ],
 )
 def test_a_read_that_is_too_early_or_too_patient_is_refused(capsys, wrong, words):
     refused(said(capsys, "8.1", wrong), words)
@@ -145,6 +204,25 @@ def project_each_payment_once(view, event):
     view.execute(add, [paid, event["customer"]])
 
 
+def project_without_versions(view, event):
+    import json
+
+    here = [event["order"], event["version"]]
+    view.execute("DELETE FROM waiting WHERE order_id = ? AND version = ?", here)
+    view.execute("INSERT INTO waiting VALUES (?, ?, ?)", [*here, json.dumps(event)])
+    seen = view.execute("SELECT event FROM waiting ORDER BY version").fetchall()
+    events = [json.loads(text) for (text,) in seen]
+    state = [e["state"] for e in events if e["order"] == event["order"]][-1]
+    view.execute("INSERT OR REPLACE INTO orders VALUES (?, 99, ?)", [event["order"], state])
+    mine = [e for e in events if e["customer"] == event["customer"] and e["state"] == "paid"]
+    paid = [event["customer"], sum(e["total"] for e in mine)]
+    view.execute("INSERT OR REPLACE INTO customers VALUES (?, ?)", paid)
+
+
+def project_with_a_helper(view, event):
+    project_whatever_comes(view, event)
+
+
 def project_and_commit(view, event):
     view.execute("INSERT OR IGNORE INTO customers VALUES (?, 0)", [event["customer"]])
     view.commit()
@@ -167,6 +245,8 @@ def test_a_projection_in_turn_passes(capsys):
         (project_each_payment_once, "not 'shipped'"),
         (project_and_commit, "RuntimeError: it is the projector that commits"),
         (project_without_an_import, "NameError"),
+        (project_with_a_helper, "Functions that it calls must stand inside it"),
+        (project_without_versions, "has the version 99, not 3"),
         (print, "source of the answer"),
     ],
 )
@@ -201,6 +281,13 @@ def take_over_with(stop=True, each=True, empty_counts=True, bounded=True, restar
     return take_over
 
 
+def take_over_and_let_blue_run(blue, green, switch, timeout):
+    try:
+        take_over_with(restart=False)(blue, green, switch, timeout)
+    finally:
+        blue.start()
+
+
 def test_a_careful_take_over_passes(capsys):
     assert "✔" in said(capsys, "8.3", take_over_with())
 
@@ -214,8 +301,9 @@ def test_a_careful_take_over_passes(capsys):
         (take_over_with(empty_counts=False), "went back in partition"),
         (take_over_with(restart=False), "blue's projector stood still"),
         (take_over_with(bounded=False), "still waiting"),
+        (take_over_and_let_blue_run, "after the switch blue's projector ran on"),
     ],
-    ids=["at once", "blue runs", "sums", "empty", "blue stays stopped", "no deadline"],
+    ids=["at once", "blue runs", "sums", "empty", "blue stays stopped", "no deadline", "finally"],
 )
 def test_a_take_over_that_readers_notice_is_refused(capsys, wrong, words):
     refused(said(capsys, "8.3", wrong), words)
