@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +27,7 @@ from kafka import (
 from ..brokers import up
 from ..names import fresh
 from . import Wrong, grader
+from .program import as_program
 
 RECORDS = 12
 POISON = {4: b"order 4", 9: "été".encode("latin-1")}  # neither is JSON
@@ -218,7 +217,7 @@ with KafkaConsumer(**up("kafka", quiet=True).kafka, **options) as consumer:
 @grader("4.3", seconds=90)  # it starts 25 processes
 def total_up(answer: Callable) -> str:
     """Twelve bookings; the learner's process is killed after each of its first twelve statements."""
-    program = _as_program(answer)
+    program = as_program(answer, ACCOUNTANT)
     with _topic(partitions=1) as topic, tempfile.TemporaryDirectory() as folder:
         with KafkaProducer(**_kafka()) as producer:
             for customer, amount in BOOKINGS:
@@ -231,23 +230,6 @@ def total_up(answer: Callable) -> str:
             for number, books in enumerate(pool.map(run, range(1, KILLS + 1)), 1):
                 _expect_totals(books, f"killed after its statement {number} and started again")
     return "twelve bookings, killed in 12 places, and the totals are right every time."
-
-
-def _as_program(answer: Callable) -> str:
-    """The learner's function as a program of its own, from its source."""
-    try:
-        source = textwrap.dedent(inspect.getsource(answer))
-    except (OSError, TypeError) as error:
-        raise Wrong(
-            "the source of the answer can't be found, so it can't run in its own process.",
-            "Define it with `def` in a cell, and give check() the function itself.",
-        ) from error
-    name = getattr(answer, "__name__", "")
-    if "raise NotImplementedError" in source:
-        raise NotImplementedError
-    if not source.startswith(f"def {name}("):
-        raise Wrong("the answer is not a plain function.", "Define it with `def` in a cell.")
-    return f"{source}\nanswer = {name}\n{ACCOUNTANT}"
 
 
 def _books(folder: str, name: str) -> Path:

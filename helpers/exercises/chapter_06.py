@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -23,6 +20,7 @@ from ..brokers import up
 from ..names import fresh
 from ..waiting import wait_until
 from . import Wrong, grader
+from .program import as_program
 
 # -- 6.1: begin now ------------------------------------------------------------------------------
 
@@ -188,7 +186,7 @@ with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
 @grader("6.2", seconds=90)  # it starts up to 25 processes
 def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None]) -> str:
     """Seven orders' events, doubled and out of order; then again and again, with a kill."""
-    program = _as_program(answer, INVENTORY)
+    program = as_program(answer, INVENTORY)
     with tempfile.TemporaryDirectory() as folder:
         unharmed = _sell(program, folder)
         _expect_stock(unharmed, "nobody was killed")
@@ -394,36 +392,6 @@ def compare(answer: Callable[[dict[str, Any], dict[str, Any]], str]) -> str:
 
 
 # -- all ----------------------------------------------------------------------------------------
-
-
-def _as_program(answer: Callable, rest: str) -> str:
-    """The learner's function as a program of its own, from its source."""
-    try:
-        source = textwrap.dedent(inspect.getsource(answer))
-    except (OSError, TypeError) as error:
-        raise Wrong(
-            "the source of the answer can't be found, so it can't run in its own process.",
-            "Define it with `def` in a cell, and give check() the function itself.",
-        ) from error
-    name = getattr(answer, "__name__", "")
-    if not source.startswith(f"def {name}("):
-        raise Wrong("the answer is not a plain function.", "Define it with `def` in a cell.")
-    if _is_stub(source):
-        raise NotImplementedError
-    return f"from __future__ import annotations\n{source}\nanswer = {name}\n{rest}"
-
-
-def _is_stub(source: str) -> bool:
-    """Is a `raise NotImplementedError` all that a function consists of, but for a docstring?"""
-    [function] = ast.parse(source).body
-    body = [
-        part
-        for part in getattr(function, "body", [])
-        if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
-    ]
-    if [type(part) for part in body] != [ast.Raise]:
-        return False
-    return ast.unparse(body[0]).startswith("raise NotImplementedError")
 
 
 def _kafka() -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import random
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 from collections import Counter
@@ -24,6 +22,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from ..brokers import up
 from ..names import fresh
 from . import Wrong, grader
+from .program import as_program
 
 # -- 8.1: read your own writes -------------------------------------------------------------------
 
@@ -268,7 +267,7 @@ for topic, path, end, kills in jobs:
 @grader("8.2", seconds=90)  # it starts some twenty processes
 def project(answer: Callable[[Any, dict[str, Any]], None]) -> str:
     """Six days of a projector: fed in four ways, and in two of them killed four times as well."""
-    program = _as_program(answer)
+    program = as_program(answer, PROJECTOR)
     options = up("kafka", quiet=True).kafka
     topics = {shape: fresh("exercise") for shape in {day[:2] for day in DAYS.values()}}
     with tempfile.TemporaryDirectory() as folder, KafkaAdminClient(**options) as admin:
@@ -290,23 +289,6 @@ def project(answer: Callable[[Any, dict[str, Any]], None]) -> str:
         finally:
             admin.delete_topics(list(topics.values()))
     return "twice, out of order, killed eight times: each order right, each payment counted once."
-
-
-def _as_program(answer: Callable) -> str:
-    """The learner's function as a program of its own, from its source."""
-    try:
-        source = textwrap.dedent(inspect.getsource(answer))
-    except (OSError, TypeError) as error:
-        raise Wrong(
-            "the source of the answer can't be found, so it can't run in its own process.",
-            "Define it with `def` in a cell, and give check() the function itself.",
-        ) from error
-    name = getattr(answer, "__name__", "")
-    if "raise NotImplementedError" in source:
-        raise NotImplementedError
-    if not source.startswith(f"def {name}("):
-        raise Wrong("the answer is not a plain function.", "Define it with `def` in a cell.")
-    return f"{source}\nanswer = {name}\n{PROJECTOR}"
 
 
 def _relay(options: dict[str, Any], topic: str, copies: int, mixed: bool) -> None:
