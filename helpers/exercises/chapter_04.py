@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from kafka import (
     TopicPartition,
 )
 
-from ..brokers import up
 from ..names import fresh
 from . import Wrong, grader
 from .program import as_program
+from .topic import kafka_options, new_topic
 
 RECORDS = 12
 POISON = {4: b"order 4", 9: "été".encode("latin-1")}  # neither is JSON
@@ -39,10 +39,13 @@ POISON = {4: b"order 4", 9: "été".encode("latin-1")}  # neither is JSON
 @grader("4.1")
 def lag(answer: Callable[[KafkaAdminClient, KafkaConsumer, str, str], dict[int, int]]) -> str:
     """Four partitions: one half read, one read to its end, one never, one whose commit is deleted."""
-    with _topic(partitions=4) as topic:
+    with new_topic(partitions=4) as topic:
         group = fresh("exercise")
         _fill(topic, {0: 10, 1: 5, 2: 7, 3: 20})
-        with KafkaAdminClient(**_kafka()) as admin, KafkaConsumer(**_kafka()) as consumer:
+        with (
+            KafkaAdminClient(**kafka_options()) as admin,
+            KafkaConsumer(**kafka_options()) as consumer,
+        ):
             _commit(topic, group, {0: 4, 1: 5, 3: 3})
             admin.delete_records({TopicPartition(topic, 2): 2, TopicPartition(topic, 3): 8})
             found = answer(admin, consumer, group, topic)
@@ -70,14 +73,14 @@ def _expect_lag(found: dict[int, int], expected: dict[int, int], number: int, st
 
 
 def _fill(topic: str, counts: dict[int, int]) -> None:
-    with KafkaProducer(**_kafka()) as producer:
+    with KafkaProducer(**kafka_options()) as producer:
         for partition, count in counts.items():
             for number in range(count):
                 producer.send(topic, str(number).encode(), partition=partition)
 
 
 def _commit(topic: str, group: str, offsets: dict[int, int]) -> None:
-    with KafkaConsumer(**_kafka(), group_id=group, enable_auto_commit=False) as consumer:
+    with KafkaConsumer(**kafka_options(), group_id=group, enable_auto_commit=False) as consumer:
         consumer.assign([TopicPartition(topic, number) for number in offsets])
         consumer.commit(
             {TopicPartition(topic, n): OffsetAndMetadata(at, "", -1) for n, at in offsets.items()}
@@ -117,7 +120,7 @@ class _Work:
 def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None]) -> str:
     """Twelve records, two of them poison; the loop dies in its handler, and while setting aside."""
     work = _Work()
-    with _topic(partitions=1) as topic:
+    with new_topic(partitions=1) as topic:
         _send_orders(topic)
         group = fresh("exercise")
         lives = sum(1 for _ in range(3) if not _live(answer, work, topic, group))
@@ -155,7 +158,7 @@ def _expect_no_repeats(work: _Work) -> None:
 
 
 def _send_orders(topic: str) -> None:
-    with KafkaProducer(**_kafka()) as producer:
+    with KafkaProducer(**kafka_options()) as producer:
         for number in range(1, RECORDS + 1):
             value = POISON.get(number, json.dumps({"number": number}).encode())
             producer.send(topic, value, partition=0)
@@ -164,7 +167,7 @@ def _send_orders(topic: str) -> None:
 def _live(answer: Callable, work: _Work, topic: str, group: str) -> bool:
     """One life of the learner's loop; False if it crashed."""
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
-    with KafkaConsumer(**_kafka(), **options, group_id=group) as consumer:
+    with KafkaConsumer(**kafka_options(), **options, group_id=group) as consumer:
         consumer.assign([TopicPartition(topic, 0)])
         try:
             answer(consumer, work.handle, work.set_aside)
@@ -174,7 +177,7 @@ def _live(answer: Callable, work: _Work, topic: str, group: str) -> bool:
 
 
 def _left(topic: str, group: str) -> int:
-    with KafkaAdminClient(**_kafka()) as admin:
+    with KafkaAdminClient(**kafka_options()) as admin:
         found = admin.list_group_offsets(group)[group].get(TopicPartition(topic, 0))
     return RECORDS - (found.offset if found is not None else 0)
 
@@ -218,8 +221,8 @@ with KafkaConsumer(**up("kafka", quiet=True).kafka, **options) as consumer:
 def total_up(answer: Callable) -> str:
     """Twelve bookings; the learner's process is killed after each of its first twelve statements."""
     program = as_program(answer, ACCOUNTANT)
-    with _topic(partitions=1) as topic, tempfile.TemporaryDirectory() as folder:
-        with KafkaProducer(**_kafka()) as producer:
+    with new_topic(partitions=1) as topic, tempfile.TemporaryDirectory() as folder:
+        with KafkaProducer(**kafka_options()) as producer:
             for customer, amount in BOOKINGS:
                 producer.send(topic, str(amount).encode(), key=customer.encode())
         whole = _books(folder, "whole")
@@ -292,29 +295,29 @@ TABLE = {b"a": b"3", b"b": b"2", b"c": b"4"}
 @grader("4.4")
 def load(answer: Callable[[KafkaConsumer, TopicPartition], dict[bytes, bytes]]) -> str:
     """Five topics: plain, with tombstones, empty, with an aborted end, and one that grows."""
-    with _topic(partitions=1) as plain:
+    with new_topic(partitions=1) as plain:
         _change(plain, CHANGES)
         _expect_table(answer, plain, TABLE, "a plain topic")
         _change(plain, [("b", None), ("d", None)])
         _expect_table(answer, plain, {b"a": b"3", b"c": b"4"}, "a topic with two tombstones")
-    with _topic(partitions=1) as empty:
+    with new_topic(partitions=1) as empty:
         _expect_table(answer, empty, {}, "an empty topic")
-    with _topic(partitions=1) as aborted:
+    with new_topic(partitions=1) as aborted:
         _change(aborted, CHANGES)
-        with KafkaProducer(**_kafka(), transactional_id=fresh("exercise")) as producer:
+        with KafkaProducer(**kafka_options(), transactional_id=fresh("exercise")) as producer:
             producer.init_transactions()
             producer.begin_transaction()
             producer.send(aborted, b"5", key=b"a", partition=0).get(timeout=10)
             producer.abort_transaction()
         _expect_table(answer, aborted, TABLE, "a topic that ends with an aborted transaction")
-    with _topic(partitions=1) as growing:
+    with new_topic(partitions=1) as growing:
         _change(growing, CHANGES)
         _expect_table(answer, growing, TABLE, "a topic that somebody writes to meanwhile", True)
     return "five topics, five tables: plain, with tombstones, empty, aborted, growing."
 
 
 def _change(topic: str, changes: list[tuple[str, str | None]]) -> None:
-    with KafkaProducer(**_kafka()) as producer:
+    with KafkaProducer(**kafka_options()) as producer:
         for key, value in changes:
             body = None if value is None else value.encode()
             producer.send(topic, body, key=key.encode(), partition=0)
@@ -325,7 +328,7 @@ def _expect_table(
 ) -> None:
     options = {"isolation_level": "read_committed", "consumer_timeout_ms": 5000}
     options["auto_offset_reset"] = "earliest"
-    with KafkaConsumer(**_kafka(), **options) as consumer:
+    with KafkaConsumer(**kafka_options(), **options) as consumer:
         found = answer(_Reader(consumer, topic, what, growing), TopicPartition(topic, 0))
     if found != expected:
         raise Wrong(
@@ -369,22 +372,3 @@ class _Reader:
     def _grow(self, value: str) -> None:
         if self._growing:
             _change(self._topic, [("late", value)])
-
-
-# -- all ----------------------------------------------------------------------------------------
-
-
-def _kafka() -> dict[str, Any]:
-    return up("kafka", quiet=True).kafka or {}
-
-
-@contextmanager
-def _topic(partitions: int) -> Iterator[str]:
-    topic = fresh("exercise")
-    shape = {"num_partitions": partitions, "replication_factor": 1}
-    with KafkaAdminClient(**_kafka()) as admin:
-        admin.create_topics({topic: shape}, wait_for_metadata=True)
-        try:
-            yield topic
-        finally:
-            admin.delete_topics([topic])

@@ -21,6 +21,7 @@ from ..names import fresh
 from ..waiting import wait_until
 from . import Wrong, grader
 from .program import as_program
+from .topic import kafka_options, new_topic
 
 # -- 6.1: begin now ------------------------------------------------------------------------------
 
@@ -32,13 +33,13 @@ class _Died(BaseException):
 @grader("6.1")
 def begin_now(answer: Callable[[KafkaConsumer, list[TopicPartition]], None]) -> str:
     """Four starts: a death at the first commit, one before reading, and a partition added later."""
-    with _topic(partitions=3) as topic:
+    with new_topic(partitions=3) as topic:
         group = fresh("exercise")
         _send(topic, {0: ["old"] * 5, 1: ["old"] * 3})  # partition 2 is empty
         _start(answer, topic, group, partitions=3, die=True)
         _send(topic, {0: ["a"], 1: ["b"], 2: ["c"]})
         _start(answer, topic, group, partitions=3, die=True)
-        with KafkaAdminClient(**_kafka()) as admin:
+        with KafkaAdminClient(**kafka_options()) as admin:
             admin.create_partitions({topic: 4})
         _wait_for_partitions(topic, 4)
         _send(topic, {3: ["d"], 0: ["e"]})
@@ -83,7 +84,7 @@ def _start(
 
     If it is to die, it does after its first commit, or else before it reads."""
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "group_id": group}
-    with KafkaConsumer(**_kafka(), **options) as consumer:
+    with KafkaConsumer(**kafka_options(), **options) as consumer:
         own = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(own)
         if die:
@@ -115,14 +116,14 @@ def _mortal(consumer: KafkaConsumer) -> KafkaConsumer:
 
 
 def _send(topic: str, values: dict[int, list[str]]) -> None:
-    with KafkaProducer(**_kafka()) as producer:
+    with KafkaProducer(**kafka_options()) as producer:
         for partition, texts in values.items():
             for text in texts:
                 producer.send(topic, text.encode(), partition=partition).get(timeout=10)
 
 
 def _wait_for_partitions(topic: str, number: int) -> None:
-    with KafkaAdminClient(**_kafka()) as admin:
+    with KafkaAdminClient(**kafka_options()) as admin:
         wait_until(
             lambda: len(admin.describe_topics([topic])[0]["partitions"]) == number,
             f"{number} partitions of {topic}",
@@ -389,22 +390,3 @@ def compare(answer: Callable[[dict[str, Any], dict[str, Any]], str]) -> str:
             "them: only some have the rare symbol, or no value.",
         )
     return f"{len(PAIRS)} pairs of schemas, and for each you know who can read whose events."
-
-
-# -- all ----------------------------------------------------------------------------------------
-
-
-def _kafka() -> dict[str, Any]:
-    return up("kafka", quiet=True).kafka or {}
-
-
-@contextmanager
-def _topic(partitions: int) -> Iterator[str]:
-    topic = fresh("exercise")
-    shape = {"num_partitions": partitions, "replication_factor": 1}
-    with KafkaAdminClient(**_kafka()) as admin:
-        admin.create_topics({topic: shape}, wait_for_metadata=True)
-        try:
-            yield topic
-        finally:
-            admin.delete_topics([topic])
