@@ -1,8 +1,9 @@
 """Nodes that are processes of this machine: start, stop, kill, pause, and know which are ours.
 
 A process is ours if and only if its environment carries ``BREAKING_BROKERS_NODE``, the directory of
-the node that it belongs to. Every child inherits it, so that no orphan escapes and nothing else is ever
-touched, whatever a stale pid file says.
+the node that it belongs to, and it is this user's and sees the same files: in a container, the same
+path is another directory. Every child inherits the mark, so that no orphan escapes and nothing else is
+ever touched, whatever a stale pid file says.
 """
 
 from __future__ import annotations
@@ -165,9 +166,16 @@ def ours() -> list[tuple[psutil.Process, str]]:
 def mark_of(process: psutil.Process) -> str:
     """The node directory in a process's environment; empty for a process that is not ours."""
     try:
-        return process.environ().get(MARK, "")
+        mark = process.environ().get(MARK, "")
+        return mark if mark and process.uids().real == os.getuid() and _same_root(process) else ""
     except (psutil.Error, OSError):
         return ""
+
+
+def _same_root(process: psutil.Process) -> bool:
+    """Does it see our file system, and not a container's or a chroot's? Linux can tell, see proc(5)."""
+    root = Path(f"/proc/{process.pid}/root")
+    return not Path("/proc/self/root").exists() or root.samefile("/")
 
 
 def sweep() -> list[str]:

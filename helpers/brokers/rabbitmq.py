@@ -23,6 +23,8 @@ USUAL_PLACES = (
     "/usr/local/opt/rabbitmq",
 )
 COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
+# Erlang 29 without libsctp, which the course doesn't unpack, says so on standard output.
+MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
 
 
@@ -257,7 +259,7 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
         raise BrokerError(
             f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stderr.strip()[-600:]}"
         )
-    return done.stdout
+    return MUTTER.sub("", done.stdout)
 
 
 # --- readiness ----------------------------------------------------------------------------------

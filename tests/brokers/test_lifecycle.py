@@ -170,6 +170,31 @@ def test_brokers_do_not_outlive_their_owner(monkeypatch):
     settings.run_dir()
 
 
+STAY = """
+import os, sys
+where, folder = sys.argv[1:]
+if where == "a chroot": os.chroot(folder)
+if where == "another user": os.setuid(65534)
+print("there", flush=True), sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can move a process elsewhere")
+@pytest.mark.parametrize(("where", "ours"), [("a chroot", 0), ("another user", 0), ("here", 1)])
+def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, ours):
+    marked = subprocess.Popen(
+        [sys.executable, "-c", STAY, where, str(tmp_path)],
+        env={process.MARK: str(tmp_path / "gone" / "kafka")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert marked.stdout.readline() == b"there\n"
+    process.sweep()
+    assert (marked.poll() is None) == (not ours)
+    marked.kill()
+    marked.communicate()
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "names"),
     [

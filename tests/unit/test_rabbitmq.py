@@ -27,5 +27,15 @@ def test_queues_that_are_not_durable_are_permitted_where_that_is_a_setting(
     assert (PERMITTED in (tmp_path / "rabbitmq.conf").read_text().splitlines()) == permits
 
 
+def test_what_erlang_mutters_is_not_taken_for_an_answer(monkeypatch, tmp_path):
+    tool = tmp_path / "rabbitmqctl"
+    tool.write_text("""#!/bin/sh
+printf '=ESOCK WARNING MSG==== 25-Nov-2026::21:24:52 ===\\n\\n[UNIX-ESSIO] Failed\\n\\n<pid>\\n'
+""")
+    tool.chmod(0o755)
+    monkeypatch.setattr(rabbitmq, "scripts", lambda: tmp_path)
+    assert rabbitmq.ctl({}, "list_connections", "pid") == "<pid>\n"
+
+
 def test_no_connection_is_closed_while_its_reader_thinks():
     assert pika.URLParameters(brokers._amqp_url(5672)).heartbeat == 0
