@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -79,6 +80,7 @@ def up(*names: str, quiet: bool = False) -> Brokers:
     if wrong := [name for name in names if name not in BOTH]:
         raise BrokerError(f"There is no broker {wrong[0]!r}: choose from {' and '.join(BOTH)}.")
     _quieten_clients()
+    os.environ.setdefault("PYTHON_COLORS", "0")  # cells read what programs say before they die
     backend = _backend()
     found = _external(names) if backend is external else _own(backend, names)
     if not quiet:
