@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from typing import IO, Any
 import pika
 
 from .. import settings
-from . import compose, external, native, process
+from . import clients, compose, external, native, process
 from .cluster import Cluster, KafkaCluster, Node, RabbitMQCluster
 from .errors import BrokerError, NotOurs
 
@@ -79,7 +78,7 @@ def up(*names: str, quiet: bool = False) -> Brokers:
     names = names or BOTH
     if wrong := [name for name in names if name not in BOTH]:
         raise BrokerError(f"There is no broker {wrong[0]!r}: choose from {' and '.join(BOTH)}.")
-    _quieten_clients()
+    _prepare_clients(names)
     os.environ.setdefault("PYTHON_COLORS", "0")  # cells read what programs say before they die
     backend = _backend()
     found = _external(names) if backend is external else _own(backend, names)
@@ -199,7 +198,7 @@ def _breakable(what: str) -> ModuleType:
             f"This lesson kills {what} nodes, and the brokers here belong to somebody else "
             "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."
         )
-    _quieten_clients()
+    _prepare_clients((what.lower(),))
     return backend
 
 
@@ -248,10 +247,10 @@ def _amqp_url(port: int) -> str:
     return f"amqp://guest:guest@{settings.HOST}:{port}/%2F?heartbeat=0"
 
 
-def _quieten_clients() -> None:
-    """Both clients log every reconnect; where brokers are killed for a living that is noise."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
+def _prepare_clients(names: tuple[str, ...]) -> None:
+    clients.quieten()
+    if "kafka" in names:
+        clients.mend_kafka()
 
 
 def _be(names: tuple[str, ...]) -> str:
