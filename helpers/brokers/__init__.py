@@ -78,8 +78,7 @@ def up(*names: str, quiet: bool = False) -> Brokers:
     names = names or BOTH
     if wrong := [name for name in names if name not in BOTH]:
         raise BrokerError(f"There is no broker {wrong[0]!r}: choose from {' and '.join(BOTH)}.")
-    _prepare_clients(names)
-    os.environ.setdefault("PYTHON_COLORS", "0")  # cells read what programs say before they die
+    _prepare(names)
     backend = _backend()
     found = _external(names) if backend is external else _own(backend, names)
     if not quiet:
@@ -123,7 +122,7 @@ def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
     """
     if wrong := set(advertised or ()) - {2, 3}:
         raise ValueError(f"Only nodes 2 and 3 can advertise another address, not {wrong.pop()!r}.")
-    backend = _breakable("Kafka")
+    backend = _breakable("kafka")
     _hold("kafka-cluster")
     nodes = backend.start_kafka_cluster(advertised or {})
     options = _kafka_options(settings.ports().kafka_cluster[0])
@@ -145,7 +144,7 @@ def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
     """
     if nodes not in (1, 3):
         raise ValueError(f"A RabbitMQ cluster of the course has 1 node or 3, not {nodes!r}.")
-    backend = _breakable("RabbitMQ")
+    backend = _breakable("rabbitmq")
     _hold("rabbitmq-cluster")
     members = backend.start_rabbitmq_cluster(nodes)
     urls = {n: _amqp_url(settings.ports().amqp_cluster[n - 1]) for n in members}
@@ -191,14 +190,14 @@ def _external(names: tuple[str, ...]) -> Brokers:
     return Brokers("external", kafka, rabbitmq, management=None)
 
 
-def _breakable(what: str) -> ModuleType:
+def _breakable(name: str) -> ModuleType:
     backend = _backend()
     if backend is external:
         raise NotOurs(
-            f"This lesson kills {what} nodes, and the brokers here belong to somebody else "
+            f"This lesson kills {SPOKEN[name]} nodes, and the brokers here belong to somebody else "
             "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."
         )
-    _prepare_clients((what.lower(),))
+    _prepare((name,))
     return backend
 
 
@@ -247,10 +246,12 @@ def _amqp_url(port: int) -> str:
     return f"amqp://guest:guest@{settings.HOST}:{port}/%2F?heartbeat=0"
 
 
-def _prepare_clients(names: tuple[str, ...]) -> None:
+def _prepare(names: tuple[str, ...]) -> None:
+    """Have this process, and the programs that it starts, fit for brokers that are killed."""
     clients.quieten()
     if "kafka" in names:
         clients.mend_kafka()
+    os.environ.setdefault("PYTHON_COLORS", "0")  # cells read what programs say before they die
 
 
 def _be(names: tuple[str, ...]) -> str:

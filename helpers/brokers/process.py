@@ -106,12 +106,10 @@ class Node:
     def _marked(self, process: psutil.Process) -> bool:
         """Does the process bear this node's mark? In the instant of an exec it bears none at all."""
         give_up = time.monotonic() + 1
-        try:
-            while not (environment := process.environ()) and time.monotonic() < give_up:
+        with contextlib.suppress(psutil.Error, OSError):
+            while not process.environ() and time.monotonic() < give_up:
                 time.sleep(0.005)
-        except (psutil.Error, OSError):
-            return False
-        return environment.get(MARK) == str(self.directory)
+        return mark_of(process) == str(self.directory)
 
     def paused(self) -> bool:
         """Is it stopped by ``pause``?"""

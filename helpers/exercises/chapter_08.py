@@ -12,17 +12,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from ..brokers import up
-from ..names import fresh
 from . import Wrong, grader
 from .program import as_program
+from .topic import kafka_options, new_topic
 
 # -- 8.1: read your own writes -------------------------------------------------------------------
 
@@ -268,26 +267,24 @@ for topic, path, end, kills in jobs:
 def project(answer: Callable[[Any, dict[str, Any]], None]) -> str:
     """Six days of a projector: fed in four ways, and in two of them killed four times as well."""
     program = as_program(answer, PROJECTOR)
-    options = up("kafka", quiet=True).kafka
-    topics = {shape: fresh("exercise") for shape in {day[:2] for day in DAYS.values()}}
-    with tempfile.TemporaryDirectory() as folder, KafkaAdminClient(**options) as admin:
-        shape = {"num_partitions": 1, "replication_factor": 1}
-        admin.create_topics(dict.fromkeys(topics.values(), shape), wait_for_metadata=True)
-        try:
-            for (copies, mixed), topic in topics.items():
-                _relay(options, topic, copies, mixed)
-            views = {day: _empty_view(folder, n) for n, day in enumerate(DAYS)}
-            for killed in (False, True):
-                days = {day: how for day, how in DAYS.items() if bool(how[2]) == killed}
-                jobs = [
-                    (topics[copies, mixed], str(views[day]), copies * len(EVENTS), kills)
-                    for day, (copies, mixed, kills) in days.items()
-                ]
-                _run(program, json.dumps(options), json.dumps(jobs))
-                for day in days:
-                    _expect_view(views[day], day)
-        finally:
-            admin.delete_topics(list(topics.values()))
+    options = kafka_options()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as until_graded:
+        topics = {
+            shape: until_graded.enter_context(new_topic(partitions=1))
+            for shape in {day[:2] for day in DAYS.values()}
+        }
+        for (copies, mixed), topic in topics.items():
+            _relay(options, topic, copies, mixed)
+        views = {day: _empty_view(folder, n) for n, day in enumerate(DAYS)}
+        for killed in (False, True):
+            days = {day: how for day, how in DAYS.items() if bool(how[2]) == killed}
+            jobs = [
+                (topics[copies, mixed], str(views[day]), copies * len(EVENTS), kills)
+                for day, (copies, mixed, kills) in days.items()
+            ]
+            _run(program, json.dumps(options), json.dumps(jobs))
+            for day in days:
+                _expect_view(views[day], day)
     return "twice, out of order, killed eight times: each order right, each payment counted once."
 
 
@@ -341,9 +338,10 @@ def _run(program: str, *arguments: str) -> None:
 
 def _expect_view(path: Path, day: str) -> None:
     with closing(sqlite3.connect(path)) as view:
-        orders = dict(view.execute("SELECT order_id, state FROM orders").fetchall())
-        versions = dict(view.execute("SELECT order_id, version FROM orders").fetchall())
+        rows = view.execute("SELECT order_id, state, version FROM orders").fetchall()
         customers = dict(view.execute("SELECT customer, paid FROM customers").fetchall())
+    orders = {order: state for order, state, _ in rows}
+    versions = {order: version for order, _, version in rows}
     paid: Counter[str] = Counter()
     for event in EVENTS:
         paid[event["customer"]] += event["total"] * (event["state"] == "paid")
@@ -425,7 +423,7 @@ class _Projector:
 
     def _follow(self) -> None:
         partitions = {TopicPartition(self._topic, number) for number in PARTITIONS}
-        with KafkaConsumer(**up("kafka", quiet=True).kafka) as consumer:
+        with KafkaConsumer(**kafka_options()) as consumer:
             consumer.assign(list(partitions))
             for partition in partitions:
                 consumer.seek(partition, self.position().get(partition.partition, 0))
@@ -439,10 +437,7 @@ class _Projector:
 @grader("8.3", seconds=60)
 def take_over(answer: Callable[[Any, Any, Callable[[], None], float], None]) -> str:
     """Three days of a green view, with a writer that never pauses."""
-    options, topic = up("kafka", quiet=True).kafka, fresh("exercise")
-    with KafkaAdminClient(**options) as admin, KafkaProducer(**options) as producer:
-        shape = {"num_partitions": len(PARTITIONS), "replication_factor": 1}
-        admin.create_topics({topic: shape}, wait_for_metadata=True)
+    with new_topic(len(PARTITIONS)) as topic, KafkaProducer(**kafka_options()) as producer:
         for number in range(300):
             for partition in PARTITIONS:
                 producer.send(topic, str(number).encode(), partition=partition)
@@ -456,7 +451,6 @@ def take_over(answer: Callable[[Any, Any, Callable[[], None], float], None]) -> 
         finally:
             closed.set()
             writer.join(timeout=20)
-            admin.delete_topics([topic])
     return "twice the readers went over and noticed nothing; once they stayed, and blue ran on."
 
 
