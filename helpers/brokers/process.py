@@ -1,9 +1,9 @@
 """Nodes that are processes of this machine: start, stop, kill, pause, and know which are ours.
 
 A process is ours if and only if its environment carries ``BREAKING_BROKERS_NODE``, the directory of
-the node that it belongs to, and it is this user's and sees the same files: in a container, the same
-path is another directory. Every child inherits the mark, so that no orphan escapes and nothing else is
-ever touched, whatever a stale pid file says.
+the node that it belongs to, and this user started it and it sees the same files: in a container, the
+same path is another directory. Every child inherits the marks, also one that runs as another user, so
+that no orphan escapes and nothing else is ever touched, whatever a stale pid file says.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .errors import BrokerError
 MARK = "BREAKING_BROKERS_NODE"
 OWNER = "BREAKING_BROKERS_OWNER"
 CHECKOUT = "BREAKING_BROKERS_CHECKOUT"
+STARTED_BY = "BREAKING_BROKERS_UID"
 
 
 class Node:
@@ -148,7 +149,8 @@ class Node:
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME", OWNER)
         inherited = {key: os.environ[key] for key in kept if key in os.environ}
-        return {**inherited, MARK: str(self.directory), CHECKOUT: str(settings.CHECKOUT), **more}
+        marks = {MARK: str(self.directory), CHECKOUT: str(settings.CHECKOUT)}
+        return {**inherited, **marks, STARTED_BY: str(os.getuid()), **more}
 
 
 def ours() -> list[tuple[psutil.Process, str]]:
@@ -164,10 +166,16 @@ def ours() -> list[tuple[psutil.Process, str]]:
 def mark_of(process: psutil.Process) -> str:
     """The node directory in a process's environment; empty for a process that is not ours."""
     try:
-        mark = process.environ().get(MARK, "")
-        return mark if mark and process.uids().real == os.getuid() and _same_root(process) else ""
+        environment = process.environ()
+        mark = environment.get(MARK, "")
+        return mark if mark and _this_user(process, environment) and _same_root(process) else ""
     except (psutil.Error, OSError):
         return ""
+
+
+def _this_user(process: psutil.Process, environment: Mapping[str, str]) -> bool:
+    """Did this user start it? It may run as another: root's PostgreSQL does."""
+    return environment.get(STARTED_BY, str(process.uids().real)) == str(os.getuid())
 
 
 def _same_root(process: psutil.Process) -> bool:

@@ -174,17 +174,25 @@ STAY = """
 import os, sys
 where, folder = sys.argv[1:]
 if where == "a chroot": os.chroot(folder)
-if where == "another user": os.setuid(65534)
+if where.endswith("another user"): os.setuid(65534)
 print("there", flush=True), sys.stdin.read()
 """
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can move a process elsewhere")
-@pytest.mark.parametrize(("where", "ours"), [("a chroot", 0), ("another user", 0), ("here", 1)])
-def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, ours):
+@pytest.mark.parametrize(
+    ("where", "starter", "ours"),
+    [
+        ("a chroot", "0", 0),
+        ("as another user", "65534", 0),
+        ("handed to another user", "0", 1),
+        ("here", "0", 1),
+    ],
+)
+def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, starter, ours):
     marked = subprocess.Popen(
         [sys.executable, "-c", STAY, where, str(tmp_path)],
-        env={process.MARK: str(tmp_path / "gone" / "kafka")},
+        env={process.MARK: str(tmp_path / "gone" / "kafka"), process.STARTED_BY: starter},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -1,0 +1,42 @@
+"""Programs beside the brokers, real ones: they can be killed, and they leave nothing behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from helpers import pipeline
+from helpers.brokers import process
+
+
+def test_a_database_dies_comes_back_and_leaves_nothing():
+    with pipeline.PostgreSQL() as database:
+        mark = str(database.directory)
+        assert database.running()
+        database.kill()
+        assert mark not in [of for _, of in process.ours()]
+        database.start()
+        process.wait_ready(database, database._answers, timeout=60)
+    assert mark not in [of for _, of in process.ours()]
+    assert not database.directory.exists()
+
+
+KERNEL = """
+from helpers import pipeline
+database = pipeline.PostgreSQL()
+print(database.directory, flush=True), input()
+"""
+
+
+def test_a_database_of_a_killed_kernel_is_swept_by_the_next():
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", KERNEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    mark = kernel.stdout.readline().strip()
+    kernel.kill()
+    kernel.communicate()
+    assert mark in [of for _, of in process.ours()]
+    pipeline._clear()
+    assert mark not in [of for _, of in process.ours()]
+    assert not Path(mark).exists()
