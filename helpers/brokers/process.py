@@ -323,7 +323,7 @@ def wait_ready(node: Node, ready: Callable[[], bool], timeout: float) -> None:
                 f"{node.name} did not serve within {timeout:.0f} s. Its log, {node.log}, ends with:\n"
                 f"{node.log_tail()}\nRun `python -m helpers doctor` to see what this machine lacks."
             )
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def holder(port: int) -> str:

@@ -224,7 +224,8 @@ def node(
             raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
         _check_data(folder / "data")
         write_config(folder, amqp, management, peers)
-        return [where / "rabbitmq-server"], environment(folder, nodename, ports, home)
+        env = environment(folder, nodename, ports, home)
+        return [where / "rabbitmq-server"], {**env, **_preload(modules_file(bool(management)))}
 
     return process.Node(name, folder, command, main="beam.smp")
 
@@ -261,6 +262,36 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
             f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stderr.strip()[-600:]}"
         )
     return MUTTER.sub("", done.stdout)
+
+
+# --- modules ------------------------------------------------------------------------------------
+
+
+def modules_file(management: bool) -> Path:
+    """Where the names of the modules stand that a node loads, with or without the management plugin."""
+    kind = "management" if management else "plain"
+    return settings.cache_dir() / "rabbitmq-modules" / f"{version()}-{kind}"
+
+
+def note_modules(node_environment: Mapping[str, str], file: Path) -> None:
+    """Write down what a node that serves has loaded, for the next one to load at its start.
+
+    Raises:
+        BrokerError: ``rabbitmqctl`` failed.
+    """
+    loaded = ctl(node_environment, "eval", "lists:sort([M || {M, _} <- code:all_loaded()]).")
+    process.write(file, " ".join(re.findall(r"[\w.@-]+", loaded)))
+
+
+def _preload(file: Path) -> dict[str, str]:
+    """Have a node load its modules all at once, in parallel, before it boots.
+
+    It would load the same ones, one after another, while it looks through all of them for boot steps
+    and feature flags. Measured on RabbitMQ 3.10.8, two cores: one node 6.5 s before, 2.5 s so; three
+    11.5 s and 5.0 s. A name that is no longer right does no harm (code:ensure_modules_loaded/1)."""
+    if not file.is_file():
+        return {}
+    return {"RABBITMQ_BOOT_MODULE": f"code ensure_modules_loaded {file.read_text()} -s rabbit"}
 
 
 # --- readiness ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pytest
 
 from conftest import _free_offset
 from helpers import brokers, settings
-from helpers.brokers import kafka, native, process
+from helpers.brokers import kafka, native, process, rabbitmq
 from helpers.waiting import wait_until
 
 UP = "import sys; from helpers import up; up(*sys.argv[1:]); print('up')"
@@ -60,6 +60,20 @@ def test_a_second_up_finds_the_first_ones_brokers():
     assert alive() == before
     assert sorted(brokers.down()) == ["kafka", "rabbitmq"]
     assert alive() == set()
+
+
+def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
+    noted = tmp_path / "modules"
+    monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
+    brokers.up("rabbitmq")
+    names = noted.read_text().split()
+    assert {"rabbit", "rabbit_mgmt_app", "lists"} < set(names)
+    native.singles()["rabbitmq"][0].kill()
+    noted.write_text(f"{noted.read_text()} no_such_module")
+    brokers.up("rabbitmq")
+    [broker] = [p for p in alive() if psutil.Process(p).name() == "beam.smp"]
+    assert "no_such_module" in psutil.Process(broker).cmdline()
+    assert noted.read_text().endswith("no_such_module")
 
 
 def test_two_at_once_start_one():
