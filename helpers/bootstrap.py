@@ -200,8 +200,10 @@ def _install(lock: int, before: dict, ours: bool) -> None:
     """
     from progress import Progress
 
-    # Python compiles what is used on first use: done 20 s sooner, Lab's first start 0.5 s later.
-    command = [str(PYTHON), "-m", "pip", "install", "--no-input", "--no-compile"]
+    # Python compiles what is used on first use: done 20 s sooner, Lab's first start 0.5 s later. Where
+    # PYTHONDONTWRITEBYTECODE is set it would compile at every use: 2 s for each kernel.
+    lazily = [] if sys.dont_write_bytecode else ["--no-compile"]
+    command = [str(PYTHON), "-m", "pip", "install", "--no-input", *lazily]
     expected, fetched, tail, changing = _expected(), 0, [], False
     with Progress("Fetching packages") as progress, subprocess.Popen(
         [*command, "-r", "requirements.txt"],

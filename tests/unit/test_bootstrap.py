@@ -199,3 +199,10 @@ def test_the_users_own_settings_of_pip_do_not_lead_elsewhere(tmp_path):
     done = checkout.run(PIP_TARGET=str(tmp_path / "elsewhere"), PIP_USER="1")
     assert done.returncode == 0, done.stderr
     assert checkout.installed() == "1.0"
+
+
+@pytest.mark.parametrize(("setting", "compiled"), [("", 0), ("1", 1)])
+def test_packages_are_compiled_now_where_python_may_not_do_it_later(tmp_path, setting, compiled):
+    checkout = Checkout(tmp_path / "course")
+    assert checkout.run(PYTHONDONTWRITEBYTECODE=setting).returncode == 0
+    assert len([*(checkout.root / ".venv").rglob("tiny*.pyc")]) == compiled
