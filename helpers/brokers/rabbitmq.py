@@ -25,6 +25,7 @@ USUAL_PLACES = (
 COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
 # Erlang 29 without libsctp, which the course doesn't unpack, says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
+AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
 
 
@@ -284,14 +285,17 @@ def note_modules(node_environment: Mapping[str, str], file: Path) -> None:
 
 
 def _preload(file: Path) -> dict[str, str]:
-    """Have a node load its modules all at once, in parallel, before it boots.
+    """Have a node load its modules many at once, in parallel, before it boots.
 
     It would load the same ones, one after another, while it looks through all of them for boot steps
     and feature flags. Measured on RabbitMQ 3.10.8, two cores: one node 6.5 s before, 2.5 s so; three
     11.5 s and 5.0 s. A name that is no longer right does no harm (code:ensure_modules_loaded/1)."""
     if not file.is_file():
         return {}
-    return {"RABBITMQ_BOOT_MODULE": f"code ensure_modules_loaded {file.read_text()} -s rabbit"}
+    names = file.read_text().split()
+    batches = (names[first : first + AT_ONCE] for first in range(0, len(names), AT_ONCE))
+    steps = (f"code ensure_modules_loaded {' '.join(batch)} -s " for batch in batches)
+    return {"RABBITMQ_BOOT_MODULE": f"{''.join(steps)}rabbit"}
 
 
 # --- readiness ----------------------------------------------------------------------------------
