@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import nbval.kernel
 import pytest
+from jupyter_client.manager import KernelManager
 
 from helpers import brokers, settings
 from helpers.brokers import process
 
 _broken: set[Path] = set()
+_sockets = tempfile.TemporaryDirectory(prefix="breaking-brokers-kernels-")
+_kernels = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,7 +29,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Before nbval's cells run, which no fixture reaches, have brokers for their kernels."""
-    if _is_main(session) and session.config.getoption("nbval", False):
+    if not session.config.getoption("nbval", False):
+        return
+    nbval.kernel.KernelManager = _kernel
+    if _is_main(session):
         _use_own_ports()
         brokers.up()
 
@@ -61,6 +71,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
         for node in brokers.native.nodes_here():
             if tail := node.log_tail(15):
                 report.sections.append((f"log of {node.name}", tail))
+
+
+def _kernel(**options: Any) -> KernelManager:
+    """A kernel behind Unix sockets of its own. Jupyter picks TCP ports that are free and has the kernel
+    bind them half a second later; if another process was faster, the kernel dies, and says nothing."""
+    address = Path(_sockets.name) / str(next(_kernels))
+    return KernelManager(transport="ipc", ip=str(address), **options)
 
 
 def _is_main(session: pytest.Session) -> bool:
