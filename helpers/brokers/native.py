@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .. import settings
@@ -130,7 +130,8 @@ def _note_modules(name: str) -> None:
     """After the first start of a RabbitMQ on this machine; the next ones are faster for it."""
     file = rabbitmq.modules_file(management=name == "rabbitmq")
     if name.startswith("rabbitmq") and not file.is_file():
-        rabbitmq.note_modules(_rabbitmq_environment(name), file)
+        with suppress(BrokerError):  # it serves all the same, and the next start tries again
+            rabbitmq.note_modules(_rabbitmq_environment(name), file)
 
 
 def _epmd() -> process.Node:

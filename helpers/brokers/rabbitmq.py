@@ -246,18 +246,23 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
     """Run ``rabbitmqctl`` for a node and return what it prints.
 
     Raises:
-        BrokerError: it failed, with its own words.
+        BrokerError: it failed, with its own words, or gave no answer in ``timeout`` seconds.
     """
     command = [str(scripts() / "rabbitmqctl"), *arguments]
-    done = subprocess.run(
-        command,
-        env=dict(node_environment),
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=timeout,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=dict(node_environment),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BrokerError(
+            f"rabbitmqctl {' '.join(arguments)} gave no answer in {timeout:.0f} s."
+        ) from error
     if done.returncode:
         raise BrokerError(
             f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stderr.strip()[-600:]}"

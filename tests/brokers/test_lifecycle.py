@@ -76,6 +76,18 @@ def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
     assert noted.read_text().endswith("no_such_module")
 
 
+def test_a_rabbitmq_that_does_not_tell_its_modules_is_up_all_the_same(monkeypatch, tmp_path):
+    def refuse(*_: object, **__: object) -> str:
+        raise brokers.BrokerError("rabbitmqctl eval failed")
+
+    noted = tmp_path / "modules"
+    monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
+    monkeypatch.setattr(rabbitmq, "ctl", refuse)
+    brokers.up("rabbitmq")
+    assert rabbitmq.answers(settings.ports().amqp)
+    assert not noted.exists()
+
+
 def test_two_at_once_start_one():
     both = [child("kafka"), child("kafka")]
     for one in both:

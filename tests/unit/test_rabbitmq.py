@@ -37,5 +37,14 @@ printf '=ESOCK WARNING MSG==== 25-Nov-2026::21:24:52 ===\\n\\n[UNIX-ESSIO] Faile
     assert rabbitmq.ctl({}, "list_connections", "pid") == "<pid>\n"
 
 
+def test_a_tool_that_hangs_is_given_up(monkeypatch, tmp_path):
+    tool = tmp_path / "rabbitmqctl"
+    tool.write_text("#!/bin/sh\nexec sleep 30\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(rabbitmq, "scripts", lambda: tmp_path)
+    with pytest.raises(brokers.BrokerError, match=r"no answer in 1 s"):
+        rabbitmq.ctl({}, "status", timeout=1)
+
+
 def test_no_connection_is_closed_while_its_reader_thinks():
     assert pika.URLParameters(brokers._amqp_url(5672)).heartbeat == 0
