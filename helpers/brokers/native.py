@@ -39,7 +39,7 @@ def singles(
             rabbitmq.node(
                 "rabbitmq",
                 run / "rabbitmq",
-                "rabbit@localhost",
+                _nodename("rabbitmq"),
                 ports.amqp,
                 _rabbitmq_ports("rabbitmq"),
                 run / "home",
@@ -114,22 +114,23 @@ def _start(nodes: dict[str, tuple[process.Node, Ready]], what: str) -> None:
         for port in _ports_of(node.name):
             _refuse_taken(port, node.name)
     _refuse_full_disk()
+    idle_rabbits = [node for node in idle if node.name.startswith("rabbitmq")]
     with Progress(what):
-        if any(node.name.startswith("rabbitmq") for node in idle):
+        if idle_rabbits:
             _epmd().start()
         for node in everyone:
             node.resume()
             node.start()
         for node, ready in nodes.values():
             process.wait_ready(node, ready, START_TIMEOUT)
-        for node in idle:
+        for node in idle_rabbits:
             _note_modules(node.name)
 
 
 def _note_modules(name: str) -> None:
     """After the first start of a RabbitMQ on this machine; the next ones are faster for it."""
     file = rabbitmq.modules_file(management=name == "rabbitmq")
-    if name.startswith("rabbitmq") and not file.is_file():
+    if not file.is_file():
         with suppress(BrokerError):  # it serves all the same, and the next start tries again
             rabbitmq.note_modules(_rabbitmq_environment(name), file)
 
@@ -265,13 +266,13 @@ def rabbitmq_members(count: int = 3) -> dict[int, tuple[process.Node, Ready]]:
     """The nodes of the RabbitMQ cluster, numbered from 1; a single one looks for no peers."""
     ports, run = settings.ports(), settings.run_dir()
     numbers = range(1, count + 1)
-    peers = tuple(f"rabbit-{n}@localhost" for n in numbers) if count > 1 else ()
+    peers = tuple(_nodename(f"rabbitmq-{n}") for n in numbers) if count > 1 else ()
     return {
         n: (
             rabbitmq.node(
                 f"rabbitmq-{n}",
                 run / f"rabbitmq-{n}",
-                f"rabbit-{n}@localhost",
+                _nodename(f"rabbitmq-{n}"),
                 ports.amqp_cluster[n - 1],
                 _rabbitmq_ports(f"rabbitmq-{n}"),
                 run / "home",
@@ -286,20 +287,21 @@ def rabbitmq_members(count: int = 3) -> dict[int, tuple[process.Node, Ready]]:
 def _rabbitmq_ports(name: str) -> dict[str, int]:
     """What a node, ``rabbitmq`` or ``rabbitmq-1``, needs besides its own port."""
     ports = settings.ports()
-    number = name.removeprefix("rabbitmq").strip("-")
-    if number:
-        return {
-            "epmd": ports.epmd,
-            "distribution": ports.rabbitmq_cluster_distribution[int(number) - 1],
-        }
-    return {"epmd": ports.epmd, "distribution": ports.rabbitmq_distribution}
+    distribution = ports.rabbitmq_distribution
+    if name[-1].isdigit():
+        distribution = ports.rabbitmq_cluster_distribution[int(name[-1]) - 1]
+    return {"epmd": ports.epmd, "distribution": distribution}
+
+
+def _nodename(name: str) -> str:
+    """What Erlang calls a node: ``rabbit@localhost``, ``rabbit-1@localhost``."""
+    return name.replace("rabbitmq", "rabbit") + "@localhost"
 
 
 def _rabbitmq_environment(name: str) -> dict[str, str]:
     """What a tool needs that talks to a node, ``rabbitmq`` or ``rabbitmq-1``."""
     run = settings.run_dir()
-    nodename = name.replace("rabbitmq", "rabbit") + "@localhost"
-    return rabbitmq.environment(run / name, nodename, _rabbitmq_ports(name), run / "home")
+    return rabbitmq.environment(run / name, _nodename(name), _rabbitmq_ports(name), run / "home")
 
 
 def start_kafka_cluster(addresses: Mapping[int, str]) -> dict[int, process.Node]:
