@@ -18,7 +18,7 @@ help:
 
 environment:
 	@command -v python3 >/dev/null || { echo 'The course needs Python 3.11 or newer: install python3.'; exit 1; }
-	@python3 helpers/bootstrap.py
+	@python3 helpers/upkeep/bootstrap.py
 
 setup: environment
 	@$(PYTHON) -m helpers install

@@ -76,7 +76,7 @@ def _status(_: argparse.Namespace) -> None:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from . import doctor
+    from .upkeep import doctor
 
     return doctor.main()
 
@@ -88,13 +88,13 @@ def _scorecard(_: argparse.Namespace) -> None:
 
 
 def _lab(_: argparse.Namespace) -> int:
-    from . import lab
+    from .upkeep import lab
 
     return lab.main()
 
 
 def _refresh(chosen: argparse.Namespace) -> int:
-    from . import refresh
+    from .upkeep import refresh
 
     return refresh.main(chosen.notebooks)
 

@@ -22,7 +22,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
-from .brokers import kafka, native, process
+from .brokers import jars, kafka, native, process
+from .brokers import java as jvm
 from .brokers.errors import BrokerError
 from .brokers.process import free_ports
 from .settings import HOST
@@ -103,11 +104,11 @@ def java(
 
     def command() -> list[str | Path]:
         files = program.directory / "class-path.args"
-        jars = [*kafka.locked_jars(), *kafka.locked_jars(kafka.PIPELINE_LOCK)]
-        kafka.write_class_path(files, jars)  # Kafka's first: as far as that its AOT cache serves
-        cache = kafka.home() / "aot.cache"
+        both = [*jars.locked(), *jars.locked(jars.PIPELINE_LOCK)]
+        jvm.write_class_path(files, both)  # Kafka's first: as far as that its AOT cache serves
+        cache = kafka.aot_cache()
         faster = [f"-XX:AOTCache={cache}"] if cache.is_file() else []
-        return [*kafka.java_command(*faster, class_path=files), main, *arguments]
+        return [*jvm.command(files, *faster), main, *arguments]
 
     program = Program(name, command, main="java", goodbye=signal.SIGKILL)
     return _started(program, ready)

@@ -20,7 +20,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from conftest import _use_own_ports
 from helpers import brokers, fresh, settings
-from helpers.brokers import kafka, native, process, rabbitmq
+from helpers.brokers import kafka, native, process, rabbitmq, rabbitmq_install
 
 ROUNDS = 7
 QUORUM = {"x-queue-type": "quorum"}
@@ -115,7 +115,7 @@ def distribution_rabbitmq() -> float:
     node = process.Node(
         "rabbitmq",
         place,
-        lambda: ([rabbitmq.scripts() / "rabbitmq-server"], environment),
+        lambda: ([rabbitmq_install.scripts() / "rabbitmq-server"], environment),
         main="beam.smp",
     )
 

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from .. import settings
-from ..progress import Progress
 from . import kafka, process, rabbitmq
 from .errors import BrokerError
+from .progress_line import Progress
 
 NAME = "compose"
 FILE = settings.CHECKOUT / "docker-compose.yml"

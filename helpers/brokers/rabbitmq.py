@@ -11,103 +11,16 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from .. import debian, settings
-from ..progress import Progress
-from . import process
+from .. import settings
+from . import process, rabbitmq_install
 from .errors import BrokerError
 
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
-USUAL_PLACES = (
-    "/usr/lib/rabbitmq",  # Debian, Ubuntu; /usr/sbin holds wrappers that refuse other users
-    "/opt/homebrew/opt/rabbitmq",
-    "/usr/local/opt/rabbitmq",
-)
 COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
 # Erlang 29 without libsctp, which the course doesn't unpack, says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
-
-
-# --- installation -------------------------------------------------------------------------------
-
-
-def tree() -> Path:
-    """Where the course unpacks RabbitMQ's packages on a machine that has none installed."""
-    return settings.cache_dir() / "rabbitmq"
-
-
-def scripts() -> Path | None:
-    """The directory of ``rabbitmq-server`` and its tools, or None: installed first, then unpacked."""
-    for place in map(Path, USUAL_PLACES):
-        for folder in (place / "sbin", place / "bin"):
-            if (folder / "rabbitmq-server").exists():
-                return folder
-    found = shutil.which("rabbitmq-server")  # conda and other package managers
-    if found and not found.startswith("/usr/sbin"):
-        return Path(found).parent
-    unpacked = tree() / "root/usr/lib/rabbitmq/bin"
-    return unpacked if (tree() / "complete").is_file() else None
-
-
-def version() -> str:
-    """Which RabbitMQ that is, from the name of its library directory; ``unknown`` at worst."""
-    folder = scripts()
-    if folder is None:
-        return "none"
-    near = folder.resolve().parent
-    for place in (near, near / "lib", near.parent, near.parent / "lib"):
-        for path in [*sorted(place.glob("rabbitmq_server-*")), place]:
-            if match := re.search(r"rabbitmq(?:_server-|/)(\d+(?:\.\d+)+)", str(path)):
-                return match[1]
-    return "unknown"
-
-
-def release() -> tuple[int, int] | None:
-    """Its major and minor version; None if it is not known."""
-    match = re.match(r"(\d+)\.(\d+)", version())
-    return (int(match[1]), int(match[2])) if match else None
-
-
-def install() -> None:
-    """Have a RabbitMQ: the machine's own, or Debian's and Ubuntu's packages unpacked without root.
-
-    Raises:
-        BrokerError: neither is to be had; with the one command that installs it.
-    """
-    if scripts():
-        return
-    if not debian.available():
-        raise BrokerError(
-            "RabbitMQ is not installed, and only Debian's and Ubuntu's packages can be unpacked by "
-            "the course itself. Install it (`brew install rabbitmq`, or `conda install -c "
-            "conda-forge rabbitmq-server`) and run this again, or use Docker."
-        )
-    shutil.rmtree(tree(), ignore_errors=True)
-    root = tree() / "root"
-    with Progress("Fetching RabbitMQ") as progress:
-        try:
-            debian.unpack(
-                "rabbitmq-server",
-                root,
-                lambda what: progress.update(f"Fetching RabbitMQ: {what}"),
-                also=r"erlang-\S+",
-            )
-        except debian.AptError as error:
-            raise BrokerError(
-                f"RabbitMQ's packages could not be fetched: {error}\nCheck the network and run "
-                "`python -m helpers install` again, or install rabbitmq-server yourself."
-            ) from error
-    _relocate(root)
-    (tree() / "complete").touch()
-
-
-def _relocate(root: Path) -> None:
-    """Tell Erlang's start scripts where they are now: Debian writes the place into them."""
-    erlang = root / "usr/lib/erlang"
-    for script in [erlang / "bin/erl", erlang / "bin/start", *erlang.glob("erts-*/bin/erl")]:
-        text = script.read_text().replace("ROOTDIR=/usr/lib/erlang", f'ROOTDIR="{erlang}"')
-        script.write_text(text)
 
 
 # --- settings -----------------------------------------------------------------------------------
@@ -128,9 +41,9 @@ def environment(
     if not cookie.is_file():
         process.write(cookie, secrets.token_hex(16))
         cookie.chmod(0o400)
-    unpacked = tree() / "root"
+    unpacked = rabbitmq_install.tree() / "root"
     path = os.environ.get("PATH", "/usr/bin:/bin")
-    if scripts() and scripts().is_relative_to(unpacked):
+    if rabbitmq_install.scripts() and rabbitmq_install.scripts().is_relative_to(unpacked):
         path = f"{unpacked}/usr/bin:{path}"
     loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     return {
@@ -168,7 +81,10 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
         "log.console.level": "info",
         "cluster_partition_handling": "ignore",
     }
-    if (release() or (0, 0)) >= (4, 0):  # 4.3 refuses them otherwise; 3.10 does not know the key
+    if (rabbitmq_install.release() or (0, 0)) >= (
+        4,
+        0,
+    ):  # 4.3 refuses them otherwise; 3.10 does not know the key
         lines["deprecated_features.permit.transient_nonexcl_queues"] = "true"
     if management:
         lines["management.tcp.ip"] = settings.HOST
@@ -198,7 +114,7 @@ def epmd(run: Path, port: int) -> process.Node:
 
 
 def _bundled_epmd() -> str:
-    found = [*(tree() / "root/usr/lib/erlang").glob("erts-*/bin/epmd")]
+    found = [*(rabbitmq_install.tree() / "root/usr/lib/erlang").glob("erts-*/bin/epmd")]
     if not found:
         raise BrokerError(
             "Erlang's port mapper `epmd` is not on the PATH, although RabbitMQ is installed. "
@@ -220,7 +136,7 @@ def node(
     """A RabbitMQ node: alone, or (with ``peers``) one that forms a cluster with them."""
 
     def command() -> tuple[list, dict]:
-        where = scripts()
+        where = rabbitmq_install.scripts()
         if where is None:
             raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
         _check_data(folder / "data")
@@ -233,7 +149,7 @@ def node(
 
 def _check_data(data: Path) -> None:
     note = data / "version"
-    now = version()
+    now = rabbitmq_install.version()
     if note.is_file() and note.read_text() != now:
         raise BrokerError(
             f"The data in {data} was written by RabbitMQ {note.read_text()}, and this is {now}. "
@@ -248,7 +164,7 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
     Raises:
         BrokerError: it failed, with its own words, or gave no answer in ``timeout`` seconds.
     """
-    command = [str(scripts() / "rabbitmqctl"), *arguments]
+    command = [str(rabbitmq_install.scripts() / "rabbitmqctl"), *arguments]
     try:
         done = subprocess.run(
             command,
@@ -276,7 +192,7 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
 def modules_file(management: bool) -> Path:
     """Where the names of the modules stand that a node loads, with or without the management plugin."""
     kind = "management" if management else "plain"
-    return settings.cache_dir() / "rabbitmq-modules" / f"{version()}-{kind}"
+    return settings.cache_dir() / "rabbitmq-modules" / f"{rabbitmq_install.version()}-{kind}"
 
 
 def note_modules(node_environment: Mapping[str, str], file: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from conftest import _free_offset
 from helpers import brokers, settings
-from helpers.brokers import kafka, native, process, rabbitmq
+from helpers.brokers import jars, native, process, rabbitmq
 from helpers.waiting import wait_until
 
 UP = "import sys; from helpers import up; up(*sys.argv[1:]); print('up')"
@@ -144,15 +144,15 @@ def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
         bystander.wait()
 
 
-@pytest.mark.parametrize("lock", [kafka.LOCK, kafka.PIPELINE_LOCK], ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", [jars.KAFKA_LOCK, jars.PIPELINE_LOCK], ids=lambda lock: lock.stem)
 @pytest.mark.parametrize("harm", [b"", b"not a jar"], ids=["truncated", "corrupt"])
 def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
-    shutil.copytree(kafka.repository(), tmp_path / "maven")
+    shutil.copytree(jars.repository(), tmp_path / "maven")
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
-    jar = kafka.locked_jars(lock)[0]
+    jar = jars.locked(lock)[0]
     jar.path().write_bytes(harm)
     assert not jar.complete()
-    kafka.fetch(lock)
+    jars.fetch(lock)
     assert jar.complete()
     settings.run_dir()
 

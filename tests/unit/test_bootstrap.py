@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 HELPERS = Path(__file__).resolve().parents[2] / "helpers"
-SCRIPTS = ("bootstrap.py", "progress.py", "debian.py")
+SCRIPTS = ("upkeep/bootstrap.py", "brokers/progress_line.py", "brokers/debian.py")
 
 
 class Checkout:
@@ -27,8 +27,8 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "helpers").mkdir(parents=True)
         for name in SCRIPTS:
+            (root / "helpers" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(HELPERS / name, root / "helpers" / name)
         (root / "pyproject.toml").touch()
         (root / "requirements.lock").write_text("tiny==1.0\n")
@@ -50,7 +50,7 @@ class Checkout:
         (self.root / "requirements.txt").write_text(f"./{wheel.name}\n")
 
     def command(self) -> list[str]:
-        return [sys.executable, str(self.root / "helpers" / "bootstrap.py")]
+        return [sys.executable, str(self.root / "helpers" / "upkeep" / "bootstrap.py")]
 
     def run(self, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(

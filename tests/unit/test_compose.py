@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from helpers import settings
-from helpers.brokers import compose, kafka, rabbitmq
+from helpers.brokers import compose, kafka, rabbitmq, rabbitmq_install
 from helpers.brokers.errors import BrokerError
 
 FILE = settings.CHECKOUT / "docker-compose.yml"
@@ -480,7 +480,7 @@ def test_rabbitmq_finds_its_data_and_its_peers_by_fixed_names(services):
 def test_rabbitmq_has_the_settings_of_the_native_one(tmp_path, monkeypatch):
     described = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     configs, image = described["configs"], described["services"]["rabbitmq"]["image"]
-    monkeypatch.setattr(rabbitmq, "version", lambda: image.partition(":")[2])
+    monkeypatch.setattr(rabbitmq_install, "version", lambda: image.partition(":")[2])
     rabbitmq.write_config(tmp_path, amqp=1, management=2, peers=())
     lines = (tmp_path / "rabbitmq.conf").read_text().splitlines()
     native = [line for line in lines if not line.startswith(("listeners.", "management."))]

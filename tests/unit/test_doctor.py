@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import _free_offset
-from helpers import doctor, settings
-from helpers.brokers import kafka
+from helpers import settings
+from helpers.brokers import jars
+from helpers.upkeep import doctor
 
 
 @pytest.fixture
@@ -37,10 +38,10 @@ def test_a_foreign_port_is_named_with_its_holder(foreign_port):
 
 @pytest.mark.parametrize(
     ("name", "lock"),
-    [("Kafka's files", kafka.LOCK), ("Connect's files", kafka.PIPELINE_LOCK)],
+    [("Kafka's files", jars.KAFKA_LOCK), ("Connect's files", jars.PIPELINE_LOCK)],
 )
 def test_a_damaged_jar_is_found(monkeypatch, tmp_path, name, lock):
-    jar = next(iter(kafka.locked_jars(lock)))
+    jar = next(iter(jars.locked(lock)))
     whole = jar.path().read_bytes()
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
     damaged = jar.path()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers import pipeline
-from helpers.brokers import BrokerError, kafka, native, process
+from helpers.brokers import BrokerError, jars, kafka_install, native, process
 
 
 @pytest.fixture(autouse=True)
@@ -42,18 +42,18 @@ def settings(database: pipeline.PostgreSQL) -> list[str]:
 
 
 def test_the_two_locks_share_no_file():
-    names = {lock: {jar.artifact for jar in kafka.locked_jars(lock)} for lock in LOCKS}
+    names = {lock: {jar.artifact for jar in jars.locked(lock)} for lock in LOCKS}
     assert not set.intersection(*names.values())
-    assert all(len(names[lock]) == len(kafka.locked_jars(lock)) for lock in LOCKS)
+    assert all(len(names[lock]) == len(jars.locked(lock)) for lock in LOCKS)
 
 
-LOCKS = (kafka.LOCK, kafka.PIPELINE_LOCK)
+LOCKS = (jars.KAFKA_LOCK, jars.PIPELINE_LOCK)
 
 
 def test_an_installation_fetches_both_locks_and_a_start_only_kafkas(monkeypatch):
     fetched = []
-    monkeypatch.setattr(kafka, "fetch", lambda lock=kafka.LOCK, what="": fetched.append(lock))
-    monkeypatch.setattr(kafka, "installed", lambda: True)
+    monkeypatch.setattr(jars, "fetch", lambda lock=jars.KAFKA_LOCK, what="": fetched.append(lock))
+    monkeypatch.setattr(kafka_install, "installed", lambda: True)
     native.obtain(("kafka",))
     assert fetched == []
     native.install(("kafka",))
@@ -66,7 +66,7 @@ def test_a_java_program_has_the_files_of_both_locks(not_started):
         assert command[-2:] == ["a.Main", "settings.properties"]
         files = next(part[1:] for part in command if part.endswith("class-path.args"))
         listed = Path(files).read_text()
-        assert all(str(jar.path()) in listed for lock in LOCKS for jar in kafka.locked_jars(lock))
+        assert all(str(jar.path()) in listed for lock in LOCKS for jar in jars.locked(lock))
 
 
 def test_a_program_ends_with_its_kernel_and_its_directory_with_it():

@@ -4,7 +4,7 @@ import pika
 import pytest
 
 from helpers import brokers
-from helpers.brokers import rabbitmq
+from helpers.brokers import rabbitmq, rabbitmq_install
 
 PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
 
@@ -21,8 +21,8 @@ PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
 def test_queues_that_are_not_durable_are_permitted_where_that_is_a_setting(
     monkeypatch, tmp_path, version, release, permits
 ):
-    monkeypatch.setattr(rabbitmq, "version", lambda: version)
-    assert rabbitmq.release() == release
+    monkeypatch.setattr(rabbitmq_install, "version", lambda: version)
+    assert rabbitmq_install.release() == release
     rabbitmq.write_config(tmp_path, amqp=5672, management=None, peers=())
     assert (PERMITTED in (tmp_path / "rabbitmq.conf").read_text().splitlines()) == permits
 
@@ -33,7 +33,7 @@ def test_what_erlang_mutters_is_not_taken_for_an_answer(monkeypatch, tmp_path):
 printf '=ESOCK WARNING MSG==== 25-Nov-2026::21:24:52 ===\\n\\n[UNIX-ESSIO] Failed\\n\\n<pid>\\n'
 """)
     tool.chmod(0o755)
-    monkeypatch.setattr(rabbitmq, "scripts", lambda: tmp_path)
+    monkeypatch.setattr(rabbitmq_install, "scripts", lambda: tmp_path)
     assert rabbitmq.ctl({}, "list_connections", "pid") == "<pid>\n"
 
 
@@ -41,7 +41,7 @@ def test_a_tool_that_hangs_is_given_up(monkeypatch, tmp_path):
     tool = tmp_path / "rabbitmqctl"
     tool.write_text("#!/bin/sh\nexec sleep 30\n")
     tool.chmod(0o755)
-    monkeypatch.setattr(rabbitmq, "scripts", lambda: tmp_path)
+    monkeypatch.setattr(rabbitmq_install, "scripts", lambda: tmp_path)
     with pytest.raises(brokers.BrokerError, match=r"no answer in 1 s"):
         rabbitmq.ctl({}, "status", timeout=1)
 

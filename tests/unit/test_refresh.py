@@ -12,8 +12,8 @@ import pytest
 from ipykernel import kernelspec
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import refresh as module
-from helpers.refresh import RefreshError, main, refresh
+from helpers.upkeep import refresh as module
+from helpers.upkeep.refresh import RefreshError, main, refresh
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import workbook as module
-from helpers.workbook import STATE, sync
+from helpers.upkeep import workbook as module
+from helpers.upkeep.workbook import STATE, sync
 
 
 def notebook(source: str, outputs: bool = True) -> str:

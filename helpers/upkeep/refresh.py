@@ -22,8 +22,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbval import plugin as nbval
 
-from . import settings
-from .progress import Progress
+from .. import settings
+from ..brokers.progress_line import Progress
 
 SANITIZE = settings.CHECKOUT / "tests" / "sanitize.cfg"
 CELL_SECONDS = 120

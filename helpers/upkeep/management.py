@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import settings
+from .. import settings
 
 
 def proxy() -> dict[str, Any]:

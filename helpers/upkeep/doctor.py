@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from . import brokers, settings
-from .brokers import compose, kafka, process, rabbitmq
+from .. import brokers, settings
+from ..brokers import compose, jars, java, kafka, process, rabbitmq, rabbitmq_install
 
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
@@ -64,8 +64,8 @@ def examine() -> Iterator[Finding]:
     yield _open_files()
     yield _localhost()
     yield _java()
-    yield _jars("Kafka's files", settings.KAFKA_VERSION, kafka.LOCK)
-    yield _jars("Connect's files", "Streams, Connect, Debezium", kafka.PIPELINE_LOCK)
+    yield _jars("Kafka's files", settings.KAFKA_VERSION, jars.KAFKA_LOCK)
+    yield _jars("Connect's files", "Streams, Connect, Debezium", jars.PIPELINE_LOCK)
     yield _rabbitmq()
     yield _docker()
     yield _stale_runs()
@@ -137,30 +137,28 @@ def _localhost() -> Finding:
 
 def _java() -> Finding:
     try:
-        done = subprocess.run(
-            [kafka.java(), "-version"], capture_output=True, text=True, timeout=20
-        )
+        done = subprocess.run([java.java(), "-version"], capture_output=True, text=True, timeout=20)
         return Finding("Java", done.stderr.splitlines()[0])
     except (OSError, ImportError, IndexError, subprocess.TimeoutExpired) as error:
         return Finding("Java", f"does not run ({error})", "`make setup` installs it again.")
 
 
 def _jars(name: str, what: str, lock: Path) -> Finding:
-    jars = kafka.locked_jars(lock)
-    bad = [jar.path().name for jar in jars if not jar.complete()]
+    locked = jars.locked(lock)
+    bad = [jar.path().name for jar in locked if not jar.complete()]
     if bad:
-        seen = f"{len(bad)} of {len(jars)} files missing or damaged, {bad[0]} among them"
+        seen = f"{len(bad)} of {len(locked)} files missing or damaged, {bad[0]} among them"
         return Finding(name, seen, "`.venv/bin/python -m helpers install` fetches them.")
-    return Finding(name, f"{what}, {len(jars)} sums right")
+    return Finding(name, f"{what}, {len(locked)} sums right")
 
 
 def _rabbitmq() -> Finding:
-    place = rabbitmq.scripts()
+    place = rabbitmq_install.scripts()
     if place is None:
         return Finding(
             "RabbitMQ's files", "none", "`.venv/bin/python -m helpers install` gets them."
         )
-    return Finding("RabbitMQ's files", f"{rabbitmq.version()} in {place}")
+    return Finding("RabbitMQ's files", f"{rabbitmq_install.version()} in {place}")
 
 
 def _docker() -> Finding:

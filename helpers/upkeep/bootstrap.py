@@ -10,6 +10,7 @@ is made good by the next one; only an environment that was made here is ever del
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -19,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STATE = VENV / "breaking-brokers.json"
@@ -52,6 +53,15 @@ def main() -> int:
         print("\nStopped. The next run takes it from here.", file=sys.stderr)
         return 130
     return 0
+
+
+def _neighbour(name: str):
+    """A module of helpers/brokers that needs no package, loaded from its file: where PYTHONSAFEPATH is
+    set, a script does not find what lies beside it."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "helpers" / "brokers" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _hand_over() -> int:
@@ -107,7 +117,7 @@ def _remember(path: Path = STATE, **state: object) -> None:
 @contextlib.contextmanager
 def _alone():
     """One run at a time. The lock dies with the run, and with the pip that it may leave behind."""
-    from progress import Progress
+    Progress = _neighbour("progress_line").Progress  # noqa: N806
 
     descriptor = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -152,7 +162,7 @@ def _clear() -> None:
 
 def _create(lock: int) -> None:
     """An environment with pip in it."""
-    from progress import Progress
+    Progress = _neighbour("progress_line").Progress  # noqa: N806
 
     with Progress(f"Creating it with Python {sys.version.split()[0]}") as progress:
         if _has_ensurepip():
@@ -173,7 +183,7 @@ def _has_ensurepip() -> bool:
 
 def _bring_pip(progress, lock: int) -> None:
     """Install pip into the environment from Debian's own package, unpacked for the moment."""
-    import debian
+    debian = _neighbour("debian")
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
@@ -198,7 +208,7 @@ def _install(lock: int, before: dict, ours: bool) -> None:
 
     As long as pip only fetches, nothing has happened: a failure then leaves what there was.
     """
-    from progress import Progress
+    Progress = _neighbour("progress_line").Progress  # noqa: N806
 
     # Python compiles what is used on first use: done 20 s sooner, Lab's first start 0.5 s later. Where
     # PYTHONDONTWRITEBYTECODE is set it would compile at every use: 2 s for each kernel.

@@ -16,13 +16,14 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from . import brokers, settings, workbook
+from .. import brokers, settings
+from . import workbook
 
 FRONT_DOOR = "workbook/00_start_here.ipynb"
 DEFAULTS = Path(__file__).parent / "jupyter"
 LOG = "lab.log"
 # Its standard input is a pipe whose other end is the lab's: `cat` returns when the lab is gone.
-MINDER = '"$0" -m helpers up </dev/null; cat >/dev/null; exec "$0" -m helpers.lab </dev/null'
+MINDER = '"$0" -m helpers up </dev/null; cat >/dev/null; exec "$0" -m helpers.upkeep.lab </dev/null'
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCE = CHECKOUT / "notebooks"
 WORKBOOK = CHECKOUT / "workbook"
 STATE = ".course.json"

@@ -1,0 +1,98 @@
+"""Kafka made ready for a fast start: its jars, formatted data directories, and Java's AOT cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+from pathlib import Path
+
+from .. import settings
+from . import jars, java, kafka, process
+from .errors import BrokerError
+from .progress_line import Progress
+
+
+def installed() -> bool:
+    """Are the jars there in their full size, and the AOT cache and the templates made?
+
+    The sums were checked when the files came; ``doctor`` checks them again."""
+    return (kafka.home() / "complete").is_file() and all(
+        jar.path().is_file() and jar.path().stat().st_size == jar.size for jar in jars.locked()
+    )
+
+
+def install() -> None:
+    """Fetch what is missing or damaged, format the data directories, build the AOT cache.
+
+    Raises:
+        BrokerError: a jar can't be had, or Java does not run.
+    """
+    jars.fetch()
+    if not installed():
+        shutil.rmtree(kafka.home(), ignore_errors=True)
+        kafka.home().mkdir(parents=True)
+        _write_arguments()
+        with Progress("Preparing Kafka for a fast start (once)"):
+            for role in (kafka.SINGLE, kafka.NODE_1, kafka.NODE_2, kafka.NODE_3):
+                _format(role)
+            _train()
+        (kafka.home() / "complete").touch()
+        _forget_other_homes()
+
+
+def _forget_other_homes() -> None:
+    for other in kafka.home().parent.iterdir():
+        note = other / "java"
+        gone = note.is_file() and not Path(note.read_text()).exists()
+        if other != kafka.home() and (
+            gone or (note.is_file() and note.read_text() == str(java.java()))
+        ):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _write_arguments() -> None:
+    (kafka.home() / "java").write_text(str(java.java()))
+    java.write_class_path(kafka.class_path(), jars.locked())
+
+
+def _format(role: str) -> None:
+    target = kafka.home() / "template" / role
+    properties = kafka.home() / f"{role}.properties"
+    kafka.write_properties(properties, role, target, settings.ports(0))
+    options = ["--cluster-id", kafka.CLUSTER_ID, "--config", properties, "--ignore-formatted"]
+    command = [*java.command(kafka.class_path()), "kafka.tools.StorageTool", "format", *options]
+    _run(command, "format its data directory")
+
+
+def _train() -> None:
+    """Boot once, stop cleanly; Java then writes what it loaded and linked into the AOT cache."""
+    place = kafka.home() / "training"
+    port, controller = process.free_ports(2)
+    ports = dataclasses.replace(settings.ports(0), kafka=port, kafka_controller=controller)
+    node = kafka.single(place, ports, f"-XX:AOTCacheOutput={kafka.aot_cache()}")
+    try:
+        node.start()
+        process.wait_ready(node, lambda: kafka.brokers_known(port) == 1, timeout=120)
+    finally:
+        node.stop(timeout=180)
+    if not kafka.aot_cache().is_file():
+        raise BrokerError(f"Java wrote no AOT cache. What it said:\n{node.log_tail()}")
+    shutil.rmtree(place)
+
+
+def _run(command: list, purpose: str) -> None:
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        raise BrokerError(
+            f"Kafka could not {purpose} (exit status {done.returncode}). What it said:\n"
+            + "\n".join((done.stdout + done.stderr).splitlines()[-10:])
+        )

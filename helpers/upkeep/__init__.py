@@ -1,0 +1,1 @@
+"""Set-up and care of the course: nothing that a lesson imports."""
