@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from .places import Place
+from ..settings import Place
 
 
 class Node(Protocol):

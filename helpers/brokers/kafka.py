@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import settings
+from ..settings import Place
 from . import files, jars, java, process
 from .errors import BrokerError
-from .places import Place, members
 
 CLUSTER_ID = "breaking-brokers-kafka"  # 22 characters, as a base64 UUID has
 
@@ -76,17 +76,18 @@ def write_properties(path: Path, place: Place, data: Path) -> None:
     Of the three, node 1 is controller and broker, 2 and 3 are brokers only: whoever kills or
     pauses one of those never takes the cluster's metadata away."""
     replicas = 3 if place.number else 1
-    controller = f"{settings.HOST}:{place.inner or members('kafka')[0].inner}"
+    controller = f"{settings.HOST}:{place.inner}"
+    controls = place.inner in place.listens
     listener = f"PLAINTEXT://{place.address}"
     advertised_as = advertised().get(place.number)
     lines = {
         **COMMON,
         "auto.create.topics.enable": str(not place.number).lower(),
         "node.id": place.number or 1,
-        "process.roles": "broker,controller" if place.inner else "broker",
+        "process.roles": "broker,controller" if controls else "broker",
         "controller.quorum.voters": f"1@{controller}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"{listener},CONTROLLER://{controller}" if place.inner else listener,
+        "listeners": f"{listener},CONTROLLER://{controller}" if controls else listener,
         "advertised.listeners": f"PLAINTEXT://{advertised_as}" if advertised_as else listener,
         "log.dirs": data,
         "default.replication.factor": replicas,

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from .. import settings
+from ..settings import Place
 from ..waiting import WaitTimeout, wait_until
-from . import kafka, marks, process, rabbitmq
+from . import kafka, locks, marks, rabbitmq
 from .backend import Backend, Node
 from .errors import BrokerError
-from .places import Place, members, single, spoken
+from .places import members, single, spoken
 from .progress_line import Progress
 
 START_TIMEOUT = 120.0  # seconds; thirty times what it takes on a quiet machine
-STARTING = "Waiting for another process that is starting the brokers"
 COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
+
+
+def starting() -> AbstractContextManager[None]:
+    """Held by whoever starts or ends brokers: one at a time."""
+    waiting = "Waiting for another process that is starting the brokers"
+    return locks.held(settings.run_dir() / "brokers.lock", waiting)
 
 
 def up(backend: Backend, brokers: Sequence[str]) -> None:
@@ -28,7 +36,7 @@ def up(backend: Backend, brokers: Sequence[str]) -> None:
     if all(_serves(backend.node(place), place) for place in places):
         refuse_other_checkouts(map(backend.node, places))
         return
-    with process.locked("brokers", STARTING):
+    with starting():
         marks.claim_run()
         backend.obtain(brokers)
         _start(backend, places, f"Starting {spoken(list(brokers))}")
@@ -38,7 +46,7 @@ def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> dict[int, N
     """Three Kafka nodes that know each other: new and empty, unless they run already and advertise
     just these addresses."""
     places = members("kafka")
-    with process.locked("brokers", STARTING):
+    with starting():
         marks.claim_run()
         backend.obtain(["kafka"])
         if kafka.advertise(addresses) or not _any_runs(backend, places):
@@ -50,7 +58,7 @@ def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> dict[int, N
 def rabbitmq_cluster(backend: Backend, count: int) -> dict[int, Node]:
     """That many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
     everyone, places = members("rabbitmq"), members("rabbitmq", count)
-    with process.locked("brokers", STARTING):
+    with starting():
         marks.claim_run()
         backend.obtain(["rabbitmq"])
         there = [place for place in everyone if backend.node(place).exists()]
@@ -63,17 +71,16 @@ def rabbitmq_cluster(backend: Backend, count: int) -> dict[int, Node]:
 def wait_for_cluster(backend: Backend, broker: str) -> None:
     """Wait until every node of a cluster that runs, and is not paused, serves and knows the others."""
     places = [place for place in members(broker) if _awake(backend.node(place))]
-    for place in places:
-        wait_ready(backend.node(place), lambda place=place: answers(place), START_TIMEOUT)
+    wait_for_all([(backend.node(place), place) for place in places])
     if broker == "kafka" and places:  # node 1 keeps the metadata
         first = members("kafka")[0].port
         known = lambda: kafka.brokers_known(first) >= len(places)  # noqa: E731
-        wait_ready(backend.node(places[-1]), known, START_TIMEOUT)
+        wait_ready(backend.node(places[-1]), known)
 
 
 def end_cluster(backend: Backend, broker: str) -> None:
     """End the nodes of a cluster, and delete what they stored."""
-    with process.locked("brokers", STARTING):
+    with starting():
         forget(backend, members(broker))
 
 
@@ -83,6 +90,29 @@ def forget(backend: Backend, places: Sequence[Place]) -> None:
     backend.forget(places)
 
 
+def down(backend: Backend, delete_data: bool) -> list[str]:
+    """End all that runs. Returns the names of what ended.
+
+    Raises:
+        BrokerError: some of it is another checkout's; nothing was ended."""
+    with starting():
+        refuse_other_checkouts(map(backend.node, settings.places().values()))
+        with Progress("Stopping the brokers"):
+            return backend.down(delete_data)
+
+
+def status(backend: Backend) -> list[dict[str, str]]:
+    """One row for each node that runs."""
+    rows = []
+    for place in settings.places().values():
+        node = backend.node(place)
+        if node.running():
+            state = "paused" if node.paused() else "running"
+            row = {"name": place.name, "backend": backend.name, "state": state}
+            rows.append({**row, "address": place.address, "memory": node.memory()})
+    return rows
+
+
 def answers(place: Place) -> bool:
     """Does the broker answer its own protocol? The single Kafka must also list itself as alive."""
     if place.broker == "rabbitmq":
@@ -90,7 +120,13 @@ def answers(place: Place) -> bool:
     return kafka.answers(place.port) if place.number else kafka.brokers_known(place.port) == 1
 
 
-def wait_ready(node: Node, ready: Callable[[], bool], timeout: float) -> None:
+def wait_for_all(nodes: Iterable[tuple[Node, Place]]) -> None:
+    """Wait until each of them serves. Raises what ``wait_ready`` raises."""
+    for node, place in nodes:
+        wait_ready(node, partial(answers, place))
+
+
+def wait_ready(node: Node, ready: Callable[[], bool], timeout: float = START_TIMEOUT) -> None:
     """Wait until a node that was started serves.
 
     Raises:
@@ -144,9 +180,7 @@ def _start(backend: Backend, places: Sequence[Place], words: str) -> None:
         if places[0].number:
             wait_for_cluster(backend, places[0].broker)
         else:
-            for place in places:
-                ready = lambda place=place: answers(place)  # noqa: E731
-                wait_ready(backend.node(place), ready, START_TIMEOUT)
+            wait_for_all([(backend.node(place), place) for place in places])
     backend.settle(places)
 
 

@@ -156,7 +156,7 @@ def end(processes: Sequence[psutil.Process], timeout: float) -> None:
         wait_until(gone, "killed processes to be gone", 10, every=0.005)
 
 
-def send(process: psutil.Process, number: signal.Signals) -> None:
+def send(process: psutil.Process, number: int) -> None:
     """Send a signal, if the process is still there."""
     with contextlib.suppress(psutil.Error):
         process.send_signal(number)
