@@ -90,40 +90,6 @@ def epmd() -> int:
     return EPMD + port_offset()
 
 
-@dataclass(frozen=True)
-class Ports:
-    """Every port of one run of the course. Those of the guide, unless an offset moves them all."""
-
-    kafka: int
-    kafka_controller: int
-    amqp: int
-    management: int
-    rabbitmq_distribution: int
-    epmd: int
-    kafka_cluster: tuple[int, ...]
-    kafka_cluster_controller: int
-    amqp_cluster: tuple[int, ...]
-    rabbitmq_cluster_distribution: tuple[int, ...]
-
-
-def ports(offset: int | None = None) -> Ports:
-    """``places()`` in the older shape."""
-    at = places(offset)
-    kafka, rabbitmq = at["kafka"], at["rabbitmq"]
-    return Ports(
-        kafka=kafka.port,
-        kafka_controller=kafka.inner,
-        amqp=rabbitmq.port,
-        management=rabbitmq.management or 0,
-        rabbitmq_distribution=rabbitmq.inner,
-        epmd=rabbitmq.inner + EPMD - 25672,
-        kafka_cluster=tuple(at[f"kafka-{n}"].port for n in (1, 2, 3)),
-        kafka_cluster_controller=at["kafka-1"].inner,
-        amqp_cluster=tuple(at[f"rabbitmq-{n}"].port for n in (1, 2, 3)),
-        rabbitmq_cluster_distribution=tuple(at[f"rabbitmq-{n}"].inner for n in (1, 2, 3)),
-    )
-
-
 def port_offset() -> int:
     """``BREAKING_BROKERS_PORT_OFFSET``, 0 if unset.
 
@@ -171,5 +137,5 @@ def cache_dir() -> Path:
 def run_dir() -> Path:
     """State, logs and data of the brokers at this port offset. Created if missing."""
     path = cache_dir() / "run" / str(port_offset())
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path

@@ -11,7 +11,7 @@ def proxy() -> dict[str, Any]:
     """What jupyter-server-proxy, which finds this by its entry point, needs to know."""
     return {
         "command": [],  # runs already, or will
-        "port": settings.ports().management,
+        "port": settings.places()["rabbitmq"].management,
         "timeout": 5,
         "absolute_url": False,
         "rewrite_response": _never_cached,
