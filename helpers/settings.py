@@ -14,7 +14,7 @@ AMQP_URL                      a RabbitMQ that someone else runs                 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -32,6 +32,60 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
+class Place:
+    """One node of the course, and its ports on 127.0.0.1."""
+
+    broker: str
+    """``kafka`` or ``rabbitmq``."""
+    number: int
+    """1, 2 or 3 in a cluster; 0 for the one that stands alone."""
+    port: int
+    """For clients."""
+    inner: int
+    """Of the nodes among themselves: Kafka's controller, which is in node 1; Erlang's distribution."""
+    management: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``kafka``, ``kafka-2``, ``rabbitmq``, …: directory, compose service and status."""
+        return f"{self.broker}-{self.number}" if self.number else self.broker
+
+    @property
+    def listens(self) -> list[int]:
+        """The ports that this very node opens."""
+        elsewhere = self.broker == "kafka" and self.number > 1
+        return [p for p in (self.port, self.management, None if elsewhere else self.inner) if p]
+
+
+PLACES = (
+    Place("kafka", 0, 9092, 9093),
+    Place("rabbitmq", 0, 5672, 25672, 15672),
+    *(Place("kafka", n, 19091 + n, 19095) for n in (1, 2, 3)),
+    *(Place("rabbitmq", n, 5672 + n, 25672 + n) for n in (1, 2, 3)),
+)
+EPMD = 25690  # Erlang's port mapper, one for all nodes
+
+
+def places(offset: int | None = None) -> dict[str, Place]:
+    """Every node by its name, with its ports at this offset (the present one, if none is given)."""
+    shift = port_offset() if offset is None else offset
+    return {
+        place.name: replace(
+            place,
+            port=place.port + shift,
+            inner=place.inner + shift,
+            management=place.management and place.management + shift,
+        )
+        for place in PLACES
+    }
+
+
+def epmd() -> int:
+    """The port of Erlang's port mapper."""
+    return EPMD + port_offset()
+
+
+@dataclass(frozen=True)
 class Ports:
     """Every port of one run of the course. Those of the guide, unless an offset moves them all."""
 
@@ -44,25 +98,24 @@ class Ports:
     kafka_cluster: tuple[int, ...]
     kafka_cluster_controller: int
     amqp_cluster: tuple[int, ...]
-    management_cluster: int
     rabbitmq_cluster_distribution: tuple[int, ...]
 
 
 def ports(offset: int | None = None) -> Ports:
-    """The ports of the run with this offset (the environment's, if none is given)."""
-    shift = port_offset() if offset is None else offset
+    """``places()`` in the older shape."""
+    at = places(offset)
+    kafka, rabbitmq = at["kafka"], at["rabbitmq"]
     return Ports(
-        kafka=9092 + shift,
-        kafka_controller=9093 + shift,
-        amqp=5672 + shift,
-        management=15672 + shift,
-        rabbitmq_distribution=25672 + shift,
-        epmd=25690 + shift,
-        kafka_cluster=tuple(19092 + shift + i for i in range(3)),
-        kafka_cluster_controller=19095 + shift,
-        amqp_cluster=tuple(5673 + shift + i for i in range(3)),
-        management_cluster=15673 + shift,
-        rabbitmq_cluster_distribution=tuple(25673 + shift + i for i in range(3)),
+        kafka=kafka.port,
+        kafka_controller=kafka.inner,
+        amqp=rabbitmq.port,
+        management=rabbitmq.management or 0,
+        rabbitmq_distribution=rabbitmq.inner,
+        epmd=rabbitmq.inner + EPMD - 25672,
+        kafka_cluster=tuple(at[f"kafka-{n}"].port for n in (1, 2, 3)),
+        kafka_cluster_controller=at["kafka-1"].inner,
+        amqp_cluster=tuple(at[f"rabbitmq-{n}"].port for n in (1, 2, 3)),
+        rabbitmq_cluster_distribution=tuple(at[f"rabbitmq-{n}"].inner for n in (1, 2, 3)),
     )
 
 
