@@ -1,0 +1,28 @@
+"""The environment variables that the course's programs get, and those that would lead a client astray."""
+
+from __future__ import annotations
+
+import os
+from urllib.request import getproxies_environment
+
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def clean(*more: str) -> dict[str, str]:
+    """What a broker or a tool inherits: nothing that changes how Java, Erlang or RabbitMQ run.
+
+    ``more`` are further variables to hand on.
+    """
+    return {name: os.environ[name] for name in (*KEPT, *more) if name in os.environ}
+
+
+def spare_loopback() -> None:
+    """Have no client of this process, or of its children, ask a proxy for what runs on this machine."""
+    if not getproxies_environment().keys() - {"no"}:
+        return
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    hosts = [host.strip() for host in known.split(",") if host.strip()]
+    if "*" not in hosts:
+        hosts += [host for host in LOOPBACK if host not in hosts]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(hosts)
