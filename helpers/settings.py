@@ -25,6 +25,7 @@ HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 BACKENDS = ("compose", "native", "external")
+REFUSED = {",": "Kafka", ":": "Java"}  # characters of a path, and who can't take them
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
 
 
@@ -180,13 +181,34 @@ def learner() -> str:
 
 
 def cache_dir() -> Path:
-    """The one directory outside the checkout that the course writes to."""
+    """The one directory outside the checkout that the course writes to. Created if missing.
+
+    Raises:
+        SettingsError: there is no such place, or one that can't be used.
+    """
     chosen = os.environ.get("BREAKING_BROKERS_CACHE", "").strip()
-    return (
-        Path(chosen).expanduser().resolve()
-        if chosen
-        else Path(platformdirs.user_cache_dir("breaking-brokers", appauthor=False))
-    )
+    remedy = "Set BREAKING_BROKERS_CACHE to a directory that this user may write to."
+    try:
+        path = platformdirs.user_cache_path("breaking-brokers", appauthor=False)
+        path = Path(chosen).expanduser().resolve() if chosen else path
+        for character in REFUSED.intersection(str(path)):
+            raise SettingsError(
+                f"The directory for downloads and data would be {path}, but {character!r} in a path "
+                f"is more than {REFUSED[character]} takes. {remedy}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+    except RuntimeError as error:
+        raise SettingsError(
+            f"There is no place for downloads and data: {error}. {remedy}"
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename} can't be used: {error.strerror}. {remedy}"
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        owner = f"user {path.stat().st_uid}, and this is user {os.getuid()}"
+        raise SettingsError(f"{path} can't be written to: it belongs to {owner}. {remedy}")
+    return path
 
 
 def run_dir() -> Path:
