@@ -191,7 +191,7 @@ def cache_dir() -> Path:
     try:
         path = platformdirs.user_cache_path("breaking-brokers", appauthor=False)
         path = Path(chosen).expanduser().resolve() if chosen else path
-        for character in REFUSED.intersection(str(path)):
+        for character in sorted(REFUSED.keys() & set(str(path))):
             raise SettingsError(
                 f"The directory for downloads and data would be {path}, but {character!r} in a path "
                 f"is more than {REFUSED[character]} takes. {remedy}"
