@@ -16,7 +16,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from helpers import brokers, settings
-from helpers.brokers import process
+from helpers.brokers import marks, ports
 
 _broken: set[Path] = set()
 _sockets = tempfile.TemporaryDirectory(prefix="breaking-brokers-kernels-")
@@ -38,7 +38,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _is_main(session) and os.environ.get("BREAKING_BROKERS_OWNER") == process.owner_token():
+    if _is_main(session) and os.environ.get("BREAKING_BROKERS_OWNER") == marks.identity():
         _leave_nothing()
 
 
@@ -68,9 +68,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     report = (yield).get_result()
     if call.when == "call" and report.failed and item.path.suffix == ".ipynb":
         _broken.add(item.path)
-        for node in brokers.native.nodes_here():
-            if tail := node.log_tail(15):
-                report.sections.append((f"log of {node.name}", tail))
+        for name, tail in brokers.logs(15).items():
+            report.sections.append((f"log of {name}", tail))
 
 
 def _kernel(**options: Any) -> KernelManager:
@@ -89,7 +88,7 @@ def _use_own_ports() -> None:
 
     Compose or external brokers, if the environment asks for them, are used as they are."""
     if settings.forced_backend() in (None, "native") and not brokers.external.wanted():
-        os.environ["BREAKING_BROKERS_OWNER"] = process.owner_token()
+        os.environ["BREAKING_BROKERS_OWNER"] = marks.identity()
         os.environ["BREAKING_BROKERS_BACKEND"] = "native"
         os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
 
@@ -102,8 +101,7 @@ def _leave_nothing() -> None:
 
 def _free_offset() -> int:
     for offset in random.sample(range(1000, 7000, 20), 50):
-        ports = settings.ports(offset)
-        wanted = [ports.kafka, ports.amqp, ports.management, ports.epmd, ports.kafka_cluster[0]]
-        if not any(process.port_taken(port) for port in wanted):
+        wanted = [port for place in settings.places(offset).values() for port in place.listens]
+        if not any(map(ports.taken, wanted)):
             return offset
     raise pytest.UsageError("no free ports for the brokers: is another test run using them all?")

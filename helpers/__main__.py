@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _install(_: argparse.Namespace) -> None:
     if settings.forced_backend() in (None, "native"):
-        brokers.native.install(brokers.BOTH)
+        brokers.native.install()
 
 
 def _up(_: argparse.Namespace) -> None:

@@ -110,7 +110,9 @@ class Registry:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._file = self._directory / f"{os.getpid()}-{secrets.token_hex(4)}.txt"
         unseen = self._file.with_suffix(".new")
-        self._descriptor = os.open(unseen, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        self._descriptor = os.open(
+            unseen, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600
+        )
         with suppress(OSError):  # where locks do not work, nobody else can take this one either
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unseen.rename(self._file)

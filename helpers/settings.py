@@ -53,6 +53,11 @@ class Place:
         return f"{self.broker}-{self.number}" if self.number else self.broker
 
     @property
+    def address(self) -> str:
+        """Host and port, for clients."""
+        return f"{HOST}:{self.port}"
+
+    @property
     def listens(self) -> list[int]:
         """The ports that this very node opens."""
         elsewhere = self.broker == "kafka" and self.number > 1

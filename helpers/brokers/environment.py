@@ -1,20 +1,11 @@
-"""The environment variables that the course's programs get, and those that would lead a client astray."""
+"""Environment variables that would lead a client of the course astray."""
 
 from __future__ import annotations
 
 import os
 from urllib.request import getproxies_environment
 
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def clean(*more: str) -> dict[str, str]:
-    """What a broker or a tool inherits: nothing that changes how Java, Erlang or RabbitMQ run.
-
-    ``more`` are further variables to hand on.
-    """
-    return {name: os.environ[name] for name in (*KEPT, *more) if name in os.environ}
 
 
 def spare_loopback() -> None:

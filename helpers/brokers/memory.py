@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,17 +20,6 @@ def available(root: Path = Path("/")) -> tuple[int, str]:
     if soft != resource.RLIM_INFINITY:
         found.append((soft, "one process (`ulimit -v`)"))
     return min(found)
-
-
-def why_ended(status: int | None) -> str:
-    """A sentence on an exit status, as ``Popen.poll()`` has it, if that alone tells the cause."""
-    if status not in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        return ""
-    free, whose = available()
-    return (
-        f"It was killed by signal 9, as Linux does where memory runs out: probably out of memory "
-        f"({free / 1e9:.1f} GB are available to {whose}). Close something, or raise the limit."
-    )
 
 
 def _cgroups(root: Path) -> Iterator[int]:

@@ -7,11 +7,10 @@ import random
 import socket
 from pathlib import Path
 
-import psutil
-
 from .. import settings
-from . import process, rabbitmq
+from . import compose, native, ports, rabbitmq
 from .kafka import CLUSTER_ID
+from .places import SPOKEN
 
 STEP = 20  # nodes of one copy are up to 18 ports apart
 END = 3400  # from 3,420 on, one copy's RabbitMQ would meet another's Kafka
@@ -33,7 +32,7 @@ def settle() -> str:
     for offset in offsets:
         places = settings.places(offset).values()
         wanted = [port for place in places for port in place.listens] + [settings.epmd(offset)]
-        if not any(process.port_taken(port) for port in wanted):
+        if not any(ports.taken(port) for port in wanted):
             settings.remember_offset(offset)
             return (
                 f"Another copy of the course on this machine has the usual ports, so this one uses "
@@ -48,49 +47,34 @@ def settle() -> str:
 
 def _others_have(places: dict[str, settings.Place]) -> bool:
     """Is it another copy of the course that has the ports of ``up``, and not this one?"""
-    if not any(process.port_taken(places[name].port) for name in ("kafka", "rabbitmq")):
+    kafka, rabbitmq = (places[name] for name in SPOKEN)
+    if not ports.taken(kafka.port) and not ports.taken(rabbitmq.port):
         return False
-    mine = {_checkout(found) for found, mark in process.ours() if _here(mark)}
-    if mine:
-        return str(settings.CHECKOUT) not in mine and any(Path(where).is_dir() for where in mine)
-    if (settings.run_dir() / "compose").is_file():
-        return False
-    return _is_the_courses_kafka(places["kafka"].port) or _is_the_courses_rabbitmq(
-        places["rabbitmq"].port
-    )
+    running = [backend for backend in (native, compose) if backend.running()]
+    nodes = [backend.node(place) for backend in running for place in (kafka, rabbitmq)]
+    if whose := {node.checkout() for node in nodes} - {""}:
+        return str(settings.CHECKOUT) not in whose and any(Path(one).is_dir() for one in whose)
+    return _is_the_courses_kafka(kafka) or _is_the_courses_rabbitmq(rabbitmq)
 
 
-def _here(mark: str) -> bool:
-    return Path(mark).parent == settings.run_dir()
-
-
-def _checkout(found: psutil.Process) -> str:
-    try:
-        return found.environ().get(process.CHECKOUT, "")
-    except psutil.Error:
-        return ""
-
-
-def _is_the_courses_kafka(port: int) -> bool:
+def _is_the_courses_kafka(place: settings.Place) -> bool:
     """Every Kafka of the course has one cluster id."""
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
-    if not process.port_taken(port):
+    if not ports.taken(place.port):
         return False
     try:
-        with KafkaAdminClient(
-            bootstrap_servers=f"{settings.HOST}:{port}", bootstrap_timeout_ms=2000
-        ) as admin:
+        with KafkaAdminClient(bootstrap_servers=place.address, bootstrap_timeout_ms=2000) as admin:
             return admin.describe_cluster()["cluster_id"] == CLUSTER_ID
     except KafkaError:
         return False
 
 
-def _is_the_courses_rabbitmq(port: int) -> bool:
+def _is_the_courses_rabbitmq(place: settings.Place) -> bool:
     """A RabbitMQ's first words have its cluster's name in them, which the course chooses."""
     try:
-        with socket.create_connection((settings.HOST, port), timeout=1) as connection:
+        with socket.create_connection((settings.HOST, place.port), timeout=1) as connection:
             connection.settimeout(2)
             connection.sendall(rabbitmq.PROTOCOL_HEADER)
             return rabbitmq.CLUSTER_NAME.encode() in connection.recv(4096)

@@ -8,11 +8,11 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .. import settings
-from . import process, rabbitmq_install
+from . import files, process, rabbitmq_install
 from .errors import BrokerError
 
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
@@ -40,7 +40,7 @@ def environment(
     ``ports`` has ``distribution`` and ``epmd``; ``home`` holds the Erlang cookie that nodes share."""
     cookie = home / ".erlang.cookie"
     if not cookie.is_file():
-        process.write(cookie, secrets.token_hex(16))
+        files.write(cookie, secrets.token_hex(16))
         cookie.chmod(0o400)
     unpacked = rabbitmq_install.tree() / "root"
     path = os.environ.get("PATH", "/usr/bin:/bin")
@@ -95,9 +95,9 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
         lines["cluster_formation.peer_discovery_backend"] = "classic_config"
         for number, peer in enumerate(peers, 1):
             lines[f"cluster_formation.classic_config.nodes.{number}"] = peer
-    process.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
+    files.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
     plugins = PLUGINS if management else tuple(p for p in PLUGINS if p != "rabbitmq_management")
-    process.write(folder / "enabled_plugins", f"[{','.join(plugins)}].\n")
+    files.write(folder / "enabled_plugins", f"[{','.join(plugins)}].\n")
 
 
 # --- nodes --------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
 def epmd(run: Path, port: int) -> process.Node:
     """Erlang's port mapper, one for all nodes of a run, so that no node's death takes it along."""
 
-    def command() -> tuple[list, dict]:
+    def command(_token: str) -> tuple[list[str | Path], dict[str, str]]:
         folder = run / "epmd"
         env = environment(folder, "epmd@localhost", {"epmd": port, "distribution": 0}, run / "home")
         program = shutil.which("epmd", path=env["PATH"]) or _bundled_epmd()
@@ -133,17 +133,19 @@ def node(
     ports: Mapping[str, int],
     home: Path,
     management: int | None = None,
-    peers: tuple[str, ...] = (),
+    peers: Callable[[], tuple[str, ...]] = tuple,
 ) -> process.Node:
-    """A RabbitMQ node: alone, or (with ``peers``) one that forms a cluster with them."""
+    """A RabbitMQ node: alone, or one that forms a cluster with ``peers``, if there are any when it
+    starts."""
 
-    def command() -> tuple[list, dict]:
+    def command(token: str) -> tuple[list[str | Path], dict[str, str]]:
         where = rabbitmq_install.scripts()
         if where is None:
             raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
         _check_data(folder / "data")
-        write_config(folder, amqp, management, peers)
+        write_config(folder, amqp, management, peers())
         env = environment(folder, nodename, ports, home)
+        env["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += f" -breaking_brokers {token}"
         return [where / "rabbitmq-server"], {**env, **_preload(modules_file(bool(management)))}
 
     return process.Node(name, folder, command, main="beam.smp")
@@ -157,7 +159,7 @@ def _check_data(data: Path) -> None:
             f"The data in {data} was written by RabbitMQ {note.read_text()}, and this is {now}. "
             "`python -m helpers down --delete-data` starts afresh."
         )
-    process.write(note, now)
+    files.write(note, now)
 
 
 def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 60) -> str:
@@ -204,7 +206,7 @@ def note_modules(node_environment: Mapping[str, str], file: Path) -> None:
         BrokerError: ``rabbitmqctl`` failed.
     """
     loaded = ctl(node_environment, "eval", "lists:sort([M || {M, _} <- code:all_loaded()]).")
-    process.write(file, " ".join(re.findall(r"[\w.@-]+", loaded)))
+    files.write(file, " ".join(re.findall(r"[\w.@-]+", loaded)))
 
 
 def _preload(file: Path) -> dict[str, str]:

@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 
 from .. import brokers, settings
-from ..brokers import compose, jars, java, kafka, process, rabbitmq, rabbitmq_install
+from ..brokers import compose, jars, java, kafka, marks, ports, rabbitmq, rabbitmq_install
+from ..brokers.places import SPOKEN, single
 
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
@@ -70,8 +71,8 @@ def examine() -> Iterator[Finding]:
     yield _docker()
     yield _stale_runs()
     yield from _ports()
-    yield _answers("Kafka", settings.ports().kafka, lambda p: kafka.brokers_known(p) > 0)
-    yield _answers("RabbitMQ", settings.ports().amqp, rabbitmq.answers)
+    yield _answers("Kafka", single("kafka").port, lambda p: kafka.brokers_known(p) > 0)
+    yield _answers("RabbitMQ", single("rabbitmq").port, rabbitmq.answers)
 
 
 def _python() -> Finding:
@@ -162,7 +163,7 @@ def _rabbitmq() -> Finding:
 
 
 def _docker() -> Finding:
-    answers = compose.available()
+    answers = not compose.why_not()
     seen = "an engine answers" if answers else "no engine answers; the course does without"
     forced = settings.forced_backend() == "compose" and not answers
     return Finding(
@@ -171,44 +172,32 @@ def _docker() -> Finding:
 
 
 def _stale_runs() -> Finding:
-    stale = sorted({mark for found, mark in process.ours() if not _has_owner(found)})
-    if stale:
-        return Finding("stale runs", ", ".join(stale), "`make down` ends them.")
+    found = {mark.node for _, mark in marks.ours() if mark.owner and not marks.lives(mark.owner)}
+    if found:
+        return Finding("stale runs", ", ".join(sorted(found)), "`make down` ends them.")
     return Finding("stale runs", "none")
 
 
-def _has_owner(found: psutil.Process) -> bool:
-    try:
-        owner = found.environ().get(process.OWNER, "")
-    except psutil.Error:
-        return True
-    return not owner or process.owner_alive(owner)
-
-
 def _ports() -> Iterator[Finding]:
-    ports = settings.ports()
-    ours = compose.running() or any(node.running() for node, _ in brokers.native.singles().values())
-    for name, port in (
-        ("kafka", ports.kafka),
-        ("amqp", ports.amqp),
-        ("management", ports.management),
-    ):
-        if not process.port_taken(port):
-            yield Finding(f"port {port}", f"free ({name})")
-        elif ours:
-            yield Finding(f"port {port}", f"the course's own broker ({name})")
-        else:
-            yield Finding(
-                f"port {port}",
-                f"held by {process.holder(port)}",
-                "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports.",
-            )
+    up = {row["name"] for row in brokers.status()}
+    for place in map(single, SPOKEN):
+        for port in place.listens:
+            if not ports.taken(port):
+                yield Finding(f"port {port}", f"free ({place.name})")
+            elif place.name in up:
+                yield Finding(f"port {port}", f"the course's own broker ({place.name})")
+            else:
+                yield Finding(
+                    f"port {port}",
+                    f"held by {ports.holder(port)}",
+                    "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports.",
+                )
 
 
 def _answers(name: str, port: int, probe: Callable[[int], bool]) -> Finding:
     if probe(port):
         return Finding(name, f"answers on port {port}")
-    if process.port_taken(port):
+    if ports.taken(port):
         return Finding(
             name, f"port {port} is open but does not answer", "`make down`, then `make lab`."
         )

@@ -17,7 +17,7 @@ import pytest
 
 from conftest import _free_offset
 from helpers import settings, wait_until
-from helpers.brokers import process
+from helpers.brokers import marks
 
 HELPERS = [sys.executable, "-m", "helpers"]
 
@@ -30,7 +30,7 @@ class Lab:
         self.environment = {
             **os.environ,
             "BREAKING_BROKERS_BACKEND": "native",
-            "BREAKING_BROKERS_OWNER": process.owner_token(),
+            "BREAKING_BROKERS_OWNER": marks.identity(),
             "BREAKING_BROKERS_PORT_OFFSET": str(_free_offset()),
         }
         for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -18,7 +17,8 @@ import pytest
 
 from conftest import _free_offset
 from helpers import brokers, settings
-from helpers.brokers import jars, native, process, rabbitmq
+from helpers.brokers import jars, marks, native, ports, rabbitmq
+from helpers.brokers.places import members, single
 from helpers.waiting import wait_until
 
 UP = "import sys; from helpers import up; up(*sys.argv[1:]); print('up')"
@@ -29,10 +29,10 @@ def own_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ports and a run directory for one test; whatever it started is gone afterwards."""
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
-    monkeypatch.setenv("BREAKING_BROKERS_OWNER", process.owner_token())
+    monkeypatch.setenv("BREAKING_BROKERS_OWNER", marks.identity())
     run = settings.run_dir()
     yield
-    process.end([p for p, mark in process.ours() if mark.startswith(str(run))], timeout=0)
+    marks.end([p for p, mark in marks.ours() if mark.node.startswith(str(run))], timeout=0)
     shutil.rmtree(run)
 
 
@@ -48,7 +48,7 @@ def child(*names: str, **environment: str) -> subprocess.Popen:
 
 def alive() -> set[int]:
     """The pids of this test's brokers."""
-    return {p.pid for p, mark in process.ours() if mark.startswith(str(settings.run_dir()))}
+    return {p.pid for p, mark in marks.ours() if mark.node.startswith(str(settings.run_dir()))}
 
 
 def test_a_second_up_finds_the_first_ones_brokers():
@@ -68,7 +68,7 @@ def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
     brokers.up("rabbitmq")
     names = noted.read_text().split()
     assert {"rabbit", "rabbit_mgmt_app", "lists"} < set(names)
-    native.singles()["rabbitmq"][0].kill()
+    native.node(single("rabbitmq")).kill()
     noted.write_text(f"{noted.read_text()} no_such_module")
     brokers.up("rabbitmq")
     [broker] = [p for p in alive() if psutil.Process(p).name() == "beam.smp"]
@@ -84,7 +84,7 @@ def test_a_rabbitmq_that_does_not_tell_its_modules_is_up_all_the_same(monkeypatc
     monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
     monkeypatch.setattr(rabbitmq, "ctl", refuse)
     brokers.up("rabbitmq")
-    assert rabbitmq.answers(settings.ports().amqp)
+    assert rabbitmq.answers(single("rabbitmq").port)
     assert not noted.exists()
 
 
@@ -112,7 +112,7 @@ def test_killed_while_starting_twenty_times():
 
 
 def test_a_port_that_is_taken_is_named_and_left_alone():
-    port = settings.ports().kafka
+    port = single("kafka").port
     listen = f"socket.create_server(('127.0.0.1', {port}))"
     code = f"import socket, time; s = {listen}; print(1, flush=True); time.sleep(60)"
     foreign = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
@@ -128,13 +128,10 @@ def test_a_port_that_is_taken_is_named_and_left_alone():
 
 
 def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
-    node, _ = native.singles()["kafka"]
+    node = native.node(single("kafka"))
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        created = psutil.Process(bystander.pid).create_time()
-        process.write(
-            node.directory / "process.json", json.dumps({"pid": bystander.pid, "created": created})
-        )
+        marks.remember(psutil.Process(bystander.pid), "token", marks.own(node.directory))
         assert not node.running()
         brokers.up("kafka")
         brokers.down()
@@ -158,7 +155,7 @@ def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
 
 
 def test_the_data_of_another_version_is_refused_and_kept():
-    node, _ = native.singles()["kafka"]
+    node = native.node(single("kafka"))
     node.data.mkdir(parents=True)
     (node.data / "meta.properties").write_text("version=1\n")
     (node.data / "version").write_text("4.0.0")
@@ -186,12 +183,11 @@ def test_another_copys_brokers_are_left_alone(monkeypatch, tmp_path):
 
 def test_brokers_do_not_outlive_their_owner(monkeypatch):
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    token = f"{owner.pid}:{psutil.Process(owner.pid).create_time():.2f}"
-    monkeypatch.setenv("BREAKING_BROKERS_OWNER", token)
+    monkeypatch.setenv("BREAKING_BROKERS_OWNER", marks.identity(psutil.Process(owner.pid)))
     brokers.up("kafka")
     owner.kill()
     owner.wait()
-    process.sweep()
+    marks.sweep()
     assert alive() == set()
     settings.run_dir()
 
@@ -200,30 +196,25 @@ STAY = """
 import os, sys
 where, folder = sys.argv[1:]
 if where == "a chroot": os.chroot(folder)
-if where.endswith("another user"): os.setuid(65534)
+if where == "another user": os.setuid(65534)
 print("there", flush=True), sys.stdin.read()
 """
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can move a process elsewhere")
 @pytest.mark.parametrize(
-    ("where", "starter", "ours"),
-    [
-        ("a chroot", "0", 0),
-        ("as another user", "65534", 0),
-        ("handed to another user", "0", 1),
-        ("here", "0", 1),
-    ],
+    ("where", "ours"),
+    [("a chroot", False), ("another user", False), ("here", True)],
 )
-def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, starter, ours):
+def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, ours):
     marked = subprocess.Popen(
         [sys.executable, "-c", STAY, where, str(tmp_path)],
-        env={process.MARK: str(tmp_path / "gone" / "kafka"), process.STARTED_BY: starter},
+        env={marks.NODE: str(tmp_path / "gone" / "kafka")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert marked.stdout.readline() == b"there\n"
-    process.sweep()
+    marks.sweep()
     assert (marked.poll() is None) == (not ours)
     marked.kill()
     marked.communicate()
@@ -266,7 +257,7 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
         with KafkaProducer(**cluster.kafka, acks="all") as producer:
             producer.send("t", b"1").get(timeout=10)
             cluster.kill(2)
-            assert not process.port_taken(settings.ports().kafka_cluster[1])  # to the last thread
+            assert not ports.taken(members("kafka")[1].port)  # to the last thread
             assert cluster.running() == [1, 3]
             producer.send("t", b"2").get(timeout=20)
         assert cluster.leader_of("t") == 3
@@ -346,6 +337,6 @@ def test_no_ctrl_c_reaches_a_broker():
     pid = alive().pop()
     assert os.getsid(pid) == pid != os.getsid(0)
     os.kill(os.getpid(), 0)
-    with socket.create_connection((settings.HOST, settings.ports().kafka), timeout=1):
+    with socket.create_connection((settings.HOST, single("kafka").port), timeout=1):
         pass
     os.kill(pid, signal.SIGKILL)
