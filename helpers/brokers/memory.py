@@ -1,8 +1,7 @@
-"""How much memory there is: the machine's, or less in a container or under a limit of the shell's."""
+"""How much memory there is: the machine's, or less in a container."""
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,6 @@ def available(root: Path = Path("/")) -> tuple[int, str]:
     """
     found = [(psutil.virtual_memory().available, "this machine")]
     found += [(free, "this container (its cgroup)") for free in _cgroups(root)]
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        found.append((soft, "one process (`ulimit -v`)"))
     return min(found)
 
 
