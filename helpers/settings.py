@@ -4,7 +4,7 @@ Variable                      Meaning                                           
 ----------------------------  --------------------------------------------------  -------------------------
 BREAKING_BROKERS_CACHE        downloads and the brokers' data                     the user's cache directory
 BREAKING_BROKERS_BACKEND      force ``compose``, ``native`` or ``external``       chosen by ``brokers``
-BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0
+BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0, or chosen (`neighbours`)
 BREAKING_BROKERS_LEARNER      prefix of all names, for a class on one cluster     none
 BREAKING_BROKERS_OWNER        pid of the run that brokers must not outlive        none
 KAFKA_BOOTSTRAP_SERVERS       a Kafka that someone else runs                      none
@@ -13,6 +13,7 @@ AMQP_URL                      a RabbitMQ that someone else runs                 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 BACKENDS = ("compose", "native", "external")
+REFUSED = {",": "Kafka", ":": "Java"}  # characters of a path, and who can't take them
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
 
 
@@ -68,7 +70,7 @@ PLACES = (
     *(Place("kafka", n, 19091 + n, 19095) for n in (1, 2, 3)),
     *(Place("rabbitmq", n, 5672 + n, 25672 + n) for n in (1, 2, 3)),
 )
-EPMD = 25690  # Erlang's port mapper, one for all nodes
+EPMD = 25690
 
 
 def places(offset: int | None = None) -> dict[str, Place]:
@@ -85,24 +87,49 @@ def places(offset: int | None = None) -> dict[str, Place]:
     }
 
 
-def epmd() -> int:
-    """The port of Erlang's port mapper."""
-    return EPMD + port_offset()
+def epmd(offset: int | None = None) -> int:
+    """The port of Erlang's port mapper, one for all nodes."""
+    return EPMD + (port_offset() if offset is None else offset)
 
 
 def port_offset() -> int:
-    """``BREAKING_BROKERS_PORT_OFFSET``, 0 if unset.
+    """``BREAKING_BROKERS_PORT_OFFSET``, else what was chosen for this checkout, else 0.
 
     Raises:
         SettingsError: not a whole number from 0 to 7000.
     """
-    text = os.environ.get("BREAKING_BROKERS_PORT_OFFSET", "").strip() or "0"
+    forced = forced_offset()
+    if forced is not None:
+        return forced
+    try:
+        return int(_chosen_offset().read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def forced_offset() -> int | None:
+    """``BREAKING_BROKERS_PORT_OFFSET``, None if unset. Raises what ``port_offset`` raises."""
+    text = os.environ.get("BREAKING_BROKERS_PORT_OFFSET", "").strip()
+    if not text:
+        return None
     if not text.isdecimal() or int(text) > HIGHEST_OFFSET:
         raise SettingsError(
             f"BREAKING_BROKERS_PORT_OFFSET is {text!r}, but must be a whole number from 0 to "
             f"{HIGHEST_OFFSET}. Set it to 100, say, or unset it for the standard ports."
         )
     return int(text)
+
+
+def remember_offset(offset: int) -> None:
+    """Have this user's runs of this checkout use ports that are higher by so much."""
+    note = _chosen_offset()
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(str(offset), encoding="utf-8")
+
+
+def _chosen_offset() -> Path:
+    checkout = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]
+    return cache_dir() / "run" / f"ports-{os.getuid()}-{checkout}"
 
 
 def forced_backend() -> str | None:
@@ -125,13 +152,34 @@ def learner() -> str:
 
 
 def cache_dir() -> Path:
-    """The one directory outside the checkout that the course writes to."""
+    """The one directory outside the checkout that the course writes to. Created if missing.
+
+    Raises:
+        SettingsError: there is no such place, or one that can't be used.
+    """
     chosen = os.environ.get("BREAKING_BROKERS_CACHE", "").strip()
-    return (
-        Path(chosen).expanduser().resolve()
-        if chosen
-        else Path(platformdirs.user_cache_dir("breaking-brokers", appauthor=False))
-    )
+    remedy = "Set BREAKING_BROKERS_CACHE to a directory that this user may write to."
+    try:
+        path = platformdirs.user_cache_path("breaking-brokers", appauthor=False)
+        path = Path(chosen).expanduser().resolve() if chosen else path
+        for character in sorted(REFUSED.keys() & set(str(path))):
+            raise SettingsError(
+                f"The directory for downloads and data would be {path}, but {character!r} in a path "
+                f"is more than {REFUSED[character]} takes. {remedy}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+    except RuntimeError as error:
+        raise SettingsError(
+            f"There is no place for downloads and data: {error}. {remedy}"
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename} can't be used: {error.strerror}. {remedy}"
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        owner = f"user {path.stat().st_uid}, and this is user {os.getuid()}"
+        raise SettingsError(f"{path} can't be written to: it belongs to {owner}. {remedy}")
+    return path
 
 
 def run_dir() -> Path:

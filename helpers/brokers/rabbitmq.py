@@ -15,6 +15,7 @@ from .. import settings
 from . import files, process, rabbitmq_install
 from .errors import BrokerError
 
+CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
 COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
 # Erlang 29 without libsctp, which the course doesn't unpack, says so on standard output.
@@ -80,6 +81,7 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
         "collect_statistics_interval": "1000",
         "log.console.level": "info",
         "cluster_partition_handling": "ignore",
+        "cluster_name": CLUSTER_NAME,
     }
     if (rabbitmq_install.release() or (0, 0)) >= (
         4,

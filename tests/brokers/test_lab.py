@@ -1,14 +1,18 @@
 """make lab: JupyterLab answers, and when it is gone, however that came about, so are the brokers."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import pika
 import pytest
 
 from conftest import _free_offset
@@ -59,7 +63,11 @@ class Lab:
 
     def run(self, command: str) -> str:
         done = subprocess.run(
-            [*HELPERS, command], env=self.environment, capture_output=True, text=True
+            [*HELPERS, command],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         return done.stdout
 
@@ -84,6 +92,29 @@ def test_the_brokers_come_and_go_with_the_lab(lab):
     assert "are up" in lab.run("up")
     lab.end(signal.SIGKILL)
     wait_until(lambda: "No broker" in lab.run("status"), "the brokers' end", timeout=60)
+
+
+def test_the_management_page_shows_a_queue_through_the_lab(lab):
+    assert "are up" in lab.run("up")
+    lab.start()
+    base, token = re.match(r"(http://[^/]+/).*(token=\w+)", lab.address()).groups()
+    places = settings.places(int(lab.environment["BREAKING_BROKERS_PORT_OFFSET"]))
+    names = ["orders", "a/b c?#%2F+ü"]
+    with pika.BlockingConnection(
+        pika.ConnectionParameters(settings.HOST, places["rabbitmq"].port)
+    ) as connection:
+        for name in names:
+            connection.channel().queue_declare(name, durable=True)
+
+    def get(path: str) -> dict:
+        request = urllib.request.Request(f"{base}rabbitmq/api/{path}")
+        request.add_header("Authorization", "Basic " + b64encode(b"guest:guest").decode())
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
+    for name in names:
+        assert get(f"queues/%2F/{quote(name, safe='')}?{token}")["name"] == name
+    assert get(f"overview?{token}")["node"]
 
 
 def test_brokers_that_ran_before_stay(lab):
