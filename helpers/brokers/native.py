@@ -178,7 +178,7 @@ def forget(places: Sequence[Place]) -> None:
 def down(delete_data: bool) -> list[str]:
     """Stop every broker of this run; sweep what dead runs left. Returns the names of what ended."""
     swept = marks.sweep()
-    places = settings.places().values()
+    places = list(settings.places().values())
     alive = [place for place in places if node(place).processes()]
     if alive:
         with ThreadPoolExecutor(len(alive)) as pool:
