@@ -36,6 +36,7 @@ __all__ = [
     "RabbitMQCluster",
     "down",
     "kafka_cluster",
+    "logs",
     "rabbitmq_cluster",
     "status",
     "up",
@@ -104,6 +105,13 @@ def status() -> list[dict[str, str]]:
     if compose.running():
         rows += compose.status()
     return rows
+
+
+def logs(lines: int) -> dict[str, str]:
+    """The last lines of each node of this run, down or up, by its name; none of one that said nothing."""
+    nodes: list[Node] = [*native.nodes_here(), *(compose.nodes() if compose.used() else ())]
+    said = {node.name: node.log_tail(lines) for node in nodes}
+    return {name: text for name, text in said.items() if text}
 
 
 def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:

@@ -169,6 +169,11 @@ def status() -> list[dict[str, str]]:
     ]
 
 
+def nodes() -> list[ContainerNode]:
+    """Every container of this run, up or not."""
+    return [ContainerNode(name) for name in sorted(_states())]
+
+
 # --- three nodes of each ------------------------------------------------------------------------
 
 
