@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     nbval.kernel.KernelManager = _kernel
     if _is_main(session):
         _use_own_ports()
-        brokers.up()
+        with warnings.catch_warnings():  # pytest's filters do not hold here
+            warnings.simplefilter("ignore", DeprecationWarning)
+            brokers.up()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -138,13 +141,21 @@ def _use_own_ports() -> None:
     os.environ["BREAKING_BROKERS_OWNER"] = process.owner_token()
     os.environ.setdefault("BREAKING_BROKERS_BACKEND", "native")
     os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
-    command = [sys.executable, "-c", LEAVE_NOTHING]
-    _ends.append(subprocess.Popen(command, cwd=settings.CHECKOUT, stdin=subprocess.PIPE))
+    _ends.append(
+        subprocess.Popen(
+            [sys.executable, "-c", LEAVE_NOTHING],
+            cwd=settings.CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+    )
 
 
 def _leave_nothing() -> None:
     while _ends:
-        _ends.pop().communicate()
+        end = _ends.pop()
+        end.communicate()
+        assert end.returncode == 0, "the brokers of these tests were not ended: see above"
 
 
 def _free_offset() -> int:
