@@ -1,8 +1,9 @@
-"""Makes ``.venv`` with everything in requirements.txt, from nothing but Python 3.11 or newer.
+"""Makes ``.venv`` with everything in requirements.lock, from nothing but Python 3.11 or newer.
 
-``make`` runs this before anything else, as a plain script: standard library only. A second run sees
-by a stamp that nothing changed, and ends at once. A run that was interrupted, at whatever moment,
-is made good by the next one; only an environment that was made here is ever deleted.
+``make`` runs this before anything else, as a plain script: standard library only. pip brings uv, and uv
+the packages; where uv can't be had or does not run, pip does it all. A second run sees by a stamp that
+nothing changed, and ends at once. A run that was interrupted, at whatever moment, is made good by the
+next one; only an environment that was made here is ever deleted.
 """
 
 # Read by older Pythons too, which then look for a newer one: no newer syntax, and no imports of the
@@ -25,10 +26,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STATE = VENV / "breaking-brokers.json"
 SPARE = ROOT / ".venv.spare"  # on its way to become the environment, or to be deleted
-LOCK = ROOT / ".venv.lock"
-INPUTS = ("requirements.txt", "requirements.lock", "pyproject.toml")
-
-OLDEST = (3, 11)
+INPUTS = ("requirements.lock", "pyproject.toml")
 NEWER_PYTHONS = ("python3.13", "python3.12", "python3.14", "python3.11")
 
 
@@ -38,7 +36,7 @@ class BootstrapError(Exception):
 
 def main() -> int:
     """Have ``.venv`` ready; 0 if it is, 1 if not, with the reason on standard error."""
-    if sys.version_info < OLDEST:
+    if sys.version_info < (3, 11):
         return _hand_over()
     if _ready():
         return 0
@@ -49,19 +47,13 @@ def main() -> int:
     except BootstrapError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"\n{refused(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nStopped. The next run takes it from here.", file=sys.stderr)
         return 130
     return 0
-
-
-def _neighbour(name: str):
-    """A module of helpers/brokers that needs no package, loaded from its file: where PYTHONSAFEPATH is
-    set, a script does not find what lies beside it."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "helpers" / "brokers" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _hand_over() -> int:
@@ -82,6 +74,32 @@ def _hand_over() -> int:
     return 1
 
 
+def refused(error: OSError) -> str:
+    """What to do about a file that can't be written: whose it is, and the command that helps."""
+    path = Path(error.filename or ROOT)
+    there = next(place for place in (path, *path.parents) if os.path.lexists(str(place)))
+    try:
+        owner = there.owner()
+    except (KeyError, OSError):  # a user without a name
+        owner = "somebody else"
+    ours = ROOT.stat().st_uid == os.geteuid() and there.stat().st_uid != os.geteuid()
+    remedy = f'sudo chown -R "$(id -un)" "{ROOT}"' if ours else f'cp -r "{ROOT}" ~/course'
+    return (
+        f"{path} can't be written ({error.strerror}); {there} belongs to {owner}. "
+        + ("Make it yours" if ours else "Work in a copy of your own")
+        + f", and run this again without sudo:\n  {remedy}"
+    )
+
+
+def _neighbour(name: str):
+    """A module of helpers/brokers that needs no package, loaded from its file: where PYTHONSAFEPATH is
+    set, a script does not find what lies beside it."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "helpers" / "brokers" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _ready() -> bool:
     """Was ``.venv`` finished, for this checkout, by this Python, with these requirements?"""
     return _state().get("stamp") == _stamp() and PYTHON.exists()
@@ -89,10 +107,8 @@ def _ready() -> bool:
 
 def _stamp() -> str:
     """What the environment depends on. A new Python or a moved checkout makes a new environment."""
-    files = hashlib.sha256()
-    for name in INPUTS:
-        files.update((ROOT / name).read_bytes() + b"\0")
-    return f"{files.hexdigest()} {_base()}"
+    files = b"\0".join((ROOT / name).read_bytes() for name in INPUTS)
+    return f"{hashlib.sha256(files).hexdigest()} {_base()}"
 
 
 def _base() -> str:
@@ -116,37 +132,47 @@ def _remember(path: Path = STATE, **state: object) -> None:
 
 @contextlib.contextmanager
 def _alone():
-    """One run at a time. The lock dies with the run, and with the pip that it may leave behind."""
-    Progress = _neighbour("progress_line").Progress  # noqa: N806
-
-    descriptor = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    """One run at a time. The lock dies with the run, and with the installer that it may leave behind."""
+    with open(str(ROOT / ".venv.lock"), "ab") as lock:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with Progress("Another run is making the environment; waiting for it"):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+            print("Another run is making the environment; waiting for it.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
 
 
 def _make(lock: int) -> None:
-    """Make the environment, or bring it up to date, and stamp it."""
-    print("Setting up the course's Python environment in .venv (a minute or two, once)", flush=True)
-    state = _state()
-    ours = bool(state.get("ours")) or not os.path.lexists(str(VENV))
-    usable = state.get("stamp", "").endswith(f" {_base()}") and PYTHON.exists()
+    """Make the environment, or bring it up to date, and stamp it.
+
+    As long as packages are only fetched, nothing has happened: a failure then leaves what there was.
+    """
+    print("Setting up the course's Python environment in .venv (half a minute, once)", flush=True)
+    before = _state()
+    ours = bool(before.get("ours")) or not os.path.lexists(str(VENV))
+    usable = before.get("stamp", "").endswith(f" {_base()}") and PYTHON.exists()
     if ours and not usable:
         _clear()
-        _create(lock)
+        _run([sys.executable, "-m", "venv", "--without-pip", VENV], lock)
     elif not PYTHON.exists():
         raise BootstrapError(
             f"{VENV} is no working environment, and was not made by the course. Move it away "
             "(mv .venv .venv.old) and run this again."
         )
-    _install(lock, state if usable else {"ours": ours}, ours)
+    packages = _packages()
+    _remember(ours=ours)
+    try:
+        _install(lock)
+    except BootstrapError:
+        if usable and _packages() == packages:
+            _remember(**before)
+        raise
     _remember(ours=ours, stamp=_stamp())
+
+
+def _packages() -> set:
+    """What is installed: a directory for each package, with its version in the name."""
+    return {path.name for path in VENV.glob("lib/python*/site-packages/*.dist-info")}
 
 
 def _clear() -> None:
@@ -160,116 +186,74 @@ def _clear() -> None:
     os.replace(str(SPARE), str(VENV))
 
 
-def _create(lock: int) -> None:
-    """An environment with pip in it."""
-    Progress = _neighbour("progress_line").Progress  # noqa: N806
-
-    with Progress(f"Creating it with Python {sys.version.split()[0]}") as progress:
-        if _has_ensurepip():
-            _run(["-m", "venv", str(VENV)], lock)
-            return
-        _run(["-m", "venv", "--without-pip", str(VENV)], lock)
-        _bring_pip(progress, lock)
-
-
-def _has_ensurepip() -> bool:
-    """Debian and Ubuntu leave it out, with their python3-venv."""
-    try:
-        import ensurepip  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def _bring_pip(progress, lock: int) -> None:
-    """Install pip into the environment from Debian's own package, unpacked for the moment."""
-    debian = _neighbour("debian")
-
+def _install(lock: int) -> None:
+    """Have uv, or else pip, install what the lock names, and the course itself."""
+    # Python compiles what is used on first use. Where PYTHONDONTWRITEBYTECODE is set it would compile at
+    # every use: 2 s for each kernel.
+    lazily = not sys.dont_write_bytecode
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "root"
+        pip = [*_pip(Path(folder), lock), "install", *(["--no-compile"] * lazily)]
+        text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+        only_uv = Path(folder) / "uv.txt"
+        only_uv.write_text(re.search(r"^uv==.*(?:\\\n.*)*", text, re.MULTILINE).group())
         try:
-            if not debian.available():
-                raise debian.AptError("there is no apt here")
-            debian.unpack(
-                "python3-pip-whl", root, lambda what: progress.update(f"Fetching pip: {what}")
-            )
-            wheel = next((root / "usr/share/python-wheels").glob("pip-*.whl"))
-        except (debian.AptError, StopIteration) as error:
-            raise BootstrapError(
-                "This Python has no ensurepip, so its environments have no pip, and Debian's "
-                f"package of it could not be fetched: {error}\nInstall it and run this again:\n"
-                "  Debian, Ubuntu:  sudo apt install python3-venv"
-            ) from error
-        _run([f"{wheel}/pip", "install", "--no-index", str(wheel)], lock, PYTHON)
+            _run([*pip, "--no-deps", "--only-binary=:all:", "-r", only_uv], lock)
+            uv = [VENV / "bin/uv", "pip", "install", "--python", PYTHON]
+            _install_with([*uv, *(["--compile-bytecode"] * (not lazily))], lock)
+        except BootstrapError:
+            _install_with(pip, lock)
 
 
-def _install(lock: int, before: dict, ours: bool) -> None:
-    """pip install -r requirements.txt, saying how far it is.
+def _install_with(installer: list, lock: int) -> None:
+    _run([*installer, "--no-deps", "--require-hashes", "-r", "requirements.lock"], lock)
+    _run([*installer, "--no-deps", "--no-build-isolation", "-e", "."], lock)
 
-    As long as pip only fetches, nothing has happened: a failure then leaves what there was.
-    """
+
+def _pip(folder: Path, lock: int) -> list:
+    """A pip for the new environment: this Python's own, or the one that it brings, or Debian's."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip", "--python", PYTHON]
+    if importlib.util.find_spec("ensurepip"):
+        _run([PYTHON, "-m", "ensurepip"], lock)
+        return [PYTHON, "-m", "pip"]
+    debian = _neighbour("debian")  # leaves both out, with its python3-venv
+    try:
+        if not debian.available():
+            raise debian.AptError("there is no apt here")
+        debian.unpack("python3-pip-whl", folder / "root", lambda _: None)
+        return [PYTHON, next((folder / "root/usr/share/python-wheels").glob("pip-*.whl")) / "pip"]
+    except (debian.AptError, StopIteration) as error:
+        raise BootstrapError(
+            "This Python has no pip and no ensurepip, and Debian's package of pip could not be "
+            f"fetched: {error}\nInstall it and run this again:\n"
+            "  Debian, Ubuntu:  sudo apt install python3-venv"
+        ) from error
+
+
+def _run(command: list, lock: int) -> None:
+    """Run one step, saying what it is busy with once it takes long."""
     Progress = _neighbour("progress_line").Progress  # noqa: N806
 
-    # Python compiles what is used on first use: done 20 s sooner, Lab's first start 0.5 s later. Where
-    # PYTHONDONTWRITEBYTECODE is set it would compile at every use: 2 s for each kernel.
-    lazily = [] if sys.dont_write_bytecode else ["--no-compile"]
-    command = [str(PYTHON), "-m", "pip", "install", "--no-input", *lazily]
-    expected, fetched, tail, changing = _expected(), 0, [], False
-    with Progress("Fetching packages") as progress, subprocess.Popen(
-        [*command, "-r", "requirements.txt"],
+    tail = []
+    with Progress("Installing packages") as progress, subprocess.Popen(
+        [str(part) for part in command],
         cwd=str(ROOT), env=_environment(), pass_fds=[lock], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-    ) as pip:  # fmt: skip
-        for line in pip.stdout:
+    ) as done:  # fmt: skip
+        for line in done.stdout:
             tail = [*tail[-20:], line]
-            fetched += line.startswith("Collecting ")
-            if line.startswith(("Collecting ", "  Downloading ")):
-                what = _spoken(line)
-                progress.update(f"Fetching packages: {fetched} of about {expected} ({what})")
-            elif line.startswith("Installing collected packages"):
-                changing = True
-                _remember(ours=ours)
-                progress.update(f"Installing {line.count(',') + 1} packages")
-    if pip.returncode:
-        if not changing and before.get("stamp"):
-            _remember(**before)
-        raise BootstrapError(
-            "pip could not install what requirements.txt names. It ended with:\n"
-            + "".join(tail)
-            + "Is there a network? The first run needs it. Then run this again."
-        )
-
-
-def _spoken(line: str) -> str:
-    """A package's name, and its size if it is large, out of a line of pip's."""
-    name = re.split("[-=<>; ]", line.split()[1])[0]
-    size = re.search(r"\(\d+\.\d MB\)", line)
-    return f"{name}, {size.group().strip('()')}" if size else name
-
-
-def _expected() -> int:
-    """How many packages the lock has for a machine like this one, about."""
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    foreign = re.compile("win32|nt'|emscripten'$|darwin")
-    return len({line.split("==")[0] for line in lines if "==" in line and not foreign.search(line)})
-
-
-def _run(arguments: list, lock: int, python: object = sys.executable) -> None:
-    done = subprocess.run(
-        [str(python), *arguments], cwd=str(ROOT), env=_environment(), pass_fds=[lock],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    )  # fmt: skip
+            if line.lstrip().startswith(("Download", "Collecting")):
+                progress.update("Installing packages: " + " ".join(line.split()[:3]))
     if done.returncode:
         raise BootstrapError(
-            f"`{Path(str(python)).name} {' '.join(arguments)}` ended with {done.returncode}:\n"
-            f"{done.stdout.strip()[-1000:]}"
+            f"`{' '.join(map(str, command[:4]))} …` ended with {done.returncode}:\n{''.join(tail)}"
+            "Is there a network? The first run needs it. Then run this again."
         )
 
 
 def _environment() -> dict:
-    """pip must install into the environment, whatever the user's own settings prefer."""
-    foreign = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME")
+    """pip and uv must install into the environment, whatever the user's own settings prefer."""
+    foreign = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return {**kept, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
