@@ -37,13 +37,9 @@ def environment(
     """The environment of a node, or of a tool that talks to it: nothing of the system's is used.
 
     ``ports`` has ``distribution`` and ``epmd``; ``home`` holds the Erlang cookie that nodes share."""
-    cookie = home / ".erlang.cookie"
-    if not cookie.is_file():
-        process.write(cookie, secrets.token_hex(16))
-        cookie.chmod(0o400)
-    unpacked = rabbitmq_install.tree() / "root"
-    path = os.environ.get("PATH", "/usr/bin:/bin")
-    if rabbitmq_install.scripts() and rabbitmq_install.scripts().is_relative_to(unpacked):
+    _bake(home / ".erlang.cookie")
+    path, unpacked = os.environ.get("PATH", "/usr/bin:/bin"), rabbitmq_install.root()
+    if unpacked:
         path = f"{unpacked}/usr/bin:{path}"
     loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     return {
@@ -65,9 +61,21 @@ def environment(
         "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "data" / "feature_flags"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
         "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+        "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes Erlang, and forks nothing
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} {LEAN}",
         "RABBITMQ_CTL_ERL_ARGS": loopback,
     }
+
+
+def _bake(cookie: Path) -> None:
+    """Write the secret that nodes and tools share, unless there is one: never readable by others."""
+    if cookie.is_file():
+        return
+    cookie.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = cookie.with_name(f"{cookie.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o400), "w") as file:
+        file.write(secrets.token_hex(16))
+    draft.replace(cookie)
 
 
 def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[str, ...]) -> None:
@@ -81,10 +89,8 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
         "log.console.level": "info",
         "cluster_partition_handling": "ignore",
     }
-    if (rabbitmq_install.release() or (0, 0)) >= (
-        4,
-        0,
-    ):  # 4.3 refuses them otherwise; 3.10 does not know the key
+    # 4.3 refuses them otherwise; 3.10 does not know the key.
+    if (rabbitmq_install.release() or (0, 0)) >= (4, 0):
         lines["deprecated_features.permit.transient_nonexcl_queues"] = "true"
     if management:
         lines["management.tcp.ip"] = settings.HOST
@@ -104,23 +110,20 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
 def epmd(run: Path, port: int) -> process.Node:
     """Erlang's port mapper, one for all nodes of a run, so that no node's death takes it along."""
 
-    def command() -> tuple[list, dict]:
+    def command(mark: str = "") -> tuple[list, dict]:
         folder = run / "epmd"
         env = environment(folder, "epmd@localhost", {"epmd": port, "distribution": 0}, run / "home")
-        program = shutil.which("epmd", path=env["PATH"]) or _bundled_epmd()
-        return [program, "-port", str(port), "-address", settings.HOST], env
+        program = shutil.which("epmd", path=env["PATH"])
+        if program is None:
+            raise BrokerError(
+                "Erlang's port mapper `epmd` is not on the PATH, although RabbitMQ is installed. "
+                "Install Erlang as your package manager has it, and run this again."
+            )
+        # It refuses an argument that it does not know, but reads a number to its last digit only.
+        marked = ["-packet_timeout", f"60{mark}"] if mark else []
+        return [program, "-port", str(port), "-address", settings.HOST, *marked], env
 
     return process.Node("epmd", run / "epmd", command, main="epmd")
-
-
-def _bundled_epmd() -> str:
-    found = [*(rabbitmq_install.tree() / "root/usr/lib/erlang").glob("erts-*/bin/epmd")]
-    if not found:
-        raise BrokerError(
-            "Erlang's port mapper `epmd` is not on the PATH, although RabbitMQ is installed. "
-            "Install Erlang as your package manager has it, and run this again."
-        )
-    return str(found[0])
 
 
 def node(
@@ -135,14 +138,18 @@ def node(
 ) -> process.Node:
     """A RabbitMQ node: alone, or (with ``peers``) one that forms a cluster with them."""
 
-    def command() -> tuple[list, dict]:
+    def command(mark: str = "") -> tuple[list, dict]:
         where = rabbitmq_install.scripts()
         if where is None:
             raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_data(folder / "data")
         write_config(folder, amqp, management, peers)
         env = environment(folder, nodename, ports, home)
-        return [where / "rabbitmq-server"], {**env, **_preload(modules_file(bool(management)))}
+        if mark:  # a flag that Erlang does not know is kept, and ignored
+            env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {mark}"
+        _preload(folder, modules_file(bool(management)), env)
+        return [where / "rabbitmq-server"], env
 
     return process.Node(name, folder, command, main="beam.smp")
 
@@ -205,18 +212,18 @@ def note_modules(node_environment: Mapping[str, str], file: Path) -> None:
     process.write(file, " ".join(re.findall(r"[\w.@-]+", loaded)))
 
 
-def _preload(file: Path) -> dict[str, str]:
+def _preload(folder: Path, modules: Path, env: dict[str, str]) -> None:
     """Have a node load its modules many at once, in parallel, before it boots.
 
     It would load the same ones, one after another, while it looks through all of them for boot steps
     and feature flags. Measured on RabbitMQ 3.10.8, two cores: one node 6.5 s before, 2.5 s so; three
     11.5 s and 5.0 s. A name that is no longer right does no harm (code:ensure_modules_loaded/1)."""
-    if not file.is_file():
-        return {}
-    names = file.read_text().split()
-    batches = (names[first : first + AT_ONCE] for first in range(0, len(names), AT_ONCE))
-    steps = (f"code ensure_modules_loaded {' '.join(batch)} -s " for batch in batches)
-    return {"RABBITMQ_BOOT_MODULE": f"{''.join(steps)}rabbit"}
+    if modules.is_file():
+        names = [f"'{name}'" for name in modules.read_text().split()]
+        batches = (names[first : first + AT_ONCE] for first in range(0, len(names), AT_ONCE))
+        steps = (f"code:ensure_modules_loaded([{','.join(batch)}])" for batch in batches)
+        process.write(folder / "preload", ",\n".join(steps) + ".\n")
+        env["RABBITMQ_BOOT_MODULE"] = "file eval preload -s rabbit"  # found in the node's directory
 
 
 # --- readiness ----------------------------------------------------------------------------------
