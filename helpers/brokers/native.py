@@ -404,10 +404,7 @@ def _from_template(nodes: dict[int, process.Node]) -> bool:
 
 
 def _keep_template(nodes: dict[int, process.Node]) -> None:
-    """Stop the new cluster, keep its files. Not from 4.2 on: there the metadata store keeps absolute
-    paths as quorum queues do, so that a copy elsewhere may not start; untried, hence not done."""
-    if (rabbitmq_install.release() or (4, 2)) >= (4, 2):
-        return
+    """Stop the new cluster, keep its files."""
     members = json.loads(rabbitmqctl(1, "cluster_status", "--formatter", "json", "--silent"))
     if len(members["running_nodes"]) != len(nodes):
         raise BrokerError(
