@@ -4,6 +4,7 @@ Variable                      Meaning                                           
 ----------------------------  --------------------------------------------------  -------------------------
 BREAKING_BROKERS_CACHE        downloads and the brokers' data                     the user's cache directory
 BREAKING_BROKERS_BACKEND      force ``compose``, ``native`` or ``external``       chosen by ``brokers``
+BREAKING_BROKERS_RABBITMQ     the native RabbitMQ's series, ``4.3``, ...          4.3, or what can be had
 BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0, or chosen (`neighbours`)
 BREAKING_BROKERS_LEARNER      prefix of all names, for a class on one cluster     none
 BREAKING_BROKERS_OWNER        pid of the run that brokers must not outlive        none
@@ -24,6 +25,7 @@ KAFKA_VERSION = "4.3.1"
 HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+RABBITMQ_SERIES = ("4.3", "4.0", "3.10")
 BACKENDS = ("compose", "native", "external")
 REFUSED = {",": "Kafka", ":": "Java"}  # characters of a path, and who can't take them
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
@@ -144,6 +146,21 @@ def forced_backend() -> str | None:
             f"BREAKING_BROKERS_BACKEND is {name!r}, but must be one of {', '.join(BACKENDS)}, or unset."
         )
     return name or None
+
+
+def rabbitmq_series() -> str:
+    """``BREAKING_BROKERS_RABBITMQ``; empty where the course chooses.
+
+    Raises:
+        SettingsError: the course does not know that series.
+    """
+    name = os.environ.get("BREAKING_BROKERS_RABBITMQ", "").strip()
+    if name and name not in RABBITMQ_SERIES:
+        raise SettingsError(
+            f"BREAKING_BROKERS_RABBITMQ is {name!r}, but must be one of "
+            f"{', '.join(RABBITMQ_SERIES)}, or unset for the newest that can be had."
+        )
+    return name
 
 
 def learner() -> str:

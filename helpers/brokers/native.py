@@ -223,10 +223,8 @@ def _template() -> Path:
 
 def _keep_template(places: Sequence[Place]) -> None:
     """Stop a new cluster, keep its files, and start it again: later ones start from them in 5 s, where
-    forming one takes 20.
-
-    Not from 4.2 on: there the metadata store keeps absolute paths, and forming one is quick."""
-    if (rabbitmq_install.release() or (4, 2)) >= (4, 2) or (_template() / "complete").is_file():
+    forming one takes 20."""
+    if (_template() / "complete").is_file():
         return
     status = json.loads(ctl(places[0], "cluster_status", "--formatter", "json", "--silent"))
     if len(status["running_nodes"]) != len(places):
