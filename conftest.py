@@ -5,26 +5,48 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import shutil
+import re
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbval.kernel
 import pytest
 from jupyter_client.manager import KernelManager
+from nbval.plugin import IPyNbCell
 
 from helpers import brokers, settings
 from helpers.brokers import marks, ports
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Waits until the tests are over or killed, and leaves nothing of their brokers.
+LEAVE_NOTHING = """
+import shutil, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.stdin.read()
+from helpers import brokers, settings
+brokers.down(delete_data=True)
+shutil.rmtree(settings.run_dir())
+"""
+
 _broken: set[Path] = set()
 _sockets = tempfile.TemporaryDirectory(prefix="breaking-brokers-kernels-")
 _kernels = itertools.count(1)
+_ends: list[subprocess.Popen] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--reverse", action="store_true", help="run the notebooks in reverse order")
+    parser.addoption("--seed", type=int, help="draws the order of the notebooks")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "native_files: reads what is fetched for native brokers only"
+    )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -34,11 +56,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     nbval.kernel.KernelManager = _kernel
     if _is_main(session):
         _use_own_ports()
-        brokers.up()
+        with warnings.catch_warnings():  # pytest's filters do not hold here
+            warnings.simplefilter("ignore", DeprecationWarning)
+            brokers.up()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _is_main(session) and os.environ.get("BREAKING_BROKERS_OWNER") == marks.identity():
+    if _is_main(session):
         _leave_nothing()
 
 
@@ -51,25 +75,50 @@ def live() -> Iterator[brokers.Brokers]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --reverse, the last notebook comes first; the cells of each stay in their order."""
-    if config.getoption("--reverse"):
-        order = {path: n for n, path in enumerate(dict.fromkeys(item.path for item in items))}
-        items.sort(key=lambda item: -order[item.path])
+    """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs."""
+    if (seed := config.getoption("--seed")) is not None:
+        notebooks = sorted({item.path for item in items if isinstance(item, IPyNbCell)})
+        random.Random(seed).shuffle(notebooks)
+        place = {path: n for n, path in enumerate(notebooks)}
+        items.sort(key=lambda item: place.get(item.path, -1))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.path in _broken:
         pytest.skip("an earlier cell of this notebook failed")
+    backend = settings.forced_backend() or "native"
+    if item.get_closest_marker("native_files") and backend != "native":
+        pytest.skip(
+            f"needs files that are fetched for native brokers only; here they are {backend}"
+        )
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """A picture that comes or goes is a difference too; nbval looks at none."""
+    yield
+    if isinstance(item, IPyNbCell) and item.options["check"]:
+        stored, drawn = (_pictures(outputs) for outputs in (item.cell.outputs, item.test_outputs))
+        if stored != drawn:
+            item.raise_cell_error(f"Cell draws {drawn} pictures, not {stored}, as stored")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """One failure for a notebook, not a cascade; and what the brokers said last."""
-    report = (yield).get_result()
-    if call.when == "call" and report.failed and item.path.suffix == ".ipynb":
+    report = yield
+    if call.when == "call" and report.failed and isinstance(item, IPyNbCell):
         _broken.add(item.path)
-        for name, tail in brokers.logs(15).items():
-            report.sections.append((f"log of {name}", tail))
+        report.longrepr = COLOURS.sub("", str(report.longrepr))
+        for name, text in brokers.logs(15).items():
+            report.sections.append((f"log of {name}", text))
+    return report
+
+
+def _pictures(outputs: list[dict[str, Any]]) -> int:
+    return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
 def _kernel(**options: Any) -> KernelManager:
@@ -84,19 +133,29 @@ def _is_main(session: pytest.Session) -> bool:
 
 
 def _use_own_ports() -> None:
-    """Native brokers go to free ports and end with this process, even if it is killed.
+    """Brokers go to free ports, whatever runs them, and end with this process, even if it is killed.
 
-    Compose or external brokers, if the environment asks for them, are used as they are."""
-    if settings.forced_backend() in (None, "native") and not brokers.external.wanted():
-        os.environ["BREAKING_BROKERS_OWNER"] = marks.identity()
-        os.environ["BREAKING_BROKERS_BACKEND"] = "native"
-        os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
+    External ones, if the environment asks for them, are used as they are."""
+    if (settings.forced_backend() or brokers.external.wanted()) in ("external", True):
+        return
+    os.environ["BREAKING_BROKERS_OWNER"] = marks.identity()
+    os.environ.setdefault("BREAKING_BROKERS_BACKEND", "native")
+    os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
+    _ends.append(
+        subprocess.Popen(
+            [sys.executable, "-c", LEAVE_NOTHING],
+            cwd=settings.CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+    )
 
 
 def _leave_nothing() -> None:
-    brokers.down(delete_data=True)
-    if settings.port_offset() and settings.forced_backend() == "native":
-        shutil.rmtree(settings.run_dir())
+    while _ends:
+        end = _ends.pop()
+        end.communicate()
+        assert end.returncode == 0, "the brokers of these tests were not ended: see above"
 
 
 def _free_offset() -> int:

@@ -4,7 +4,7 @@ from . import shadows
 
 shadows.refuse()
 
-from .brokers import down, kafka_cluster, rabbitmq_cluster, status, up
+from .brokers import kafka_cluster, rabbitmq_cluster, up
 from .claims import verdict
 from .exercises import check
 from .ledger import Ledger, inversions
@@ -15,12 +15,10 @@ __all__ = [
     "Ledger",
     "check",
     "clean_up",
-    "down",
     "fresh",
     "inversions",
     "kafka_cluster",
     "rabbitmq_cluster",
-    "status",
     "up",
     "verdict",
     "wait_until",

@@ -11,7 +11,7 @@ import itertools
 import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .ledger import Ledger, inversions
 
@@ -39,7 +39,7 @@ def deliveries(
     """
     logs = {name: _rows(source) for name, source in panels.items()}
     dots = [dot for rows in logs.values() for row in rows.values() for dot in row]
-    messages = sorted({message for message, _ in dots})
+    messages: list[Any] = sorted({message for message, _ in dots})
     place = {message: n for n, message in enumerate(messages)}
     tallest = max(len(rows) for rows in logs.values())
     size = min(8.0, 640 / (len(logs) * max(1, len(messages))))
@@ -52,12 +52,10 @@ def deliveries(
                 ax.axhline(y, color=GRID, linewidth=1, zorder=0)
                 for message, repeat in row:
                     face = "white" if repeat else colour
-                    style = {
-                        "color": colour,
-                        "markerfacecolor": face,
-                        "markeredgewidth": size / 4.5,
-                    }
-                    ax.plot(place[message], y, "o", markersize=size, clip_on=False, **style)
+                    ax.plot(
+                        place[message], y, "o", markersize=size, clip_on=False, color=colour,
+                        markerfacecolor=face, markeredgewidth=size / 4.5,
+                    )  # fmt: skip
                 ax.text(1.02, y, str(len(row)), transform=ax.get_yaxis_transform(), va="center")
             ax.set_yticks(range(len(rows)), rows)
             ax.set_ylim(tallest - 0.5, -0.5)
@@ -113,8 +111,10 @@ def order(sequences: Mapping[str, Sequence[int]], title: str) -> Figure:
             colour = COLOURS[1] if pairs else COLOURS[0]
             ax.set_title(textwrap.fill(name, 90 // len(sequences)), pad=20)
             found = "1 inversion" if pairs == 1 else f"{pairs} inversions"
-            bold = {"color": colour, "fontweight": "bold"}
-            ax.annotate(found, (0, 1), (0, 7), "axes fraction", textcoords="offset points", **bold)
+            ax.annotate(
+                found, (0, 1), (0, 7), "axes fraction", textcoords="offset points", color=colour,
+                fontweight="bold",
+            )  # fmt: skip
             ax.plot(range(1, len(numbers) + 1), numbers, "o-", color=colour, markersize=4.5)
             ax.set_xlim(0.2, max(len(numbers), 2) + 0.8)
             ax.set_ylim(0, highest * 1.06)
@@ -146,9 +146,8 @@ def ownership(steps: Mapping[str, Mapping[str, Iterable[int]]], title: str) -> F
                 face = colour[member] if member else "#FFFFFF"
                 hatch = None if member else "///"
                 ax.barh(y, end - start - 0.05, 0.74, start + 0.025, facecolor=face, hatch=hatch)
-                middle = {"ha": "center", "va": "center", "color": _on(face)}
                 paper = {"facecolor": face, "linewidth": 0, "pad": 2}
-                ax.text((start + end) / 2, y, member or "nobody", bbox=paper, **middle)
+                _centred(ax, (start + end) / 2, y, member or "nobody", face, bbox=paper)
         idle = [[m for m, owned in step.items() if not list(owned)] for step in steps.values()]
         labels = [
             f"{step}\n(idle: {', '.join(waiting)})" if waiting else step
@@ -180,8 +179,8 @@ def matrix(table: DataFrame, title: str) -> Figure:
             for x, number in enumerate(row):
                 face = mpl.colors.to_hex(shades(number / most)) if number else "#F4F4F4"
                 ax.barh(y, 0.96, 0.92, x - 0.48, facecolor=face)
-                place = {"ha": "center", "va": "center", "color": _on(face)}
-                ax.text(x, y, str(number), fontweight="bold" if number else "normal", **place)
+                weight = "bold" if number else "normal"
+                _centred(ax, x, y, str(number), face, fontweight=weight)
         ax.set_xticks(range(len(table.columns)), map(str, table.columns))
         ax.set_yticks(range(len(table)), map(_joined, table.index))
         ax.set_xlim(-0.5, len(table.columns) - 0.5)
@@ -247,8 +246,7 @@ def gantt(
             for start, end, label in bars:
                 ax.barh(row, end - start, 0.7, start, facecolor=colour[label], edgecolor="white")
                 if end - start > latest * 0.012 * (len(label) + 1):
-                    place = {"ha": "center", "va": "center", "fontsize": 8.5}
-                    ax.text((start + end) / 2, row, label, color=_on(colour[label]), **place)
+                    _centred(ax, (start + end) / 2, row, label, colour[label], fontsize=8.5)
         ax.set_yticks(range(len(lanes)), lanes)
         ax.set_ylim(len(lanes) - 0.5, -0.5)
         ax.set_xlim(0, latest * 1.01)
@@ -268,7 +266,7 @@ def bars(values: Mapping[str, float], title: str, x: str) -> Figure:
     """
     longest = max(values.values(), default=1) or 1
     with _figure(title, 1.15 + 0.36 * len(values)) as (figure, (ax,)):
-        drawn = ax.barh(range(len(values)), values.values(), height=0.62, color=COLOURS[0])
+        drawn = ax.barh(range(len(values)), list(values.values()), height=0.62, color=COLOURS[0])
         ax.bar_label(drawn, [f"{number:,.3g}" if number < 100 else f"{number:,.0f}"
                              for number in values.values()], padding=3)  # fmt: skip
         ax.set_yticks(range(len(values)), values)
@@ -289,7 +287,7 @@ def _figure(
     """A figure of the course's style, closed afterwards so that only its cell shows it."""
     import matplotlib.pyplot as plt
 
-    style = {
+    style: dict[Any, Any] = {
         "figure.dpi": 110,
         "figure.facecolor": "white",
         "font.family": "DejaVu Sans",
@@ -317,9 +315,8 @@ def _figure(
             figsize=(WIDTH, height),
             sharey=share_rows,
             squeeze=False,
-            layout="constrained",
         )
-        figure.get_layout_engine().set(w_pad=0.08, wspace=0.03)
+        figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.03)
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
         try:
             yield figure, axes[0]
@@ -359,6 +356,11 @@ def _spans(owners: Sequence[str | None]) -> list[tuple[int, int, str | None]]:
 def _cycle() -> Iterator[str]:
     """The colours, again and again."""
     return itertools.cycle(COLOURS)
+
+
+def _centred(ax: Axes, x: float, y: float, words: str, background: str, **style: Any) -> None:
+    """Write on a coloured ground, in the colour that is read there."""
+    ax.text(x, y, words, ha="center", va="center", color=_on(background), **style)
 
 
 def _joined(label: Hashable) -> str:

@@ -174,8 +174,8 @@ def _delete_on_kafka(options: dict[str, Any], names: set[str]) -> set[str]:
     with KafkaAdminClient(**options) as admin:
         if topics := sorted(names.intersection(admin.list_topics())):
             answers = admin.delete_topics(topics, raise_errors=False)["topics"]
-            fine = (0, _UNKNOWN_TOPIC)
-            kept |= {topic["name"] for topic in answers if topic["error_code"] not in fine}
+            gone = (0, _UNKNOWN_TOPIC)
+            kept |= {topic["name"] for topic in answers if topic["error_code"] not in gone}
         if groups := sorted(names.intersection(group["group_id"] for group in admin.list_groups())):
             fine = ("OK", "GroupIdNotFoundError")
             kept |= {g for g, answer in admin.delete_groups(groups).items() if answer not in fine}

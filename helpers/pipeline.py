@@ -160,11 +160,11 @@ class PostgreSQL(Program):
         return [sys.executable, "-I", "-c", AS_USER, *ids], copy
 
     def _serve(self, token: str) -> list[str | Path]:
-        shell = ["/bin/sh", "-c", SERVE, "sh", self._files / "bin"]
+        shell = ["/bin/sh", "-c", SERVE, "sh", str(self._files / "bin")]
         return [*self._become, *shell, *self._options, "-c", f"breaking_brokers.token={token}"]
 
     def _answers(self) -> bool:
-        command = [self.psql, "--no-psqlrc", "--command=SELECT 1"]
+        command = [str(self.psql), "--no-psqlrc", "--command=SELECT 1"]
         asked = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True)
         return asked.returncode == 0
 

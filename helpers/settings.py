@@ -4,6 +4,7 @@ Variable                      Meaning                                           
 ----------------------------  --------------------------------------------------  -------------------------
 BREAKING_BROKERS_CACHE        downloads and the brokers' data                     the user's cache directory
 BREAKING_BROKERS_BACKEND      force ``compose``, ``native`` or ``external``       chosen by ``brokers``
+BREAKING_BROKERS_RABBITMQ     the native RabbitMQ's series, ``4.3``, ...          4.3, or what can be had
 BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0, or chosen (`neighbours`)
 BREAKING_BROKERS_LEARNER      prefix of all names, for a class on one cluster     none
 BREAKING_BROKERS_OWNER        pid of the run that brokers must not outlive        none
@@ -24,6 +25,7 @@ KAFKA_VERSION = "4.3.1"
 HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+RABBITMQ_SERIES = ("4.3", "4.0", "3.10")
 BACKENDS = ("compose", "native", "external")
 REFUSED = {",": "Kafka", ":": "Java"}  # characters of a path, and who can't take them
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
@@ -92,40 +94,6 @@ def epmd(offset: int | None = None) -> int:
     return EPMD + (port_offset() if offset is None else offset)
 
 
-@dataclass(frozen=True)
-class Ports:
-    """Every port of one run of the course. Those of the guide, unless an offset moves them all."""
-
-    kafka: int
-    kafka_controller: int
-    amqp: int
-    management: int
-    rabbitmq_distribution: int
-    epmd: int
-    kafka_cluster: tuple[int, ...]
-    kafka_cluster_controller: int
-    amqp_cluster: tuple[int, ...]
-    rabbitmq_cluster_distribution: tuple[int, ...]
-
-
-def ports(offset: int | None = None) -> Ports:
-    """``places()`` in the older shape."""
-    at = places(offset)
-    kafka, rabbitmq = at["kafka"], at["rabbitmq"]
-    return Ports(
-        kafka=kafka.port,
-        kafka_controller=kafka.inner,
-        amqp=rabbitmq.port,
-        management=rabbitmq.management or 0,
-        rabbitmq_distribution=rabbitmq.inner,
-        epmd=epmd(offset),
-        kafka_cluster=tuple(at[f"kafka-{n}"].port for n in (1, 2, 3)),
-        kafka_cluster_controller=at["kafka-1"].inner,
-        amqp_cluster=tuple(at[f"rabbitmq-{n}"].port for n in (1, 2, 3)),
-        rabbitmq_cluster_distribution=tuple(at[f"rabbitmq-{n}"].inner for n in (1, 2, 3)),
-    )
-
-
 def port_offset() -> int:
     """``BREAKING_BROKERS_PORT_OFFSET``, else what was chosen for this checkout, else 0.
 
@@ -180,6 +148,21 @@ def forced_backend() -> str | None:
     return name or None
 
 
+def rabbitmq_series() -> str:
+    """``BREAKING_BROKERS_RABBITMQ``; empty where the course chooses.
+
+    Raises:
+        SettingsError: the course does not know that series.
+    """
+    name = os.environ.get("BREAKING_BROKERS_RABBITMQ", "").strip()
+    if name and name not in RABBITMQ_SERIES:
+        raise SettingsError(
+            f"BREAKING_BROKERS_RABBITMQ is {name!r}, but must be one of "
+            f"{', '.join(RABBITMQ_SERIES)}, or unset for the newest that can be had."
+        )
+    return name
+
+
 def learner() -> str:
     """``BREAKING_BROKERS_LEARNER``: goes in front of every name, so a class can share a cluster."""
     return os.environ.get("BREAKING_BROKERS_LEARNER", "").strip()
@@ -219,5 +202,5 @@ def cache_dir() -> Path:
 def run_dir() -> Path:
     """State, logs and data of the brokers at this port offset. Created if missing."""
     path = cache_dir() / "run" / str(port_offset())
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path

@@ -1,36 +1,65 @@
-"""All tests, one after the other, to the end; the exit status is 1 if any of them failed.
+"""All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
-Helpers and exercises first, two modules at a time; the brokers' lives, alone; then every notebook under
-strict nbval, two at a time, and once more in reverse order, so that none leans on what another left.
+Types first; helpers and exercises, two modules at a time; the brokers' lives, alone; then every notebook
+under strict nbval, two at a time, in an order drawn from a seed. ``--all`` runs the notebooks once more,
+in another order, so that none leans on what another left.
 """
 
 from __future__ import annotations
 
+import argparse
+import random
 import subprocess
 import sys
+import time
 
 TWO = ("-n", "2", "--dist", "loadscope")
-NBVAL = [
+NOTEBOOKS = (
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120"),
-    *("--nbval-sanitize-with", "tests/sanitize.cfg", *TWO, "notebooks"),
-]
-RUNS = (
-    [*TWO, "tests/unit", "tests/exercises"],
-    ["tests/brokers"],
-    NBVAL,
-    [*NBVAL, "--reverse"],
+    *("--nbval-sanitize-with", "tests/sanitize.cfg"),
+    *(*TWO, "--no-loadscope-reorder", "notebooks"),
 )
+
+
+def phases(seed: int, all_of_it: bool) -> dict[str, list[str]]:
+    """What is run, in this order: a name, and the arguments of Python."""
+
+    def pytest(*arguments: str, seed: int = seed) -> list[str]:
+        return ["-m", "pytest", "-q", "--color=no", "--seed", str(seed), *arguments]
+
+    found = {
+        "types": ["-m", "mypy"],
+        "helpers and exercises": pytest(*TWO, "tests/unit", "tests/exercises"),
+        "brokers": pytest("tests/brokers"),
+        "notebooks": pytest(*NOTEBOOKS),
+    }
+    if all_of_it:
+        found["notebooks in another order"] = pytest(*NOTEBOOKS, seed=seed + 1)
+    return found
 
 
 def main() -> int:
     """Run them all; returns 0 if all passed."""
-    failed = 0
-    for arguments in RUNS:
-        print(f"\npytest {' '.join(arguments)}", flush=True)
-        failed |= (
-            subprocess.call([sys.executable, "-m", "pytest", "-q", "--color=no", *arguments]) != 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, help="repeats the order of an earlier run")
+    parser.add_argument("--all", action="store_true", help="the notebooks twice")
+    chosen = parser.parse_args()
+    seed = random.randrange(10_000) if chosen.seed is None else chosen.seed
+    every, results = phases(seed, chosen.all), []
+    print(
+        f"Seed {seed}: `{sys.executable} {' '.join(sys.argv[:1])} --seed {seed}` repeats the order."
+    )
+    for number, (name, arguments) in enumerate(every.items(), 1):
+        print(f"\n[{number}/{len(every)}] {name}: python {' '.join(arguments)}", flush=True)
+        began = time.monotonic()
+        passed = subprocess.call([sys.executable, *arguments]) == 0
+        minutes, seconds = divmod(round(time.monotonic() - began), 60)
+        results.append(
+            (passed, f"{'passed' if passed else 'FAILED'} in {minutes}:{seconds:02} min: {name}")
         )
-    return failed
+        print(f"[{number}/{len(every)}] {results[-1][1]}", flush=True)
+    print("\n" + "\n".join(line for _, line in results))
+    return 0 if all(passed for passed, _ in results) else 1
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ from typing import IO, Any
 import pika
 
 from .. import settings
-from . import clients, compose, external, lifecycle, locks, native
+from . import clients, compose, environment, external, lifecycle, locks, native, neighbours
 from .backend import Backend, Node
 from .cluster import Cluster, KafkaCluster, RabbitMQCluster
 from .errors import BrokerError, NotOurs
-from .places import SPOKEN, members, single
+from .places import SPOKEN, members, single, spoken
 
 __all__ = [
     "BrokerError",
@@ -85,8 +85,11 @@ def up(*names: str, quiet: bool = False) -> Brokers:
     _prepare(names)
     found = _external(names) if _wants_external() else _own(names)
     if not quiet:
-        known = [SPOKEN[name] for name in BOTH if name in names]
-        print(" and ".join(known), "are" if len(known) > 1 else "is", "up.")
+        known = [name for name in BOTH if name in names]
+        print(spoken(known), "are up." if len(known) > 1 else "is up.")
+        if found.backend == "external":
+            whose = external.whose()
+            print(*(f"{SPOKEN[name]} is {whose[name]}." for name in known), sep="\n")
     return found
 
 
@@ -190,6 +193,8 @@ def _in_sight() -> list[Backend]:
 
 
 def _own(names: tuple[str, ...]) -> Brokers:
+    if chosen := neighbours.settle():
+        print(chosen)
     backend = _backend()
     try:
         lifecycle.up(backend, names)
@@ -279,6 +284,7 @@ def _amqp_url(port: int) -> str:
 
 def _prepare(names: tuple[str, ...]) -> None:
     """Have this process, and the programs that it starts, fit for brokers that are killed."""
+    environment.spare_loopback()
     clients.quieten()
     if "kafka" in names:
         clients.mend_kafka()

@@ -41,8 +41,8 @@ class Node(Protocol):
     def checkout(self) -> str:
         """The copy of the course that started what runs; empty if nothing does."""
 
-    def memory(self) -> str:
-        """How much it takes, in words."""
+    def memory(self) -> int:
+        """Resident bytes; 0 if that is not known."""
 
     def ending(self) -> str:
         """Why it may have ended: a sentence with a blank at its end, or nothing."""

@@ -109,9 +109,9 @@ class ContainerNode:
         _, file = _containers().get(self.name, ("", ""))
         return str(Path(file).parent) if file else ""
 
-    def memory(self) -> str:
-        """Docker knows, but takes two seconds to say."""
-        return "see `docker stats`"
+    def memory(self) -> int:
+        """Not known: Docker takes two seconds to say."""
+        return 0
 
     def ending(self) -> str:
         """Whether the machine, or the container's limit, was out of memory."""

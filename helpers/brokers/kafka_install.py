@@ -58,9 +58,10 @@ def _forget_other_homes() -> None:
 def _format(place: Place) -> None:
     properties = kafka.home() / f"{place.name}.properties"
     kafka.write_properties(properties, place, kafka.template(place))
-    options = ["--cluster-id", kafka.CLUSTER_ID, "--config", properties, "--ignore-formatted"]
-    command = [*java.command(kafka.class_path(), "format"), "kafka.tools.StorageTool", "format"]
-    _run([*command, *options], "format its data directory")
+    tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
+    options = ["--cluster-id", kafka.CLUSTER_ID, "--config", str(properties)]
+    command = java.command(kafka.class_path(), "format")
+    _run([*command, *tool, *options], "format its data directory")
 
 
 def _train() -> None:

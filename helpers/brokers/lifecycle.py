@@ -109,7 +109,8 @@ def status(backend: Backend) -> list[dict[str, str]]:
         if node.running():
             state = "paused" if node.paused() else "running"
             row = {"name": place.name, "backend": backend.name, "state": state}
-            rows.append({**row, "address": place.address, "memory": node.memory()})
+            memory = f"{node.memory() / 1e6:.0f} MB" if node.memory() else ""
+            rows.append({**row, "address": place.address, "memory": memory})
     return rows
 
 

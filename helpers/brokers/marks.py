@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from .. import settings
 from ..waiting import WaitTimeout, wait_until
 from . import files
 
-NODE = "BREAKING_BROKERS_NODE"
+NODE = "BREAKING_BROKERS_DIRECTORY"
 CHECKOUT = "BREAKING_BROKERS_CHECKOUT"
 OWNER = "BREAKING_BROKERS_OWNER"
 
@@ -73,8 +74,11 @@ def identity(process: psutil.Process | None = None) -> str:
 
 
 def lives(identity_: str) -> bool:
-    """Does the process of that identity still run?"""
-    with contextlib.suppress(ValueError, psutil.Error):
+    """Does the process of that identity still run? What is no identity may be another version's word
+    for one: nothing is known to be dead by it."""
+    if not re.fullmatch(r"\d+:-?[0-9a-f]+", identity_):
+        return True
+    with contextlib.suppress(psutil.Error):
         process = psutil.Process(int(identity_.partition(":")[0]))
         return identity(process) == identity_ and alive(process)
     return False

@@ -178,7 +178,7 @@ def forget(places: Sequence[Place]) -> None:
 def down(delete_data: bool) -> list[str]:
     """Stop every broker of this run; sweep what dead runs left. Returns the names of what ended."""
     swept = marks.sweep()
-    places = settings.places().values()
+    places = list(settings.places().values())
     alive = [place for place in places if node(place).processes()]
     if alive:
         with ThreadPoolExecutor(len(alive)) as pool:
@@ -223,10 +223,8 @@ def _template() -> Path:
 
 def _keep_template(places: Sequence[Place]) -> None:
     """Stop a new cluster, keep its files, and start it again: later ones start from them in 5 s, where
-    forming one takes 20.
-
-    Not from 4.2 on: there the metadata store keeps absolute paths, and forming one is quick."""
-    if (rabbitmq_install.release() or (4, 2)) >= (4, 2) or (_template() / "complete").is_file():
+    forming one takes 20."""
+    if (_template() / "complete").is_file():
         return
     status = json.loads(ctl(places[0], "cluster_status", "--formatter", "json", "--silent"))
     if len(status["running_nodes"]) != len(places):

@@ -117,17 +117,17 @@ class Node:
         return [p for p, mark in marks.ours() if mark.node == str(self.directory)]
 
     def checkout(self) -> str:
-        """The copy of the course that started what runs; empty if nothing does."""
-        mine = (mark.checkout for _, mark in marks.ours() if mark.node == str(self.directory))
-        return next(mine, "")
+        """The copy of the course that started what runs; empty if nothing was started."""
+        state = marks.recall(self.directory)
+        return state.mark.checkout if state else ""
 
-    def memory(self) -> str:
-        """Resident bytes of all its processes, in words; what they share is counted for each."""
+    def memory(self) -> int:
+        """Resident bytes of all its processes; what they share is counted for each."""
         total = 0
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 total += process.memory_info().rss
-        return f"{total / 1e6:.0f} MB"
+        return total
 
     def ending(self) -> str:
         """Why it may have ended, where that is known: a sentence, or nothing."""

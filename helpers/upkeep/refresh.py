@@ -6,6 +6,7 @@ was: pictures differ by a pixel and ignored cells by the time of day, and neithe
 
 from __future__ import annotations
 
+import atexit
 import copy
 import re
 import subprocess
@@ -189,6 +190,8 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
         raise RefreshError(f"{_where(begun)} ended the kernel.") from error
     except RuntimeError as error:  # nbclient's word for a kernel that does not come up
         raise RefreshError(f"{_where(begun)} does not answer ({error}). Run it again.") from error
+    finally:
+        atexit.unregister(client._cleanup_kernel)  # nbclient forgets it if no kernel came up
 
 
 def _where(begun: Sequence[NotebookNode]) -> str:

@@ -192,6 +192,58 @@ def test_brokers_do_not_outlive_their_owner(monkeypatch):
     settings.run_dir()
 
 
+def test_a_clock_that_is_set_does_not_make_strangers_of_our_brokers(monkeypatch):
+    brokers.up("kafka")
+    before, boot = alive(), psutil.boot_time()
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: boot + 3)
+    monkeypatch.setattr(psutil._psplatform, "BOOT_TIME", None, raising=False)
+    assert native.node(single("kafka")).running()
+    brokers.up("kafka")
+    assert alive() == before
+
+
+def test_a_node_whose_directory_is_gone_is_ended_and_its_neighbours_data_is_kept():
+    neighbour = native.node(single("rabbitmq"))
+    neighbour.data.mkdir(parents=True)
+    (neighbour.data / "queues").write_text("stored")
+    brokers.up("kafka")
+    shutil.rmtree(native.node(single("kafka")).directory)
+    assert marks.sweep() == ["kafka"]
+    assert alive() == set()
+    assert (neighbour.data / "queues").read_text() == "stored"
+
+
+def test_what_a_dead_run_left_is_deleted_and_a_learners_run_is_not(monkeypatch):
+    run = settings.run_dir()
+    (run / "owner").write_text("1000000:1f")
+    marks.sweep()
+    assert not run.exists()
+    monkeypatch.delenv("BREAKING_BROKERS_OWNER")
+    settings.run_dir()
+    marks.claim_run()
+    (run / "kafka").mkdir()
+    marks.sweep()
+    assert (run / "kafka").exists()
+
+
+def test_a_copy_of_the_course_that_is_gone_owns_nothing(monkeypatch, tmp_path):
+    here = settings.CHECKOUT
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path / "moved")
+    brokers.up("kafka")
+    before = alive()
+    monkeypatch.setattr(settings, "CHECKOUT", here)
+    brokers.up("kafka")
+    assert alive() == before
+    assert brokers.down() == ["kafka"]
+
+
+def test_only_this_user_reads_what_a_run_writes():
+    brokers.up("kafka")
+    run = settings.run_dir()
+    for folder in (run, run / "kafka", run / "kafka" / "data"):
+        assert folder.stat().st_mode & 0o077 == 0, folder
+
+
 STAY = """
 import os, sys
 where, folder = sys.argv[1:]
@@ -203,19 +255,21 @@ print("there", flush=True), sys.stdin.read()
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can move a process elsewhere")
 @pytest.mark.parametrize(
-    ("where", "ours"),
-    [("a chroot", False), ("another user", False), ("here", True)],
+    ("where", "ours"), [("a chroot", False), ("another user", False), ("here", True)]
 )
 def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, ours):
+    node = settings.run_dir() / "kafka"
+    node.mkdir(mode=0o700)
     marked = subprocess.Popen(
         [sys.executable, "-c", STAY, where, str(tmp_path)],
-        env={marks.NODE: str(tmp_path / "gone" / "kafka")},
+        env=marks.Mark(str(node), "", owner="1000000:1f").environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert marked.stdout.readline() == b"there\n"
     marks.sweep()
     assert (marked.poll() is None) == (not ours)
+    assert node.exists() == (not ours)
     marked.kill()
     marked.communicate()
 

@@ -1,5 +1,6 @@
 """Refresh: a notebook changes on disk if what nbval compares changed, and not otherwise."""
 
+import atexit
 import functools
 import os
 import subprocess
@@ -170,8 +171,12 @@ def test_a_kernel_that_does_not_come_up_is_named_and_ended(tmp_path, monkeypatch
     monkeypatch.setattr(kernelspec, "make_ipkernel_cmd", lambda *_, **__: mute)
     impatient = functools.partial(module.NotebookClient, startup_timeout=1)
     monkeypatch.setattr(module, "NotebookClient", impatient)
+    left_for_the_end: list = []
+    monkeypatch.setattr(atexit, "register", left_for_the_end.append)
+    monkeypatch.setattr(atexit, "unregister", left_for_the_end.remove)
     with pytest.raises(RefreshError, match="The kernel does not answer"):
         refresh(path)
     assert not [
         p for p in psutil.process_iter(["cmdline"]) if str(path) in (p.info["cmdline"] or ())
     ]
+    assert left_for_the_end == []

@@ -1,0 +1,79 @@
+"""A run of notebooks under nbval: what it says of a failure, and that no broker outlives it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from helpers import settings, wait_until
+from helpers.brokers import process
+
+WRONG = "Kafka and RabbitMQ are down.\n"
+
+
+def start(notebooks: Path) -> subprocess.Popen:
+    """A run of pytest like that of all notebooks, in two processes."""
+    own = ("BREAKING_BROKERS_OWNER", "BREAKING_BROKERS_PORT_OFFSET", "PYTEST_CURRENT_TEST")
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "conftest", "-n", "1"),
+            *("--nbval", "--nbval-current-env", str(notebooks)),
+        ],
+        cwd=settings.CHECKOUT,
+        env={name: value for name, value in os.environ.items() if name not in own},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def brokers_of(run: Path) -> list[int]:
+    return [found.pid for found, mark in process.ours() if Path(mark).is_relative_to(run)]
+
+
+def write(notebook: Path, *cells: nbformat.NotebookNode) -> None:
+    for n, cell in enumerate(cells, 1):
+        cell.execution_count = n
+    nbformat.write(new_notebook(cells=list(cells)), notebook)
+
+
+def test_a_failure_shows_the_cell_the_difference_and_the_logs(tmp_path):
+    said = [new_output("stream", name="stdout", text=WRONG)]
+    first = new_code_cell("from helpers import up\nbrokers = up()", outputs=said)
+    write(tmp_path / "wrong.ipynb", first, new_code_cell("1 / 0"))
+    data = {"text/plain": "'a picture'", "image/png": "AAAA"}
+    drawn = [new_output("execute_result", data=data, execution_count=1)]
+    write(tmp_path / "picture.ipynb", new_code_cell("'a picture'", outputs=drawn))
+    output, _ = start(tmp_path).communicate(timeout=120)
+    assert "2 failed, 1 skipped" in output
+    assert "draws 0 pictures, not 1" in output
+    for words in ("wrong.ipynb::Cell 0", "brokers = up()", WRONG, "Kafka and RabbitMQ are up."):
+        assert words in output
+    for name in ("kafka", "rabbitmq"):
+        assert re.search(rf"-- log of {name} --+\n.*\w", output)
+
+
+def test_brokers_end_with_a_run_that_is_killed(tmp_path):
+    notebook, told = tmp_path / "long.ipynb", tmp_path / "run"
+    source = f"""
+from pathlib import Path
+from helpers import settings, up
+up()
+Path({str(told)!r}).write_text(str(settings.run_dir()))
+__import__("threading").Event().wait(600)
+"""
+    write(notebook, new_code_cell(source))
+    killed = start(notebook)
+    run = Path(wait_until(lambda: told.is_file() and told.read_text(), "brokers", timeout=90))
+    assert len(brokers_of(run)) >= 2
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    wait_until(lambda: not run.exists(), "the end of its brokers", timeout=60)
+    assert brokers_of(run) == []
