@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import settings
+import conftest
+from helpers import brokers, settings
 from helpers.brokers import compose, kafka, rabbitmq, rabbitmq_install
 from helpers.brokers.errors import BrokerError
 
@@ -267,6 +268,33 @@ def test_another_checkouts_containers_are_left_alone(docker, run_dir, tmp_path):
         with pytest.raises(BrokerError, match=r"belong to the checkout .*PORT_OFFSET=100"):
             refused()
     assert docker.verbs() == []
+
+
+def test_the_last_words_of_every_container_are_to_be_had(docker, run_dir):
+    (run_dir / "compose").write_text(str(settings.CHECKOUT))
+    docker.has({"kafka": "running", "rabbitmq-2": "exited"})
+    assert brokers.logs(5) == {"kafka": "line 1\nline 2\n", "rabbitmq-2": "line 1\nline 2\n"}
+
+
+@pytest.mark.parametrize("backend", ["compose", "native"])
+def test_tests_have_ports_of_their_own_and_delete_nothing_else(monkeypatch, tmp_path, backend):
+    docker = StandIn(tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", str(docker.bin))
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", backend)
+    for changed in ("BREAKING_BROKERS_PORT_OFFSET", "BREAKING_BROKERS_OWNER"):
+        monkeypatch.setenv(changed, "")
+    conftest._use_own_ports()
+    offset, run = settings.port_offset(), settings.run_dir()
+    conftest._leave_nothing()
+    assert settings.forced_backend() == backend
+    assert offset >= 1000
+    assert not run.exists()
+    ended = [
+        call["args"][4] for call in docker.calls() if call["args"][-2:] == ["down", "--volumes"]
+    ]
+    assert ended == ([f"breaking-brokers-{offset}"] if backend == "compose" else [])
 
 
 # --- when Docker can't --------------------------------------------------------------------------
