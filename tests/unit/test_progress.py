@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -47,7 +48,7 @@ def test_in_a_terminal_the_line_is_rewritten_in_place_and_gone_at_the_end():
         [sys.executable, "-c", LONG], stdin=subprocess.PIPE, stdout=its_end, text=True
     )
     try:
-        read_until(terminal, "\rFetching Kafka … 0 s")
+        read_until(terminal, "\rFetching Kafka … ")
         process.stdin.write("\n")
         process.stdin.flush()
         shorter = read_until(terminal, "\rKafka … ")
@@ -60,15 +61,16 @@ def test_in_a_terminal_the_line_is_rewritten_in_place_and_gone_at_the_end():
         os.close(its_end)
     *_, last, blanks, after = rest.partition("done")[0].split("\r")
     assert "\n" not in rest.partition("done")[0]
-    assert last == "Kafka … 1 s".ljust(len("Fetching Kafka … 0 s"))  # nothing of the longer one
-    assert (blanks.strip(), len(blanks) >= len(last), after) == ("", True, "")
+    assert re.fullmatch(r"Kafka … \d+ s *", last)
+    assert len(last) >= len("Fetching Kafka … 0 s")  # of the longer line nothing is left
+    assert (blanks, after) == (" " * len(last), "")
 
 
 def test_in_a_log_there_are_lines(monkeypatch):
     said = redirected(monkeypatch)
     with Progress("Fetching Kafka"):
         wait_until(lambda: said.getvalue().endswith("\n"), "a line", timeout=5)
-    assert said.getvalue() == "Fetching Kafka … 0 s\n"
+    assert re.fullmatch(r"(Fetching Kafka … \d+ s\n)+", said.getvalue())
 
 
 def test_in_a_notebook_the_line_is_rewritten_in_place(monkeypatch):
@@ -77,8 +79,7 @@ def test_in_a_notebook_the_line_is_rewritten_in_place(monkeypatch):
     monkeypatch.delenv("PYTEST_VERSION")
     with Progress("Fetching Kafka"):
         wait_until(lambda: said.getvalue(), "a word", timeout=5)
-    line = "Fetching Kafka … 0 s"
-    assert said.getvalue() == f"\r{line}\r{' ' * len(line)}\r"
+    assert re.fullmatch(r"(\rFetching Kafka … \d+ s)+\r +\r", said.getvalue())
 
 
 def test_a_notebook_under_test_is_told_nothing(monkeypatch):
