@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -141,6 +140,7 @@ def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
         bystander.wait()
 
 
+@pytest.mark.native_files
 @pytest.mark.parametrize("lock", [jars.KAFKA_LOCK, jars.PIPELINE_LOCK], ids=lambda lock: lock.stem)
 @pytest.mark.parametrize("harm", [b"", b"not a jar"], ids=["truncated", "corrupt"])
 def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
@@ -386,11 +386,14 @@ def test_rabbitmq_nodes_are_killed_and_come_back(nodes):
 
 
 def test_no_ctrl_c_reaches_a_broker():
-    starting = child("kafka")
-    starting.communicate(timeout=60)
-    pid = alive().pop()
-    assert os.getsid(pid) == pid != os.getsid(0)
-    os.kill(os.getpid(), 0)
-    with socket.create_connection((settings.HOST, single("kafka").port), timeout=1):
-        pass
-    os.kill(pid, signal.SIGKILL)
+    """As in a terminal: SIGINT goes to all processes of the group that is in the foreground."""
+    code = "import time; from helpers import up; up(); time.sleep(600)"
+    group = subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, process_group=0)
+    assert any(b"are up" in line for line in group.stdout)
+    running = [psutil.Process(pid) for pid in alive()]
+    os.killpg(group.pid, signal.SIGINT)
+    group.communicate(timeout=20)
+    ended, left = psutil.wait_procs(running, timeout=5)
+    assert ended == []
+    assert len(left) >= 2
+    assert native.running()

