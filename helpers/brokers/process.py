@@ -105,11 +105,7 @@ class Node:
         return same and _alive(process) and self._marked(process)
 
     def _marked(self, process: psutil.Process) -> bool:
-        """Does the process bear this node's mark? In the instant of an exec it bears none at all."""
-        give_up = time.monotonic() + 1
-        with contextlib.suppress(psutil.Error, OSError):
-            while not process.environ() and time.monotonic() < give_up:
-                time.sleep(0.005)
+        """Does the process bear this node's mark?"""
         return mark_of(process) == str(self.directory)
 
     def paused(self) -> bool:
@@ -164,9 +160,16 @@ def ours() -> list[tuple[psutil.Process, str]]:
 
 
 def mark_of(process: psutil.Process) -> str:
-    """The node directory in a process's environment; empty for a process that is not ours."""
+    """The node directory in a process's environment; empty for a process that is not ours.
+
+    In the instant of an exec a process has no environment at all, and RabbitMQ's is three of them."""
+    give_up = time.monotonic() + 1
     try:
-        environment = process.environ()
+        while not (environment := process.environ()):
+            kernels = not process.memory_info().vms
+            if kernels or process.cmdline() or time.monotonic() > give_up:
+                return ""
+            time.sleep(0.005)
         mark = environment.get(MARK, "")
         return mark if mark and _this_user(process, environment) and _same_root(process) else ""
     except (psutil.Error, OSError):
