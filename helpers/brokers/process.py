@@ -38,9 +38,8 @@ class Node:
         if self.running():
             return
         token = secrets.token_hex(8)
-        command, environment = self._command(token)
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.data.mkdir(mode=0o700, exist_ok=True)
+        command, environment = self._command(token)
         mark = marks.own(self.directory)
         with self.log.open("ab") as log:
             self._started = subprocess.Popen(

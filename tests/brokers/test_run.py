@@ -13,7 +13,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from helpers import settings, wait_until
-from helpers.brokers import process
+from helpers.brokers import marks
 
 WRONG = "Kafka and RabbitMQ are down.\n"
 
@@ -35,7 +35,7 @@ def start(notebooks: Path) -> subprocess.Popen:
 
 
 def brokers_of(run: Path) -> list[int]:
-    return [found.pid for found, mark in process.ours() if Path(mark).is_relative_to(run)]
+    return [found.pid for found, mark in marks.ours() if Path(mark.node).is_relative_to(run)]
 
 
 def write(notebook: Path, *cells: nbformat.NotebookNode) -> None:
