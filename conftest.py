@@ -136,10 +136,12 @@ def _use_own_ports() -> None:
     """Brokers go to free ports, whatever runs them, and end with this process, even if it is killed.
 
     External ones, if the environment asks for them, are used as they are."""
-    if (settings.forced_backend() or brokers.external.wanted()) in ("external", True):
+    chosen = "external" if brokers.external.wanted() else "native"
+    backend = settings.forced_backend() or chosen
+    if backend == "external":
         return
     os.environ["BREAKING_BROKERS_OWNER"] = marks.identity()
-    os.environ.setdefault("BREAKING_BROKERS_BACKEND", "native")
+    os.environ["BREAKING_BROKERS_BACKEND"] = backend
     os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
     _ends.append(
         subprocess.Popen(

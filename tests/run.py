@@ -45,21 +45,20 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="the notebooks twice")
     chosen = parser.parse_args()
     seed = random.randrange(10_000) if chosen.seed is None else chosen.seed
-    every, results = phases(seed, chosen.all), []
-    print(
-        f"Seed {seed}: `{sys.executable} {' '.join(sys.argv[:1])} --seed {seed}` repeats the order."
-    )
+    every = phases(seed, chosen.all)
+    failed, results = False, []
+    print(f"Seed {seed}: `{sys.executable} {sys.argv[0]} --seed {seed}` repeats the order.")
     for number, (name, arguments) in enumerate(every.items(), 1):
         print(f"\n[{number}/{len(every)}] {name}: python {' '.join(arguments)}", flush=True)
         began = time.monotonic()
         passed = subprocess.call([sys.executable, *arguments]) == 0
         minutes, seconds = divmod(round(time.monotonic() - began), 60)
-        results.append(
-            (passed, f"{'passed' if passed else 'FAILED'} in {minutes}:{seconds:02} min: {name}")
-        )
-        print(f"[{number}/{len(every)}] {results[-1][1]}", flush=True)
-    print("\n" + "\n".join(line for _, line in results))
-    return 0 if all(passed for passed, _ in results) else 1
+        result = "passed" if passed else "FAILED"
+        results.append(f"{result} in {minutes}:{seconds:02} min: {name}")
+        print(f"[{number}/{len(every)}] {results[-1]}", flush=True)
+        failed |= not passed
+    print("", *results, sep="\n")
+    return int(failed)
 
 
 if __name__ == "__main__":

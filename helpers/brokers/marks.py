@@ -96,7 +96,7 @@ def alive(process: psutil.Process) -> bool:
 def of(process: psutil.Process) -> Mark | None:
     """The marks of a process; None for one that is not ours."""
     try:
-        environment = process.environ()
+        environment = _environment(process)
     except psutil.AccessDenied:
         return _by_token(process)
     except (psutil.Error, OSError):
@@ -195,6 +195,18 @@ def sweep() -> list[str]:
 
 def _state_file(node: str | Path) -> Path:
     return Path(node) / "process.json"
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Its environment; in the instant of an exec it has none, nor a command line, and RabbitMQ's start
+    is three of them. A process of the kernel never has any."""
+
+    def told() -> bool:
+        return bool(process.environ() or process.cmdline() or not process.memory_info().vms)
+
+    with contextlib.suppress(WaitTimeout):
+        wait_until(told, "a program to be in its place", 1, every=0.005)
+    return process.environ()
 
 
 def _same_files(process: psutil.Process) -> bool:

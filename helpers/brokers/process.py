@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psutil
 
-from ..waiting import WaitTimeout, wait_until
 from . import files, marks
 
 Command = Callable[[str], tuple[Sequence[str | Path], Mapping[str, str]]]
@@ -88,15 +87,10 @@ class Node:
         if self._started is not None:
             self._started.poll()  # a child that has ended is a zombie until somebody asks
         state = marks.recall(self.directory)
-        return state is not None and marks.lives(state.identity) and self._bears_mark(state.pid)
-
-    def _bears_mark(self, pid: int) -> bool:
-        """Does the process bear this node's mark? In the instant of an exec it bears none at all."""
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            with contextlib.suppress(WaitTimeout, OSError):
-                wait_until(process.environ, "a program to be in its place", 1, every=0.005)
-            mark = marks.of(process)
+        if state is None or not marks.lives(state.identity):
+            return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            mark = marks.of(psutil.Process(state.pid))
             return mark is not None and mark.node == str(self.directory)
         return False
 

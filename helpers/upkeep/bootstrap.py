@@ -166,19 +166,23 @@ def _install(lock: int) -> None:
     """Have uv, or else pip, install what the lock names, and then the course itself."""
     with tempfile.TemporaryDirectory() as folder:
         pip = _pip(lock, Path(folder))
-        by_pip = [*pip, "install", "--no-compile", "--no-deps", "--require-hashes", "-r"]
-        by_uv = [VENV / "bin/uv", "pip", "install", "--python", PYTHON, *by_pip[-3:]]
+        by_pip = [*pip, "install", "--no-compile", "--no-deps"]
         uv_alone = Path(folder) / "uv.txt"
         packages = (ROOT / "requirements.lock").read_text(encoding="utf-8")
         uv_alone.write_text("".join(re.findall(r"^uv==(?:.*\\\n)*.*", packages, re.MULTILINE)))
         try:
-            _run(lock, *by_pip, uv_alone, "--only-binary=:all:")
-            _run(lock, *by_uv, "requirements.lock", **_routes(pip))
+            _run(lock, *by_pip, "--only-binary=:all:", "-r", uv_alone)
+            by_uv = [VENV / "bin/uv", "pip", "install", "--python", PYTHON, "--no-deps"]
+            _install_by(lock, by_uv, _routes(lock, pip))
         except (BootstrapError, OSError) as error:
             print(f"{error}\nNow pip does it, in a minute or two.", flush=True)
-            _run(lock, *by_pip, "requirements.lock")
-        offline = ["--no-deps", "--no-index", "--no-build-isolation"]
-        _run(lock, PYTHON, "-m", "pip", "install", *offline, "-e", ".")
+            _install_by(lock, by_pip, {})
+
+
+def _install_by(lock: int, installer: list, settings: dict) -> None:
+    """What the lock names, each file with its sum, and then the course's own helpers."""
+    _run(lock, *installer, "--require-hashes", "-r", "requirements.lock", **settings)
+    _run(lock, *installer, "--no-index", "--no-build-isolation", "-e", ".", **settings)
 
 
 def _pip(lock: int, folder: Path) -> list:
@@ -199,15 +203,14 @@ def _pip(lock: int, folder: Path) -> list:
     return [PYTHON, *folder.glob("root/usr/share/python-wheels/pip-*.whl/pip")]
 
 
-def _routes(pip: list) -> dict:
+def _routes(lock: int, pip: list) -> dict:
     """Where pip is told to look for packages, for uv, which reads settings of its own only."""
-    told = subprocess.check_output([str(part) for part in pip] + ["config", "list"])
-    pairs = re.findall(r"\.([a-z-]+)='(.*)'", told.decode())
+    pairs = re.findall(r"\.([a-z-]+)='(.*)'", _run(lock, *pip, "config", "list"))
     return {UV[name]: value.replace("\\n", " ") for name, value in pairs if name in UV}
 
 
-def _run(lock: int, *command: object, **settings: str) -> None:
-    """Run one step, saying what it is busy with once it takes long."""
+def _run(lock: int, *command: object, **settings: str) -> str:
+    """Run one step, saying what it is busy with once it takes long; returns its last words."""
     tail = []
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     progress = _neighbour("progress_line").Progress("Installing packages")
@@ -215,17 +218,17 @@ def _run(lock: int, *command: object, **settings: str) -> None:
         [str(part) for part in command], cwd=str(ROOT), pass_fds=[lock],
         env={**settings, **kept, "PIP_USER": "0"}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-    ) as installer:  # fmt: skip
-        for line in installer.stdout:
+    ) as step:  # fmt: skip
+        for line in step.stdout:
             tail = [*tail[-20:], line]
             if line.lstrip().startswith(("Download", "Collecting")):
-                progress.update("Installing packages: " + " ".join(line.split()[:3]))
-    if installer.returncode:
+                progress.update("Installing packages: " + " ".join(line.split()[:2]))
+    if step.returncode:
         raise BootstrapError(
-            f"`{' '.join(map(str, command[:4]))} …` ended with {installer.returncode}:\n"
-            + "".join(tail)
-            + "Is there a network? The first run needs it. Then run this again."
+            f"`{' '.join(map(str, command[:4]))} …` ended with {step.returncode}:\n{''.join(tail)}"
+            "Is there a network? The first run needs it. Then run this again."
         )
+    return "".join(tail)
 
 
 def _neighbour(name: str):

@@ -18,6 +18,8 @@ def test_a_database_dies_comes_back_and_leaves_nothing():
         assert mark not in [of.node for _, of in marks.ours()]
         database.start()
         lifecycle.wait_ready(database, database._answers, timeout=60)
+        database.environment["PGPASSWORD"] = "a guess"
+        assert not database._answers()
     assert mark not in [of.node for _, of in marks.ours()]
     assert not database.directory.exists()
 

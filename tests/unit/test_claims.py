@@ -44,11 +44,6 @@ def test_a_card_fits_the_page(claim):
     assert len(repr(Card(claim, claim.expected)).splitlines()) <= 12
 
 
-def test_chapter_3_has_the_conditions_of_its_notebook():
-    assert claims()["3.1"].expected == {"no_crash": True, "crash_before_acknowledgement": False}
-    assert [claims()[f"3.{n}"].verdict for n in (1, 2, 3, 4)] == ["holds only if …"] * 4
-
-
 def a_claim(outdated_since=None, **expected) -> Claim:
     return Claim("0.1", "Water is <wet>.", expected, "It depends.", "https://x.org", outdated_since)
 
@@ -111,10 +106,6 @@ def test_anything_else_fails_and_still_shows_the_card(measured, complaint, capsy
     assert "Water is <wet>." in shown
 
 
-def test_a_contradiction_is_an_assertion_error():
-    assert issubclass(ClaimContradicted, AssertionError)
-
-
 @pytest.mark.usefixtures("register")
 @pytest.mark.parametrize("value", [0, 3, None, "yes"])
 def test_only_true_and_false_are_measurements(value):
@@ -128,10 +119,8 @@ def test_an_unknown_claim_is_an_error():
         verdict("9.9")
 
 
-def test_the_card_is_stable_and_escaped():
-    card = Card(a_claim(no_crash=True), {"no_crash": True})
-    html = card._repr_html_()
-    assert html == card._repr_html_()
+def test_the_card_is_escaped():
+    html = Card(a_claim(no_crash=True), {"no_crash": True})._repr_html_()
     assert "&lt;wet&gt;" in html
     assert 'href="https://x.org"' in html
 

@@ -4,6 +4,7 @@ That it works, tests/brokers shows on a real engine: BREAKING_BROKERS_BACKEND=co
 without an engine can show, a ``docker`` that fails as the real one does, is here.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import conftest
 from helpers import brokers, settings
 from helpers.brokers import compose, kafka, lifecycle, native, rabbitmq, rabbitmq_install
 from helpers.brokers.errors import BrokerError
@@ -132,6 +134,30 @@ def test_where_docker_was_chosen_and_fails_the_brokers_start_without_it(
     assert brokers.up("kafka").backend == "native"
     assert started == [("kafka",)]
     assert "toomanyrequests" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("backend", ["compose", "native"])
+def test_tests_have_ports_of_their_own_and_delete_nothing_else(
+    docker, monkeypatch, tmp_path, backend
+):
+    docker(f'*) echo "$@" >> "{tmp_path}/calls";;')
+    path = os.environ["PATH"]
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", backend)
+    for changed in ("BREAKING_BROKERS_PORT_OFFSET", "BREAKING_BROKERS_OWNER"):
+        monkeypatch.setenv(changed, "")
+    conftest._use_own_ports()
+    offset, run = settings.port_offset(), settings.run_dir()
+    conftest._leave_nothing()
+    assert settings.forced_backend() == backend
+    assert offset >= 1000
+    assert not run.exists()
+    ended = [line for line in (tmp_path / "calls").read_text().splitlines() if "--volumes" in line]
+    assert [f"-p breaking-brokers-{offset} " in line for line in ended] == (
+        [True] if backend == "compose" else []
+    )
 
 
 # --- docker-compose.yml -------------------------------------------------------------------------

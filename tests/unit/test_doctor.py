@@ -37,6 +37,7 @@ def test_a_foreign_port_is_named_with_its_holder(foreign_port):
     assert "BREAKING_BROKERS_PORT_OFFSET" in finding.remedy
 
 
+@pytest.mark.native_files
 @pytest.mark.parametrize(
     ("name", "lock"),
     [("Kafka's files", jars.KAFKA_LOCK), ("Connect's files", jars.PIPELINE_LOCK)],

@@ -268,11 +268,10 @@ def test_rare_columns_show_when_they_matter():
     assert "unexpected" in ledger._repr_html_()
 
 
-def test_html_is_stable_and_escaped():
+def test_html_is_escaped():
     ledger = Ledger("a < b")
     ledger.finish("test")
     html = ledger._repr_html_()
-    assert html == ledger._repr_html_()
     assert "a &lt; b" in html
     assert html.count("<tr>") == 2
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,34 @@ def test_stored_outputs_are_there_and_without_errors(path):
         assert cell["execution_count"], f"not run: {text(cell)[:60]}"
         if "raises-exception" not in tags(cell):
             assert all(o["output_type"] != "error" for o in cell["outputs"]), text(cell)[:60]
+
+
+@every_notebook
+def test_what_is_drawn_is_shown(path):
+    """A figure that is no cell's last expression is drawn for nobody; nbval does not miss it."""
+    for cell in cells(path, "code"):
+        stored = any("image/png" in output.get("data", {}) for output in cell["outputs"])
+        drawn = any(name.startswith(("charts.", "plt.", "pyplot.")) for name in called(text(cell)))
+        assert stored == drawn, text(cell)
+
+
+@every_notebook
+def test_what_a_cell_says_is_stored(path):
+    """Where nothing is stored, nbval has nothing to compare."""
+    for cell in cells(path, "code"):
+        says = {"print", "display", "verdict", "check"} & set(called(text(cell)))
+        assert cell["outputs"] or not says, text(cell)
+
+
+def called(source: str) -> Iterator[str]:
+    """What a cell calls when it runs, by name: not what is called within its functions."""
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 @every_notebook

@@ -114,7 +114,6 @@ def test_postgresql_listens_on_the_loopback_only_and_wants_a_password(not_starte
         loopback = ["listen_addresses=127.0.0.1", port, "unix_socket_directories="]
         assert settings(database)[-4:] == [*loopback, "wal_level=logical"]
         assert (database.directory / "password").read_text() == where["PGPASSWORD"]
-        assert "--auth=scram-sha-256" in pipeline.SERVE
 
 
 def test_an_ordinary_user_runs_postgresql_where_it_is(not_started, monkeypatch):

@@ -1,0 +1,51 @@
+"""The test command: every phase is run, and the seed gives the order of the notebooks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import groupby
+
+from helpers import settings
+from tests import run
+
+NOTEBOOKS = [f"notebooks/0{n}_{name}.ipynb" for n, name in ((0, "start_here"), (1, "history"))]
+NOTEBOOKS += ["notebooks/03_queue_vs_pubsub.ipynb", "notebooks/labs/05_rpc.ipynb"]
+
+
+def test_a_failed_phase_is_told_and_the_next_one_is_run(monkeypatch, capfd):
+    parts = {"first": ["-c", "exit(1)"], "second": ["-c", "print('reached')"]}
+    monkeypatch.setattr(run, "phases", lambda seed, all_of_it: parts)
+    monkeypatch.setattr(sys, "argv", ["tests/run.py", "--seed", "7"])
+    assert run.main() == 1
+    said = capfd.readouterr().out
+    assert said.startswith("Seed 7: ")
+    assert "reached" in said
+    told = [line.split(" in ")[0] for line in said.splitlines()[-2:]]
+    assert told == ["FAILED", "passed"]
+
+
+def test_the_second_pass_has_another_order():
+    once, twice = run.phases(7, all_of_it=False), run.phases(7, all_of_it=True)
+    assert [*twice][: len(once)] == [*once]
+    first, second = twice["notebooks"], [*twice.values()][-1]
+    assert [a for a, b in zip(first, second, strict=True) if a != b] == ["7"]
+
+
+def test_a_seed_gives_the_notebooks_an_order_and_leaves_the_cells_theirs():
+    first, again = collected(2), collected(2)
+    assert first == again
+    files = [file for file, _ in groupby(first, key=lambda cell: cell.partition("::")[0])]
+    assert sorted(files) == NOTEBOOKS
+    assert files != NOTEBOOKS
+    for file in files:
+        cells = [cell for cell in first if cell.startswith(file)]
+        assert cells == [f"{file}::Cell {n}" for n in range(len(cells))]
+
+
+def collected(seed: int) -> list[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "--nbval", f"--seed={seed}"]
+    done = subprocess.run(
+        [*command, *NOTEBOOKS], cwd=settings.CHECKOUT, capture_output=True, text=True, check=True
+    )
+    return [line for line in done.stdout.splitlines() if "::" in line]
