@@ -8,6 +8,7 @@ colour alone.
 from __future__ import annotations
 
 import itertools
+import sys
 import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -284,8 +285,9 @@ def bars(values: Mapping[str, float], title: str, x: str) -> Figure:
 def _figure(
     title: str, height: float, columns: int = 1, share_rows: bool = False
 ) -> Iterator[tuple[Figure, Sequence[Axes]]]:
-    """A figure of the course's style, closed afterwards so that only its cell shows it."""
-    import matplotlib.pyplot as plt
+    """A figure of the course's style. pyplot, and with it the backend, knows nothing of it."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     style: dict[Any, Any] = {
         "figure.dpi": 110,
@@ -308,20 +310,24 @@ def _figure(
         "lines.linewidth": 1.6,
         "hatch.color": "#C8C8C8",
     }
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(
-            1,
-            columns,
-            figsize=(WIDTH, height),
-            sharey=share_rows,
-            squeeze=False,
-        )
-        figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.03)
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = figure.subplots(1, columns, sharey=share_rows, squeeze=False)
+        figure.get_layout_engine().set(w_pad=0.08, wspace=0.03)
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
-        try:
-            yield figure, axes[0]
-        finally:
-            plt.close(figure)
+        yield figure, axes[0]
+
+
+def _display() -> None:
+    """Have a notebook show figures: it does so by itself only for some values of MPLBACKEND."""
+    if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+        from IPython.core.pylabtools import print_figure
+
+        png = shell.display_formatter.formatters["image/png"]
+        png.for_type_by_name("matplotlib.figure", "Figure", print_figure)
+
+
+_display()
 
 
 def _rows(

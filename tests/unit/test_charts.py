@@ -1,8 +1,13 @@
 """Figures: drawn from ledgers, shown once, and legible."""
 
 import matplotlib as mpl
+import nbformat
 import pandas as pd
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from matplotlib._pylab_helpers import Gcf
+from nbclient import NotebookClient
 
 mpl.use("agg")
 from helpers import charts
@@ -51,9 +56,9 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
-def test_a_figure_is_closed_and_has_its_title(draw):
+def test_a_figure_is_nobodys_but_its_cells_and_has_its_title(draw):
     figure = draw()
-    assert mpl.pyplot.get_fignums() == []
+    assert Gcf.figs == {}
     assert figure.get_suptitle() == "t"
 
 
@@ -172,3 +177,31 @@ def test_a_gantt_leaves_out_a_label_that_its_bar_has_no_room_for():
 def test_curves_are_named_where_they_end_and_events_where_they_happen():
     found = texts(charts.lines({"depth": [(0, 1), (1, 3)]}, "t", "x", "y", {0.5: "kill"}))
     assert {"depth", "kill "} <= set(found)
+
+
+OURS = """
+from helpers import charts
+charts.bars({"a": 1, "b": 2}, "t", "x")
+"""
+PYPLOT = """
+from helpers import charts
+from matplotlib import pyplot
+figure, _ = pyplot.subplots(figsize=(8, 3), dpi=110)
+pyplot.close(figure)
+figure
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "backend"), [(OURS, None), (OURS, "agg"), (OURS, "TkAgg"), (PYPLOT, "agg")]
+)
+def test_a_notebook_shows_figures_whatever_mplbackend_says(monkeypatch, cell, backend):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    if backend:
+        monkeypatch.setenv("MPLBACKEND", backend)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    NotebookClient(notebook, km=manager, timeout=60).execute()
+    [output] = notebook.cells[0].outputs
+    assert output.data["image/png"]
+    assert output.data["text/plain"].startswith("<Figure size 880x")

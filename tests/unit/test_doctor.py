@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -73,3 +75,47 @@ def test_the_exit_status_tells(monkeypatch, capsys):
     assert "Free some." in capsys.readouterr().out
     monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("disk", "fine")])
     assert doctor.main() == 0
+
+
+def test_java_is_asked_without_the_options_of_the_environment(monkeypatch):
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx64m")
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:+NoSuchOption")
+    assert found("Java").seen.startswith("openjdk version")
+
+
+def test_a_file_in_the_way_is_named(monkeypatch, tmp_path):
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "labs" / "pika.py").write_text("")
+    monkeypatch.setattr(doctor, "WORKBOOK", tmp_path)
+    finding = found("file in the way")
+    assert str(tmp_path / "labs" / "pika.py") in finding.seen
+    assert "another name" in finding.remedy
+
+
+def test_a_limit_on_what_java_may_reserve_is_found():
+    ask = "from helpers.upkeep import doctor; print(doctor._memory())"
+    limited = f"ulimit -v 4000000 && exec {sys.executable} -c '{ask}'"
+    done = subprocess.run(["/bin/sh", "-c", limited], capture_output=True, text=True)
+    assert "4.1 GB" in done.stdout, done.stderr
+    assert "ulimit -v unlimited" in done.stdout
+
+
+def test_brokers_of_somebody_else_are_named_without_a_password(monkeypatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "alice")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hush-kafka")
+    monkeypatch.setenv("AMQP_URL", "amqp://bob:hush-rabbit@127.0.0.1:9/%2F")
+    kafka, rabbitmq = list(doctor.examine())[-2:]
+    assert "somebody else's, at 127.0.0.1:9, as alice (KAFKA_BOOTSTRAP_SERVERS)" in kafka.seen
+    assert "somebody else's, at 127.0.0.1:9, vhost /, as bob (AMQP_URL)" in rabbitmq.seen
+    assert not kafka.ok
+    assert not rabbitmq.ok
+    assert "hush" not in f"{kafka} {rabbitmq}"
+
+
+def test_a_password_that_breaks_the_address_is_not_shown(monkeypatch):
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    monkeypatch.setenv("AMQP_URL", "amqp://bob:hush/rabbit@127.0.0.1/")
+    last = list(doctor.examine())[-1]
+    assert "AMQP_URL can't be read" in last.remedy
+    assert "hush" not in str(last)

@@ -1,0 +1,73 @@
+"""Another copy of the course has the ports: this one chooses its own, says so, and remembers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import _free_offset
+from helpers import settings
+from helpers.brokers import marks, neighbours
+
+UP = "import sys; from helpers import up; up(sys.argv[1])"
+FORCED = "BREAKING_BROKERS_PORT_OFFSET"
+
+
+@pytest.fixture
+def offset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
+    """Where this checkout has its ports, as it remembers."""
+    monkeypatch.delenv(FORCED, raising=False)
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    monkeypatch.setattr(settings, "_chosen_offset", lambda: tmp_path / "chosen")
+    settings.remember_offset(_free_offset())
+    return settings.port_offset()
+
+
+@pytest.mark.parametrize(
+    ("broker", "cache"), [("kafka", "the same"), ("kafka", "its own"), ("rabbitmq", "its own")]
+)
+def test_ports_beside_another_copy_are_chosen_said_and_remembered(
+    monkeypatch, tmp_path, offset, broker, cache
+):
+    copy = tmp_path / "copy"
+    shutil.copytree(settings.CHECKOUT / "helpers", copy / "helpers")
+    own = {FORCED: str(offset), marks.OWNER: marks.identity()}
+    subprocess.run(
+        [sys.executable, "-c", UP, broker], cwd=copy, env={**os.environ, **own}, check=True
+    )
+    run = settings.run_dir()
+    try:
+        if cache == "its own":  # as another user's is
+            monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / "cache"))
+        said = neighbours.settle()
+        chosen = settings.port_offset()
+        assert chosen != offset
+        assert chosen % neighbours.STEP == 0
+        assert f"{chosen} is added" in said
+        assert neighbours.settle() == ""
+        assert settings.port_offset() == chosen
+        monkeypatch.setenv(FORCED, str(offset))
+        assert neighbours.settle() == ""
+        assert settings.port_offset() == offset
+    finally:
+        marks.end([p for p, mark in marks.ours() if mark.node.startswith(str(run))], timeout=0)
+        shutil.rmtree(run)
+
+
+def test_a_program_that_is_not_the_courses_is_nobodys_neighbour(offset):
+    with socket.socket() as stranger:
+        stranger.bind((settings.HOST, settings.places()["kafka"].port))
+        stranger.listen()
+        assert neighbours.settle() == ""
+    assert settings.port_offset() == offset
+
+
+def test_where_nothing_runs_nothing_is_chosen(offset):
+    assert neighbours.settle() == ""
+    assert settings.port_offset() == offset

@@ -1,0 +1,99 @@
+"""The commands: their exit statuses, and a console that is not UTF-8."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from conftest import _free_offset
+from helpers import settings
+from helpers.brokers import locks
+
+HELPERS = [sys.executable, "-m", "helpers"]
+REFUSING = """
+import errno, fcntl, sys
+def refuse(*_): raise OSError(errno.ENOLCK, "No locks available")
+fcntl.flock = refuse
+from helpers.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    own = {"BREAKING_BROKERS_BACKEND": "native", "BREAKING_BROKERS_PORT_OFFSET": "0"}
+    return subprocess.run(
+        [*HELPERS, *arguments],
+        env={**os.environ, **own, **environment},
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status"),
+    [
+        (["status"], {"BREAKING_BROKERS_PORT_OFFSET": "6999"}, 0),
+        (["scorecard"], {}, 0),
+        (["--help"], {}, 0),
+        (["status"], {"BREAKING_BROKERS_PORT_OFFSET": "many"}, 1),
+        (["up"], {"BREAKING_BROKERS_BACKEND": "podman"}, 1),
+        (["down"], {"BREAKING_BROKERS_CACHE": "/proc/nowhere"}, 1),
+        (["doctor"], {"BREAKING_BROKERS_CACHE": "/proc/nowhere"}, 1),
+        (["refresh", "no-such.ipynb"], {}, 1),
+        ([], {}, 2),
+        (["start"], {}, 2),
+        (["status", "--loudly"], {}, 2),
+    ],
+)
+def test_the_exit_status_says_how_it_went(arguments, environment, status):
+    done = run(*arguments, **environment)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_command_says_so(monkeypatch, number, status):
+    monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    with locks.held(settings.run_dir() / "brokers.lock", "Waiting"):
+        waiting = subprocess.Popen(
+            [*HELPERS, "down"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert "Waiting for another process" in waiting.stdout.readline()
+        waiting.send_signal(number)
+        _, errors = waiting.communicate(timeout=30)
+    assert waiting.returncode == status
+    assert "Traceback" not in errors
+
+
+def test_the_doctor_does_not_die_of_its_own_arrow():
+    ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    done = run("doctor", **ascii_only, PYTHONUTF8="0", KAFKA_BOOTSTRAP_SERVERS="http://nowhere")
+    assert done.returncode == 1
+    assert "? KAFKA_BOOTSTRAP_SERVERS names 'http://nowhere'" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "down", "install"])
+def test_a_disk_without_locks_is_a_sentence(command, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSING, command],
+        env={
+            **os.environ,
+            "BREAKING_BROKERS_CACHE": str(tmp_path),
+            "BREAKING_BROKERS_BACKEND": "native",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "No locks available" in done.stderr
+    assert str(tmp_path) in done.stderr
+    assert "BREAKING_BROKERS_CACHE" in done.stderr
+    assert "Traceback" not in done.stderr
