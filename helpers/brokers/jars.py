@@ -49,8 +49,11 @@ class Jar:
 def locked(lock: Path = KAFKA_LOCK) -> list[Jar]:
     """The jars of a lock file, Kafka's own if none is named, in its order, which is the class path's."""
     lines = lock.read_text(encoding="utf-8").splitlines()
-    rows = (line.split() for line in lines if line and not line.startswith("#"))
-    return [Jar(*name.split(":"), int(size), sha256) for name, size, sha256 in rows]
+    found = []
+    for name, size, sha256 in (line.split() for line in lines if line and line[0] != "#"):
+        group, artifact, version = name.split(":")
+        found.append(Jar(group, artifact, version, int(size), sha256))
+    return found
 
 
 def repository() -> Path:
@@ -96,7 +99,8 @@ def _connections() -> requests.Session:
 
     session = requests.Session()
     retries = Retry(4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=retries))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=retries))
     return session
 
 

@@ -8,6 +8,7 @@ environment that was made here is ever deleted.
 
 # Read by older Pythons too, which then look for a newer one: no newer syntax.
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -33,10 +34,6 @@ UV = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "S
       "find-links": "UV_FIND_LINKS", "no-index": "UV_NO_INDEX"}  # fmt: skip
 
 
-class BootstrapError(Exception):
-    """The environment can't be made; the text says why and what to do."""
-
-
 def main() -> int:
     """Have ``.venv`` ready; 0 if it is, 1 if not, with the reason on standard error."""
     if sys.version_info < OLDEST:
@@ -47,10 +44,8 @@ def main() -> int:
                 if not _ready():
                     _make(lock)
         return 0
-    except BootstrapError as error:
-        print(f"\n{error}", file=sys.stderr)
-    except OSError as error:
-        print(f"\n{refused(error)}", file=sys.stderr)
+    except (RuntimeError, OSError) as error:
+        print(f"\n{refused(error) if isinstance(error, OSError) else error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nStopped. The next run takes it from here.", file=sys.stderr)
         return 130
@@ -73,6 +68,8 @@ def _hand_over() -> int:
 
 def refused(error: OSError) -> str:
     """What to do about a file that can't be written: whose it is, and the command that helps."""
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return str(error)
     path = Path(error.filename or ROOT)
     there = next(place for place in (path, *path.parents) if os.path.lexists(str(place)))
     try:
@@ -132,7 +129,7 @@ def _make(lock: int) -> None:
         _clear()
         _run(lock, sys.executable, "-m", "venv", "--without-pip", VENV)
     elif not PYTHON.exists():
-        raise BootstrapError(
+        raise RuntimeError(
             f"{VENV} is no working environment, and was not made by the course. Move it away "
             "(mv .venv .venv.old) and run this again."
         )
@@ -140,7 +137,7 @@ def _make(lock: int) -> None:
     _remember(VENV, ours=ours)
     try:
         _install(lock)
-    except BootstrapError:
+    except RuntimeError:
         if whole and _packages() == packages:  # nothing was fetched, so nothing was changed
             _remember(VENV, **before)
         raise
@@ -174,7 +171,7 @@ def _install(lock: int) -> None:
             _run(lock, *by_pip, "--only-binary=:all:", "-r", uv_alone)
             by_uv = [VENV / "bin/uv", "pip", "install", "--python", PYTHON, "--no-deps"]
             _install_by(lock, by_uv, _routes(lock, pip))
-        except (BootstrapError, OSError) as error:
+        except (RuntimeError, OSError) as error:
             print(f"{error}\nNow pip does it, in a minute or two.", flush=True)
             _install_by(lock, by_pip, {})
 
@@ -192,12 +189,11 @@ def _pip(lock: int, folder: Path) -> list:
     if importlib.util.find_spec("ensurepip"):
         _run(lock, PYTHON, "-m", "ensurepip")
         return [PYTHON, "-m", "pip"]
-    debian = _neighbour("debian")  # whose Python has neither, without python3-venv
-    try:
-        debian.unpack("python3-pip-whl", folder / "root", lambda _: None)
-    except (debian.AptError, OSError) as error:
-        raise BootstrapError(
-            f"This Python has no pip, and it could not be fetched ({error}). Install python3-venv "
+    try:  # Debian's Python, which has neither without python3-venv
+        _neighbour("debian").unpack("python3-pip-whl", folder / "root", lambda _: None)
+    except (RuntimeError, OSError) as error:
+        raise RuntimeError(
+            f"This Python has no pip, and it could not be fetched ({error}). Install it "
             "(Debian, Ubuntu: `sudo apt install python3-venv`) and run this again."
         ) from error
     return [PYTHON, *folder.glob("root/usr/share/python-wheels/pip-*.whl/pip")]
@@ -224,7 +220,7 @@ def _run(lock: int, *command: object, **settings: str) -> str:
             if line.lstrip().startswith(("Download", "Collecting")):
                 progress.update("Installing packages: " + " ".join(line.split()[:2]))
     if step.returncode:
-        raise BootstrapError(
+        raise RuntimeError(
             f"`{' '.join(map(str, command[:4]))} …` ended with {step.returncode}:\n{''.join(tail)}"
             "Is there a network? The first run needs it. Then run this again."
         )
