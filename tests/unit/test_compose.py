@@ -274,6 +274,8 @@ def test_the_last_words_of_every_container_are_to_be_had(docker, run_dir):
     (run_dir / "compose").write_text(str(settings.CHECKOUT))
     docker.has({"kafka": "running", "rabbitmq-2": "exited"})
     assert brokers.logs(5) == {"kafka": "line 1\nline 2\n", "rabbitmq-2": "line 1\nline 2\n"}
+    docker.fails({"ps": {"words": "Cannot connect to the Docker daemon"}})
+    assert "Cannot connect" in conftest._last_words()["no broker"]
 
 
 @pytest.mark.parametrize("backend", ["compose", "native"])
