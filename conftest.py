@@ -20,7 +20,7 @@ from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
 
 from helpers import brokers, settings
-from helpers.brokers import process
+from helpers.brokers import marks, ports
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Waits until the tests are over or killed, and leaves nothing of their brokers.
@@ -28,8 +28,8 @@ LEAVE_NOTHING = """
 import shutil, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.stdin.read()
-from helpers import down, settings
-down(delete_data=True)
+from helpers import brokers, settings
+brokers.down(delete_data=True)
 shutil.rmtree(settings.run_dir())
 """
 
@@ -146,7 +146,7 @@ def _use_own_ports() -> None:
     backend = settings.forced_backend() or chosen
     if backend == "external":
         return
-    os.environ["BREAKING_BROKERS_OWNER"] = process.owner_token()
+    os.environ["BREAKING_BROKERS_OWNER"] = marks.identity()
     os.environ["BREAKING_BROKERS_BACKEND"] = backend
     os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
     _ends.append(
@@ -168,8 +168,7 @@ def _leave_nothing() -> None:
 
 def _free_offset() -> int:
     for offset in random.sample(range(1000, 7000, 20), 50):
-        ports = settings.ports(offset)
-        wanted = [ports.kafka, ports.amqp, ports.management, ports.epmd, ports.kafka_cluster[0]]
-        if not any(process.port_taken(port) for port in wanted):
+        wanted = [port for place in settings.places(offset).values() for port in place.listens]
+        if not any(map(ports.taken, wanted)):
             return offset
     raise pytest.UsageError("no free ports for the brokers: is another test run using them all?")

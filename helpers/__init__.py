@@ -1,6 +1,10 @@
 """The course's helpers: plumbing only. What a chapter teaches is written out in its cells."""
 
-from .brokers import down, kafka_cluster, rabbitmq_cluster, status, up
+from . import shadows
+
+shadows.refuse()
+
+from .brokers import kafka_cluster, rabbitmq_cluster, up
 from .claims import verdict
 from .exercises import check
 from .ledger import Ledger, inversions
@@ -11,12 +15,10 @@ __all__ = [
     "Ledger",
     "check",
     "clean_up",
-    "down",
     "fresh",
     "inversions",
     "kafka_cluster",
     "rabbitmq_cluster",
-    "status",
     "up",
     "verdict",
     "wait_until",

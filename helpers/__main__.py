@@ -9,20 +9,23 @@ import sys
 from collections.abc import Callable, Sequence
 
 from . import brokers, settings
+from .brokers.locks import LockError
+from .brokers.progress_line import accept_any_console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit status: 0 for success, 1 for a failure that is explained."""
+    accept_any_console()
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return chosen.run(chosen) or 0
-    except (brokers.BrokerError, settings.SettingsError) as error:
+    except (brokers.BrokerError, settings.SettingsError, LockError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. `python -m helpers up` goes on from here.", file=sys.stderr)
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
         return 130
 
 
@@ -52,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _install(_: argparse.Namespace) -> None:
     if settings.forced_backend() in (None, "native"):
-        brokers.native.install(brokers.BOTH)
+        brokers.native.install()
 
 
 def _up(_: argparse.Namespace) -> None:

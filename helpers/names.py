@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0/o and 1/l/i, for reading aloud
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_UNKNOWN_TOPIC = 3
 
 
 def fresh(what: str) -> str:
@@ -58,7 +57,8 @@ def clean_up(brokers: Brokers) -> None:
     """Delete whatever bears a name that this process made, or that a dead one left behind.
 
     Topics, consumer groups, queues and exchanges go; nothing else is touched. What can't be deleted
-    yet, such as a group whose member has not left, stays noted for the next time.
+    yet, such as a group whose member has not left, stays noted for the next time; so does a topic,
+    until a clean-up has found it gone, since a client that is still open may bring it back.
 
     Args:
         brokers: what ``up()`` returned; ``kafka`` or ``rabbitmq`` is None if not in use.
@@ -110,7 +110,9 @@ class Registry:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._file = self._directory / f"{os.getpid()}-{secrets.token_hex(4)}.txt"
         unseen = self._file.with_suffix(".new")
-        self._descriptor = os.open(unseen, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        self._descriptor = os.open(
+            unseen, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600
+        )
         with suppress(OSError):  # where locks do not work, nobody else can take this one either
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unseen.rename(self._file)
@@ -171,9 +173,8 @@ def _delete_on_kafka(options: dict[str, Any], names: set[str]) -> set[str]:
     kept: set[str] = set()
     with KafkaAdminClient(**options) as admin:
         if topics := sorted(names.intersection(admin.list_topics())):
-            answers = admin.delete_topics(topics, raise_errors=False)["topics"]
-            gone = (0, _UNKNOWN_TOPIC)
-            kept |= {topic["name"] for topic in answers if topic["error_code"] not in gone}
+            admin.delete_topics(topics, raise_errors=False)
+            kept |= set(topics)  # a client that is still open brings its topic back
         if groups := sorted(names.intersection(group["group_id"] for group in admin.list_groups())):
             fine = ("OK", "GroupIdNotFoundError")
             kept |= {g for g, answer in admin.delete_groups(groups).items() if answer not in fine}

@@ -22,10 +22,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
-from .brokers import jars, kafka, native, process
+from .brokers import jars, kafka, lifecycle, marks, native, process
 from .brokers import java as jvm
 from .brokers.errors import BrokerError
-from .brokers.process import free_ports
+from .brokers.ports import free as free_ports
 from .settings import HOST
 
 __all__ = ["PostgreSQL", "Program", "free_ports", "java"]
@@ -54,14 +54,16 @@ class Program(process.Node):
     """A process of this kernel: ``kill()`` and ``start()`` it, read its ``log_tail()``, ``close()`` it."""
 
     def __init__(
-        self, name: str, command: Callable[[], Sequence[str | Path]], main: str, goodbye: int
+        self, name: str, command: Callable[[str], Sequence[str | Path]], main: str, goodbye: int
     ) -> None:
         """``goodbye`` is the signal that ends it; the rest is as a broker's node has it."""
         _clear()
         directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-"))
-        (directory / "owner").write_text(process.owner_token())
-        owner = {process.OWNER: process.owner_token()}
-        super().__init__(name, directory, lambda: (command(), owner), main)
+        owner = marks.identity()
+        (directory / "owner").write_text(owner)
+        super().__init__(
+            name, directory, lambda token: (command(token), {marks.OWNER: owner}), main
+        )
         self._goodbye = goodbye
         atexit.register(self.close)
 
@@ -69,9 +71,8 @@ class Program(process.Node):
         """End it and delete its directory; does no harm if that has happened."""
         found = self.processes()
         for one in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one.pid, self._goodbye)
-        process.end(found, timeout=10)
+            marks.send(one, self._goodbye)
+        marks.end(found, timeout=10)
         shutil.rmtree(self.directory, ignore_errors=True)
         atexit.unregister(self.close)
 
@@ -102,13 +103,13 @@ def java(
     """
     native.fetch_pipeline()
 
-    def command() -> list[str | Path]:
+    def command(token: str) -> list[str | Path]:
         files = program.directory / "class-path.args"
         both = [*jars.locked(), *jars.locked(jars.PIPELINE_LOCK)]
         jvm.write_class_path(files, both)  # Kafka's first: as far as that its AOT cache serves
         cache = kafka.aot_cache()
         faster = [f"-XX:AOTCache={cache}"] if cache.is_file() else []
-        return [*jvm.command(files, *faster), main, *arguments]
+        return [*jvm.command(files, token, *faster), main, *arguments]
 
     program = Program(name, command, main="java", goodbye=signal.SIGKILL)
     return _started(program, ready)
@@ -144,20 +145,23 @@ class PostgreSQL(Program):
         (self.directory / "password").write_text(self.environment["PGPASSWORD"])
         if os.geteuid() != 0:
             return [], files
+        self.directory.chmod(
+            0o711
+        )  # its user may pass, and change nothing in it but what is its own
         libraries = files.parents[1] / f"{WHEEL}.libs"  # found from where the programs are
         copy = self.directory / WHEEL / files.name
         shutil.copytree(files, copy, ignore=shutil.ignore_patterns("include", "*.a"))
         if libraries.is_dir():
             shutil.copytree(libraries, self.directory / libraries.name)
         nobody = pwd.getpwnam(NOBODY)
-        for path in (self.directory, *self.directory.rglob("*")):
+        for path in self.directory.rglob("*"):
             os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
         ids = [str(nobody.pw_uid), str(nobody.pw_gid)]
         return [sys.executable, "-I", "-c", AS_USER, *ids], copy
 
-    def _serve(self) -> list[str | Path]:
+    def _serve(self, token: str) -> list[str | Path]:
         shell = ["/bin/sh", "-c", SERVE, "sh", str(self._files / "bin")]
-        return [*self._become, *shell, *self._options]
+        return [*self._become, *shell, *self._options, "-c", f"breaking_brokers.token={token}"]
 
     def _answers(self) -> bool:
         command = [str(self.psql), "--no-psqlrc", "--command=SELECT 1"]
@@ -168,7 +172,7 @@ class PostgreSQL(Program):
 def _started(program: AProgram, ready: Callable[[], bool]) -> AProgram:
     program.start()
     try:
-        process.wait_ready(program, ready, START_TIMEOUT)
+        lifecycle.wait_ready(program, ready, START_TIMEOUT)
     except BaseException:
         program.close()
         raise
@@ -190,8 +194,9 @@ def _installation() -> Path:
 
 def _clear() -> None:
     """End the programs of kernels that were killed, and delete their directories."""
-    process.sweep()
+    marks.sweep()
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # another user's, or somebody else's
-            if not process.owner_alive((left / "owner").read_text()):
+        with contextlib.suppress(OSError):  # somebody else's
+            note = left / "owner"
+            if note.stat().st_uid == os.getuid() and not marks.lives(note.read_text()):
                 shutil.rmtree(left, ignore_errors=True)

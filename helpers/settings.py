@@ -4,7 +4,8 @@ Variable                      Meaning                                           
 ----------------------------  --------------------------------------------------  -------------------------
 BREAKING_BROKERS_CACHE        downloads and the brokers' data                     the user's cache directory
 BREAKING_BROKERS_BACKEND      force ``compose``, ``native`` or ``external``       chosen by ``brokers``
-BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0
+BREAKING_BROKERS_RABBITMQ     the native RabbitMQ's series, ``4.3``, ...          4.3, or what can be had
+BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0, or chosen (`neighbours`)
 BREAKING_BROKERS_LEARNER      prefix of all names, for a class on one cluster     none
 BREAKING_BROKERS_OWNER        pid of the run that brokers must not outlive        none
 KAFKA_BOOTSTRAP_SERVERS       a Kafka that someone else runs                      none
@@ -13,8 +14,9 @@ AMQP_URL                      a RabbitMQ that someone else runs                 
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -23,7 +25,11 @@ KAFKA_VERSION = "4.3.1"
 HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+RABBITMQ_SERIES = ("4.3", "4.0", "3.10")
 BACKENDS = ("compose", "native", "external")
+# Besides letters and digits, what a path may have in it: Kafka takes no comma, Java no colon, RabbitMQ
+# no quotation mark, no backslash and nothing that is a wildcard.
+IN_A_PATH = "/._- \t#%$!&;()@=+~^"
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
 
 
@@ -32,53 +38,102 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Ports:
-    """Every port of one run of the course. Those of the guide, unless an offset moves them all."""
+class Place:
+    """One node of the course, and its ports on 127.0.0.1."""
 
-    kafka: int
-    kafka_controller: int
-    amqp: int
-    management: int
-    rabbitmq_distribution: int
-    epmd: int
-    kafka_cluster: tuple[int, ...]
-    kafka_cluster_controller: int
-    amqp_cluster: tuple[int, ...]
-    management_cluster: int
-    rabbitmq_cluster_distribution: tuple[int, ...]
+    broker: str
+    """``kafka`` or ``rabbitmq``."""
+    number: int
+    """1, 2 or 3 in a cluster; 0 for the one that stands alone."""
+    port: int
+    """For clients."""
+    inner: int
+    """Of the nodes among themselves: Kafka's controller, which is in node 1; Erlang's distribution."""
+    management: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``kafka``, ``kafka-2``, ``rabbitmq``, …: directory, compose service and status."""
+        return f"{self.broker}-{self.number}" if self.number else self.broker
+
+    @property
+    def address(self) -> str:
+        """Host and port, for clients."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def listens(self) -> list[int]:
+        """The ports that this very node opens."""
+        elsewhere = self.broker == "kafka" and self.number > 1
+        return [p for p in (self.port, self.management, None if elsewhere else self.inner) if p]
 
 
-def ports(offset: int | None = None) -> Ports:
-    """The ports of the run with this offset (the environment's, if none is given)."""
+PLACES = (
+    Place("kafka", 0, 9092, 9093),
+    Place("rabbitmq", 0, 5672, 25672, 15672),
+    *(Place("kafka", n, 19091 + n, 19095) for n in (1, 2, 3)),
+    *(Place("rabbitmq", n, 5672 + n, 25672 + n) for n in (1, 2, 3)),
+)
+EPMD = 25690
+
+
+def places(offset: int | None = None) -> dict[str, Place]:
+    """Every node by its name, with its ports at this offset (the present one, if none is given)."""
     shift = port_offset() if offset is None else offset
-    return Ports(
-        kafka=9092 + shift,
-        kafka_controller=9093 + shift,
-        amqp=5672 + shift,
-        management=15672 + shift,
-        rabbitmq_distribution=25672 + shift,
-        epmd=25690 + shift,
-        kafka_cluster=tuple(19092 + shift + i for i in range(3)),
-        kafka_cluster_controller=19095 + shift,
-        amqp_cluster=tuple(5673 + shift + i for i in range(3)),
-        management_cluster=15673 + shift,
-        rabbitmq_cluster_distribution=tuple(25673 + shift + i for i in range(3)),
-    )
+    return {
+        place.name: replace(
+            place,
+            port=place.port + shift,
+            inner=place.inner + shift,
+            management=place.management and place.management + shift,
+        )
+        for place in PLACES
+    }
+
+
+def epmd(offset: int | None = None) -> int:
+    """The port of Erlang's port mapper, one for all nodes."""
+    return EPMD + (port_offset() if offset is None else offset)
 
 
 def port_offset() -> int:
-    """``BREAKING_BROKERS_PORT_OFFSET``, 0 if unset.
+    """``BREAKING_BROKERS_PORT_OFFSET``, else what was chosen for this checkout, else 0.
 
     Raises:
         SettingsError: not a whole number from 0 to 7000.
     """
-    text = os.environ.get("BREAKING_BROKERS_PORT_OFFSET", "").strip() or "0"
+    forced = forced_offset()
+    if forced is not None:
+        return forced
+    try:
+        return int(_chosen_offset().read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def forced_offset() -> int | None:
+    """``BREAKING_BROKERS_PORT_OFFSET``, None if unset. Raises what ``port_offset`` raises."""
+    text = os.environ.get("BREAKING_BROKERS_PORT_OFFSET", "").strip()
+    if not text:
+        return None
     if not text.isdecimal() or int(text) > HIGHEST_OFFSET:
         raise SettingsError(
             f"BREAKING_BROKERS_PORT_OFFSET is {text!r}, but must be a whole number from 0 to "
             f"{HIGHEST_OFFSET}. Set it to 100, say, or unset it for the standard ports."
         )
     return int(text)
+
+
+def remember_offset(offset: int) -> None:
+    """Have this user's runs of this checkout use ports that are higher by so much."""
+    note = _chosen_offset()
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(str(offset), encoding="utf-8")
+
+
+def _chosen_offset() -> Path:
+    checkout = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]
+    return cache_dir() / "run" / f"ports-{os.getuid()}-{checkout}"
 
 
 def forced_backend() -> str | None:
@@ -95,23 +150,60 @@ def forced_backend() -> str | None:
     return name or None
 
 
+def rabbitmq_series() -> str:
+    """``BREAKING_BROKERS_RABBITMQ``; empty where the course chooses.
+
+    Raises:
+        SettingsError: the course does not know that series.
+    """
+    name = os.environ.get("BREAKING_BROKERS_RABBITMQ", "").strip()
+    if name and name not in RABBITMQ_SERIES:
+        raise SettingsError(
+            f"BREAKING_BROKERS_RABBITMQ is {name!r}, but must be one of "
+            f"{', '.join(RABBITMQ_SERIES)}, or unset for the newest that can be had."
+        )
+    return name
+
+
 def learner() -> str:
     """``BREAKING_BROKERS_LEARNER``: goes in front of every name, so a class can share a cluster."""
     return os.environ.get("BREAKING_BROKERS_LEARNER", "").strip()
 
 
 def cache_dir() -> Path:
-    """The one directory outside the checkout that the course writes to."""
+    """The one directory outside the checkout that the course writes to. Created if missing.
+
+    Raises:
+        SettingsError: there is no such place, or one that can't be used.
+    """
     chosen = os.environ.get("BREAKING_BROKERS_CACHE", "").strip()
-    return (
-        Path(chosen).expanduser().resolve()
-        if chosen
-        else Path(platformdirs.user_cache_dir("breaking-brokers", appauthor=False))
-    )
+    remedy = "Set BREAKING_BROKERS_CACHE to a directory that this user may write to."
+    try:
+        path = platformdirs.user_cache_path("breaking-brokers", appauthor=False)
+        path = Path(chosen).expanduser().resolve() if chosen else path
+        for character in str(path):
+            if character not in IN_A_PATH and not (character.isalnum() and character < "\uffff"):
+                raise SettingsError(
+                    f"The directory for downloads and data would be {path}, but Kafka, Java or "
+                    f"RabbitMQ can't cope with a path that has {character!r} in it. {remedy}"
+                )
+        path.mkdir(parents=True, exist_ok=True)
+    except RuntimeError as error:
+        raise SettingsError(
+            f"There is no place for downloads and data: {error}. {remedy}"
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename} can't be used: {error.strerror}. {remedy}"
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        owner = f"user {path.stat().st_uid}, and this is user {os.getuid()}"
+        raise SettingsError(f"{path} can't be written to: it belongs to {owner}. {remedy}")
+    return path
 
 
 def run_dir() -> Path:
     """State, logs and data of the brokers at this port offset. Created if missing."""
     path = cache_dir() / "run" / str(port_offset())
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path

@@ -20,7 +20,18 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from conftest import _use_own_ports
 from helpers import brokers, fresh, settings
-from helpers.brokers import kafka, native, process, rabbitmq, rabbitmq_install
+from helpers.brokers import (
+    files,
+    java,
+    kafka,
+    lifecycle,
+    native,
+    ports,
+    process,
+    rabbitmq,
+    rabbitmq_install,
+)
+from helpers.brokers.places import single
 
 ROUNDS = 7
 QUORUM = {"x-queue-type": "quorum"}
@@ -77,14 +88,14 @@ def distribution_kafka() -> float:
     """Kafka's own way: format, then start, with the options of its start script."""
     place = settings.run_dir() / "bench-kafka"
     shutil.rmtree(place, ignore_errors=True)
-    properties, ports = place / "server.properties", settings.ports()
-    kafka.write_properties(properties, kafka.SINGLE, place / "data", ports)
-    java = [kafka.java(), f"@{kafka.home() / 'class-path.args'}"]
-    log4j = f"-Dlog4j2.configurationFile={kafka.LOG4J}"
-    tool = [java[0], "-Xmx256M", log4j, java[1], "kafka.tools.StorageTool", "format"]
+    properties, at = place / "server.properties", single("kafka")
+    kafka.write_properties(properties, at, place / "data")
+    program, class_path = java.java(), f"@{kafka.class_path()}"
+    log4j = f"-Dlog4j2.configurationFile={java.LOG4J}"
+    tool = [program, "-Xmx256M", log4j, class_path, "kafka.tools.StorageTool", "format"]
 
-    def command() -> tuple[list, dict]:
-        return [java[0], *DISTRIBUTION_JVM, log4j, java[1], "kafka.Kafka", properties], {}
+    def command(_token: str) -> tuple[list, dict]:
+        return [program, *DISTRIBUTION_JVM, log4j, class_path, "kafka.Kafka", properties], {}
 
     node = process.Node("kafka", place, command, main="java")
 
@@ -92,8 +103,8 @@ def distribution_kafka() -> float:
         formatting = [*tool, "--cluster-id", kafka.CLUSTER_ID, "--config", properties]
         subprocess.run([str(part) for part in formatting], check=True, capture_output=True)
         node.start()
-        process.wait_ready(node, lambda: kafka.brokers_known(ports.kafka) == 1, 60)
-        produce(brokers._kafka_options(ports.kafka))
+        lifecycle.wait_ready(node, lambda: kafka.brokers_known(at.port) == 1)
+        produce(brokers._kafka_options(at.port))
 
     try:
         return seconds(start)
@@ -103,26 +114,26 @@ def distribution_kafka() -> float:
 
 def distribution_rabbitmq() -> float:
     """RabbitMQ's own start script, with the same plugins, ports and directories and nothing else."""
-    place, ports = settings.run_dir() / "bench-rabbitmq", settings.ports()
+    place, at = settings.run_dir() / "bench-rabbitmq", single("rabbitmq")
     shutil.rmtree(place, ignore_errors=True)
-    numbers = {"epmd": ports.epmd, "distribution": ports.rabbitmq_distribution}
+    numbers = {"epmd": settings.epmd(), "distribution": at.inner}
     environment = rabbitmq.environment(place, "bench@localhost", numbers, place)
-    process.write(place / "enabled_plugins", f"[{','.join(rabbitmq.PLUGINS)}].\n")
-    process.write(
+    files.write(place / "enabled_plugins", f"[{','.join(rabbitmq.PLUGINS)}].\n")
+    files.write(
         place / "rabbitmq.conf",
-        f"listeners.tcp.1 = 127.0.0.1:{ports.amqp}\nmanagement.tcp.port = {ports.management}\n",
+        f"listeners.tcp.1 = 127.0.0.1:{at.port}\nmanagement.tcp.port = {at.management}\n",
     )
     node = process.Node(
         "rabbitmq",
         place,
-        lambda: ([rabbitmq_install.scripts() / "rabbitmq-server"], environment),
+        lambda _token: ([rabbitmq_install.scripts() / "rabbitmq-server"], environment),
         main="beam.smp",
     )
 
     def start() -> None:
         node.start()
-        process.wait_ready(node, lambda: rabbitmq.answers(ports.amqp), 60)
-        publish(pika.URLParameters(brokers._amqp_url(ports.amqp)))
+        lifecycle.wait_ready(node, lambda: rabbitmq.answers(at.port))
+        publish(pika.URLParameters(brokers._amqp_url(at.port)))
 
     try:
         return seconds(start)
@@ -183,7 +194,7 @@ def set_up_cell() -> float:
 
 def lab(*command: str) -> float:
     """From the command to an answer of JupyterLab's server."""
-    port = process.free_ports(1)[0]
+    port = ports.free(1)[0]
     environment = {**os.environ, "JUPYTER_PORT": str(port), "JUPYTER_TOKEN": "bench"}
     environment.pop("DISPLAY", None)
     server = subprocess.Popen(
@@ -215,7 +226,8 @@ def lab(*command: str) -> float:
 
 def resident(*names: str) -> float:
     """Megabytes resident, of the nodes whose name begins so."""
-    nodes = [node for node in native.nodes_here() if node.name.startswith(names)]
+    places = [place for place in settings.places().values() if place.name.startswith(names)]
+    nodes = [native.node(place) for place in places]
     return sum(node.memory() for node in nodes) / 1e6
 
 

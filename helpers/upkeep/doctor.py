@@ -8,18 +8,33 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import psutil
-
-from .. import brokers, settings
-from ..brokers import compose, jars, java, kafka, process, rabbitmq, rabbitmq_install
+from .. import brokers, settings, shadows
+from ..brokers import (
+    clients,
+    compose,
+    external,
+    jars,
+    java,
+    marks,
+    memory,
+    ports,
+    process,
+    rabbitmq_install,
+)
+from ..brokers.lifecycle import answers
+from ..brokers.places import SPOKEN, single
+from .workbook import WORKBOOK
 
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
+LEAST_ADDRESSES = (
+    6_000_000_000  # bytes; Java reserves that much when Kafka is prepared, and uses 200 MB
+)
 LEAST_DISK = 1_000_000_000  # bytes
 LEAST_FILES = 1024  # open files; Kafka keeps two for each segment
 MOST_FILES = 100_000_000  # Erlang makes a table of that length when it starts
@@ -41,6 +56,7 @@ class Finding:
 
 def main() -> int:
     """Print one line for each finding; returns 1 if anything is wrong."""
+    clients.quieten()
     findings = list(examine())
     for finding in findings:
         mark = "OK" if finding.ok else "!!"
@@ -54,8 +70,9 @@ def examine() -> Iterator[Finding]:
     """Look at everything, in the order in which it is needed."""
     yield _python()
     yield _packages()
+    yield _in_the_way()
     try:
-        settings.port_offset(), settings.forced_backend()
+        settings.port_offset(), settings.forced_backend(), settings.run_dir()
     except settings.SettingsError as error:
         yield Finding("settings", "not usable", str(error))
         return
@@ -69,9 +86,11 @@ def examine() -> Iterator[Finding]:
     yield _rabbitmq()
     yield _docker()
     yield _stale_runs()
-    yield from _ports()
-    yield _answers("Kafka", settings.ports().kafka, lambda p: kafka.brokers_known(p) > 0)
-    yield _answers("RabbitMQ", settings.ports().amqp, rabbitmq.answers)
+    if external.wanted():
+        yield from _external()
+    else:
+        yield from _ports()
+        yield from map(_answers, map(single, SPOKEN))
 
 
 def _python() -> Finding:
@@ -98,12 +117,22 @@ def _installed(name: str) -> str:
         return "missing"
 
 
+def _in_the_way() -> Finding:
+    folders = [folder for folder in WORKBOOK.rglob("*") if folder.is_dir()]
+    if hiding := shadows.found([WORKBOOK, *folders, *sys.path]):
+        return Finding("file in the way", ", ".join(map(str, hiding)), shadows.sentence(hiding[0]))
+    return Finding("file in the way", "none")
+
+
 def _memory() -> Finding:
-    free = psutil.virtual_memory().available
-    remedy = (
-        "Close something: both brokers and JupyterLab want 1.5 GB." if free < LEAST_MEMORY else ""
-    )
-    return Finding("memory", f"{free / 1e9:.1f} GB available", remedy)
+    addresses, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if addresses != resource.RLIM_INFINITY and addresses < LEAST_ADDRESSES:
+        seen = f"a process may reserve {addresses / 1e9:.1f} GB"
+        return Finding("memory", seen, "`ulimit -v unlimited`: Java reserves 6 GB, and uses 0.2.")
+    free, whose = memory.available()
+    remedy = "Close something, or raise the limit: both brokers and JupyterLab want 1.5 GB."
+    seen = f"{free / 1e9:.1f} GB available to {whose}"
+    return Finding("memory", seen, remedy if free < LEAST_MEMORY else "")
 
 
 def _disk() -> Finding:
@@ -137,10 +166,19 @@ def _localhost() -> Finding:
 
 def _java() -> Finding:
     try:
-        done = subprocess.run([java.java(), "-version"], capture_output=True, text=True, timeout=20)
-        return Finding("Java", done.stderr.splitlines()[0])
+        done = subprocess.run(
+            [java.java(), "-version"],
+            env=process.clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        said = (done.stderr + done.stdout).splitlines()[0]
+        if done.returncode == 0:
+            return Finding("Java", said)
     except (OSError, ImportError, IndexError, subprocess.TimeoutExpired) as error:
-        return Finding("Java", f"does not run ({error})", "`make setup` installs it again.")
+        said = str(error)
+    return Finding("Java", f"does not run ({said})", "`make setup` installs it again.")
 
 
 def _jars(name: str, what: str, lock: Path) -> Finding:
@@ -162,7 +200,7 @@ def _rabbitmq() -> Finding:
 
 
 def _docker() -> Finding:
-    answers = compose.available()
+    answers = not compose.why_not()
     seen = "an engine answers" if answers else "no engine answers; the course does without"
     forced = settings.forced_backend() == "compose" and not answers
     return Finding(
@@ -171,45 +209,50 @@ def _docker() -> Finding:
 
 
 def _stale_runs() -> Finding:
-    stale = sorted({mark for found, mark in process.ours() if not _has_owner(found)})
-    if stale:
-        return Finding("stale runs", ", ".join(stale), "`make down` ends them.")
+    found = {mark.node for _, mark in marks.ours() if mark.owner and not marks.lives(mark.owner)}
+    if found:
+        return Finding("stale runs", ", ".join(sorted(found)), "`make down` ends them.")
     return Finding("stale runs", "none")
 
 
-def _has_owner(found: psutil.Process) -> bool:
-    try:
-        owner = found.environ().get(process.OWNER, "")
-    except psutil.Error:
-        return True
-    return not owner or process.owner_alive(owner)
-
-
 def _ports() -> Iterator[Finding]:
-    ports = settings.ports()
-    ours = compose.running() or any(node.running() for node, _ in brokers.native.singles().values())
-    for name, port in (
-        ("kafka", ports.kafka),
-        ("amqp", ports.amqp),
-        ("management", ports.management),
-    ):
-        if not process.port_taken(port):
-            yield Finding(f"port {port}", f"free ({name})")
-        elif ours:
-            yield Finding(f"port {port}", f"the course's own broker ({name})")
-        else:
-            yield Finding(
-                f"port {port}",
-                f"held by {process.holder(port)}",
-                "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports.",
-            )
+    up = {row["name"] for row in brokers.status()}
+    for place in map(single, SPOKEN):
+        for port in place.listens:
+            if not ports.taken(port):
+                yield Finding(f"port {port}", f"free ({place.name})")
+            elif place.name in up:
+                yield Finding(f"port {port}", f"the course's own broker ({place.name})")
+            else:
+                yield Finding(
+                    f"port {port}",
+                    f"held by {ports.holder(port)}",
+                    "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports.",
+                )
 
 
-def _answers(name: str, port: int, probe: Callable[[int], bool]) -> Finding:
-    if probe(port):
-        return Finding(name, f"answers on port {port}")
-    if process.port_taken(port):
-        return Finding(
-            name, f"port {port} is open but does not answer", "`make down`, then `make lab`."
-        )
+def _answers(place: settings.Place) -> Finding:
+    name = SPOKEN[place.broker]
+    if answers(place):
+        return Finding(name, f"answers on port {place.port}")
+    if ports.taken(place.port):
+        seen = f"port {place.port} is open but does not answer"
+        return Finding(name, seen, "`make down`, then `make lab`.")
     return Finding(name, "is not running; `make lab` starts it")
+
+
+def _external() -> Iterator[Finding]:
+    try:
+        whose = external.whose()
+    except brokers.BrokerError as error:
+        yield Finding("brokers", "somebody else's", str(error))
+        return
+    for broker, where in whose.items():
+        try:
+            if broker == "kafka":
+                external.probe(kafka=external.kafka_options())
+            else:
+                external.probe(rabbitmq=external.rabbitmq_parameters())
+            yield Finding(SPOKEN[broker], f"{where}; answers")
+        except brokers.BrokerError as error:
+            yield Finding(SPOKEN[broker], f"{where}; does not answer", str(error))

@@ -8,28 +8,39 @@ is open.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 
 from .. import brokers, settings
+from ..brokers import external, locks, neighbours
 from . import workbook
 
 FRONT_DOOR = "workbook/00_start_here.ipynb"
 DEFAULTS = Path(__file__).parent / "jupyter"
 LOG = "lab.log"
-# Its standard input is a pipe whose other end is the lab's: `cat` returns when the lab is gone.
-MINDER = '"$0" -m helpers up </dev/null; cat >/dev/null; exec "$0" -m helpers.upkeep.lab </dev/null'
+STOPPING = "Waiting for the brokers of the last lab to stop"
+# Its standard input is a pipe whose other end is the lab's: `cat` returns when the lab is gone. What
+# the terminal is told goes to standard error, all else to the log.
+MINDER = """
+"$0" -m helpers.upkeep.lab start </dev/null
+exec 2>&1
+cat >/dev/null
+exec "$0" -m helpers.upkeep.lab stop </dev/null
+"""
 
 
 def main() -> int:
     """Run until JupyterLab ends."""
+    _have_a_home()
     for line in workbook.sync().lines():
         print(line)
+    if not external.wanted() and (chosen := neighbours.settle()):
+        print(chosen)
     with _register() as _:
         minder = _start_brokers()
         server = _server()
@@ -41,35 +52,61 @@ def main() -> int:
     return 0
 
 
+def _have_a_home() -> None:
+    """Jupyter keeps files in the home directory; some containers' users have none."""
+    home = Path(os.path.expanduser("~"))
+    if not home.is_absolute() or not os.access(home, os.W_OK):
+        home = settings.cache_dir() / "home"
+        home.mkdir(exist_ok=True)
+        os.environ["HOME"] = str(home)
+
+
 def _register() -> IO[str]:
     """Say that a lab is open, for as long as this process lives; and whose the brokers are.
 
     The file has a word in it if it was a lab that found no brokers running.
     """
-    file = _lock_file()
-    fcntl.flock(file, fcntl.LOCK_SH)
-    if not brokers.status():
-        file.write("a lab started the brokers")
-        file.flush()
+    with _one_at_a_time():
+        path, file = _open_labs()
+        locks.try_lock(file, path, shared=True)
+        if not brokers.status():
+            file.write("a lab started the brokers")
+            file.flush()
     return file
+
+
+def start() -> None:
+    """Start the brokers; if that fails, tell the terminal so in one line, and the log the rest."""
+    try:
+        brokers.up()
+    except (brokers.BrokerError, settings.SettingsError, OSError) as error:
+        print(error)
+        reason = str(error).partition("\n")[0]
+        more = f"More in {settings.run_dir() / LOG}; a notebook's first cell tries again."
+        print(f"The brokers did not start: {reason} {more}", file=sys.stderr)
 
 
 def stop_if_last() -> None:
     """Stop the brokers that a lab started, when no lab is open any more."""
-    with _lock_file() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        file.seek(0)
-        started_by_a_lab = bool(file.read())
-        file.truncate(0)
-    if started_by_a_lab:
-        brokers.down()
+    with _one_at_a_time():
+        path, file = _open_labs()
+        with file:
+            if not locks.try_lock(file, path):
+                return
+            file.seek(0)
+            if file.read():
+                brokers.down()
+            file.truncate(0)
 
 
-def _lock_file() -> IO[str]:
-    return (settings.run_dir() / "lab.lock").open("a+")
+def _one_at_a_time() -> AbstractContextManager[None]:
+    """Held while brokers are claimed or stopped: who claims them meets those that stay."""
+    return locks.held(settings.run_dir() / "lab-claim.lock", STOPPING)
+
+
+def _open_labs() -> tuple[Path, IO[str]]:
+    path = settings.run_dir() / "lab.lock"
+    return path, path.open("a+")
 
 
 def _start_brokers() -> IO[bytes]:
@@ -80,9 +117,9 @@ def _start_brokers() -> IO[bytes]:
             cwd=settings.CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=log,
-            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    assert minder.stdin is not None
     return minder.stdin
 
 
@@ -97,6 +134,7 @@ def _server():
         f"--ServerApp.root_dir={settings.CHECKOUT}",
         f"--LabApp.default_url=/lab/tree/{FRONT_DOOR}",
         f"--FileContentsManager.preferred_dir={Path(FRONT_DOOR).parent}",
+        "--ServerApp.kernel_spec_manager_class=jupyter_client.kernelspec.KernelSpecManager",
         "--ServerApp.use_redirect_file=False",  # a browser in a sandbox can't read the file
         "--ServerApp.log_level=WARN",
         "--LabApp.log_level=WARN",
@@ -105,7 +143,10 @@ def _server():
         arguments.append("--allow-root")
     if not _has_display():
         arguments.append("--no-browser")
-    return LabApp.initialize_server(argv=arguments)
+    server = LabApp.initialize_server(argv=arguments)
+    # This Python is the one kernel: another one called python3 would have none of our packages.
+    server.kernel_spec_manager.kernel_dirs = []
+    return server
 
 
 def _has_display() -> bool:
@@ -115,4 +156,4 @@ def _has_display() -> bool:
 
 
 if __name__ == "__main__":
-    stop_if_last()
+    {"start": start, "stop": stop_if_last}[sys.argv[1]]()

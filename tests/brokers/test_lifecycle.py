@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -17,7 +16,8 @@ import pytest
 
 from conftest import _free_offset
 from helpers import brokers, settings
-from helpers.brokers import jars, native, process, rabbitmq
+from helpers.brokers import jars, marks, native, ports, rabbitmq
+from helpers.brokers.places import members, single
 from helpers.waiting import wait_until
 
 UP = "import sys; from helpers import up; up(*sys.argv[1:]); print('up')"
@@ -28,10 +28,10 @@ def own_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ports and a run directory for one test; whatever it started is gone afterwards."""
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
-    monkeypatch.setenv("BREAKING_BROKERS_OWNER", process.owner_token())
+    monkeypatch.setenv("BREAKING_BROKERS_OWNER", marks.identity())
     run = settings.run_dir()
     yield
-    process.end([p for p, mark in process.ours() if mark.startswith(str(run))], timeout=0)
+    marks.end([p for p, mark in marks.ours() if mark.node.startswith(str(run))], timeout=0)
     shutil.rmtree(run)
 
 
@@ -47,7 +47,7 @@ def child(*names: str, **environment: str) -> subprocess.Popen:
 
 def alive() -> set[int]:
     """The pids of this test's brokers."""
-    return {p.pid for p, mark in process.ours() if mark.startswith(str(settings.run_dir()))}
+    return {p.pid for p, mark in marks.ours() if mark.node.startswith(str(settings.run_dir()))}
 
 
 def test_a_second_up_finds_the_first_ones_brokers():
@@ -67,12 +67,16 @@ def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
     brokers.up("rabbitmq")
     names = noted.read_text().split()
     assert {"rabbit", "rabbit_mgmt_app", "lists"} < set(names)
-    native.singles()["rabbitmq"][0].kill()
-    noted.write_text(f"{noted.read_text()} no_such_module")
+    node = native.node(single("rabbitmq"))
+    node.kill()
+    noted.write_text(f"no_such_module shell_docs {noted.read_text()}")
     brokers.up("rabbitmq")
-    [broker] = [p for p in alive() if psutil.Process(p).name() == "beam.smp"]
-    assert "no_such_module" in psutil.Process(broker).cmdline()
-    assert noted.read_text().endswith("no_such_module")
+    asked = ("eval", "code:is_loaded(shell_docs).")  # no node loads it by itself
+    assert "shell_docs" in native.ctl(single("rabbitmq"), *asked)
+    assert noted.read_text().startswith("no_such_module")
+    [broker] = [p for p in node.processes() if p.name() == "beam.smp"]
+    assert broker.pid == marks.recall(node.directory).pid
+    assert len(" ".join(broker.cmdline())) < 2000
 
 
 def test_a_rabbitmq_that_does_not_tell_its_modules_is_up_all_the_same(monkeypatch, tmp_path):
@@ -83,7 +87,7 @@ def test_a_rabbitmq_that_does_not_tell_its_modules_is_up_all_the_same(monkeypatc
     monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
     monkeypatch.setattr(rabbitmq, "ctl", refuse)
     brokers.up("rabbitmq")
-    assert rabbitmq.answers(settings.ports().amqp)
+    assert rabbitmq.answers(single("rabbitmq").port)
     assert not noted.exists()
 
 
@@ -111,7 +115,7 @@ def test_killed_while_starting_twenty_times():
 
 
 def test_a_port_that_is_taken_is_named_and_left_alone():
-    port = settings.ports().kafka
+    port = single("kafka").port
     listen = f"socket.create_server(('127.0.0.1', {port}))"
     code = f"import socket, time; s = {listen}; print(1, flush=True); time.sleep(60)"
     foreign = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
@@ -127,13 +131,10 @@ def test_a_port_that_is_taken_is_named_and_left_alone():
 
 
 def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
-    node, _ = native.singles()["kafka"]
+    node = native.node(single("kafka"))
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        created = psutil.Process(bystander.pid).create_time()
-        process.write(
-            node.directory / "process.json", json.dumps({"pid": bystander.pid, "created": created})
-        )
+        marks.remember(psutil.Process(bystander.pid), "token", marks.own(node.directory))
         assert not node.running()
         brokers.up("kafka")
         brokers.down()
@@ -158,7 +159,7 @@ def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
 
 
 def test_the_data_of_another_version_is_refused_and_kept():
-    node, _ = native.singles()["kafka"]
+    node = native.node(single("kafka"))
     node.data.mkdir(parents=True)
     (node.data / "meta.properties").write_text("version=1\n")
     (node.data / "version").write_text("4.0.0")
@@ -186,45 +187,93 @@ def test_another_copys_brokers_are_left_alone(monkeypatch, tmp_path):
 
 def test_brokers_do_not_outlive_their_owner(monkeypatch):
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    token = f"{owner.pid}:{psutil.Process(owner.pid).create_time():.2f}"
-    monkeypatch.setenv("BREAKING_BROKERS_OWNER", token)
+    monkeypatch.setenv("BREAKING_BROKERS_OWNER", marks.identity(psutil.Process(owner.pid)))
     brokers.up("kafka")
     owner.kill()
     owner.wait()
-    process.sweep()
+    marks.sweep()
     assert alive() == set()
     settings.run_dir()
+
+
+def test_a_clock_that_is_set_does_not_make_strangers_of_our_brokers(monkeypatch):
+    brokers.up("kafka")
+    before, boot = alive(), psutil.boot_time()
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: boot + 3)
+    monkeypatch.setattr(psutil._psplatform, "BOOT_TIME", None, raising=False)
+    assert native.node(single("kafka")).running()
+    brokers.up("kafka")
+    assert alive() == before
+
+
+def test_a_node_whose_directory_is_gone_is_ended_and_its_neighbours_data_is_kept():
+    neighbour = native.node(single("rabbitmq"))
+    neighbour.data.mkdir(parents=True)
+    (neighbour.data / "queues").write_text("stored")
+    brokers.up("kafka")
+    shutil.rmtree(native.node(single("kafka")).directory)
+    assert marks.sweep() == ["kafka"]
+    assert alive() == set()
+    assert (neighbour.data / "queues").read_text() == "stored"
+
+
+def test_what_a_dead_run_left_is_deleted_and_a_learners_run_is_not(monkeypatch):
+    run = settings.run_dir()
+    (run / "owner").write_text("1000000:1f")
+    marks.sweep()
+    assert not run.exists()
+    monkeypatch.delenv("BREAKING_BROKERS_OWNER")
+    settings.run_dir()
+    marks.claim_run()
+    (run / "kafka").mkdir()
+    marks.sweep()
+    assert (run / "kafka").exists()
+
+
+def test_a_copy_of_the_course_that_is_gone_owns_nothing(monkeypatch, tmp_path):
+    here = settings.CHECKOUT
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path / "moved")
+    brokers.up("kafka")
+    before = alive()
+    monkeypatch.setattr(settings, "CHECKOUT", here)
+    brokers.up("kafka")
+    assert alive() == before
+    assert brokers.down() == ["kafka"]
+
+
+def test_only_this_user_reads_what_a_run_writes():
+    brokers.up("kafka")
+    run = settings.run_dir()
+    for folder in (run, run / "kafka", run / "kafka" / "data"):
+        assert folder.stat().st_mode & 0o077 == 0, folder
 
 
 STAY = """
 import os, sys
 where, folder = sys.argv[1:]
 if where == "a chroot": os.chroot(folder)
-if where.endswith("another user"): os.setuid(65534)
+if where == "another user": os.setuid(65534)
 print("there", flush=True), sys.stdin.read()
 """
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can move a process elsewhere")
 @pytest.mark.parametrize(
-    ("where", "starter", "ours"),
-    [
-        ("a chroot", "0", 0),
-        ("as another user", "65534", 0),
-        ("handed to another user", "0", 1),
-        ("here", "0", 1),
-    ],
+    ("where", "ours"), [("a chroot", False), ("another user", False), ("here", True)]
 )
-def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, starter, ours):
+def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, ours):
+    node = settings.run_dir() / "kafka"
+    node.mkdir(mode=0o700)
     marked = subprocess.Popen(
         [sys.executable, "-c", STAY, where, str(tmp_path)],
-        env={process.MARK: str(tmp_path / "gone" / "kafka"), process.STARTED_BY: starter},
+        env=marks.Mark(str(node), "", owner="1000000:1f").environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert marked.stdout.readline() == b"there\n"
-    process.sweep()
+    marks.sweep()
     assert (marked.poll() is None) == (not ours)
+    assert node.exists() == (not ours)
     marked.kill()
     marked.communicate()
 
@@ -266,7 +315,7 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
         with KafkaProducer(**cluster.kafka, acks="all") as producer:
             producer.send("t", b"1").get(timeout=10)
             cluster.kill(2)
-            assert not process.port_taken(settings.ports().kafka_cluster[1])  # to the last thread
+            assert not ports.taken(members("kafka")[1].port)  # to the last thread
             assert cluster.running() == [1, 3]
             producer.send("t", b"2").get(timeout=20)
         assert cluster.leader_of("t") == 3

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from helpers import pipeline
-from helpers.brokers import process
+from helpers.brokers import lifecycle, marks
 
 
 def test_a_database_dies_comes_back_and_leaves_nothing():
@@ -15,12 +15,12 @@ def test_a_database_dies_comes_back_and_leaves_nothing():
         mark = str(database.directory)
         assert database.running()
         database.kill()
-        assert mark not in [of for _, of in process.ours()]
+        assert mark not in [of.node for _, of in marks.ours()]
         database.start()
-        process.wait_ready(database, database._answers, timeout=60)
+        lifecycle.wait_ready(database, database._answers, timeout=60)
         database.environment["PGPASSWORD"] = "a guess"
         assert not database._answers()
-    assert mark not in [of for _, of in process.ours()]
+    assert mark not in [of.node for _, of in marks.ours()]
     assert not database.directory.exists()
 
 
@@ -38,7 +38,7 @@ def test_a_database_of_a_killed_kernel_is_swept_by_the_next():
     mark = kernel.stdout.readline().strip()
     kernel.kill()
     kernel.communicate()
-    assert mark in [of for _, of in process.ours()]
+    assert mark in [of.node for _, of in marks.ours()]
     pipeline._clear()
-    assert mark not in [of for _, of in process.ours()]
+    assert mark not in [of.node for _, of in marks.ours()]
     assert not Path(mark).exists()

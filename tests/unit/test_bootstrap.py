@@ -1,95 +1,172 @@
 """The environment: made once, repaired after anything, and nobody else's is ever deleted.
 
-Each test has a small checkout of its own, whose one requirement is a wheel made here: no network.
+Each test has a small checkout of its own, whose packages are wheels made here: no network. Its uv is a
+wheel too, of one line, which starts the uv of this environment.
 """
 
 import base64
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
+import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-HELPERS = Path(__file__).resolve().parents[2] / "helpers"
-SCRIPTS = ("upkeep/bootstrap.py", "brokers/progress_line.py", "brokers/debian.py")
+ROOT = Path(__file__).resolve().parents[2]
+FILES = (
+    "Makefile",
+    "helpers/upkeep/bootstrap.py",
+    "helpers/brokers/progress_line.py",
+    "helpers/brokers/debian.py",
+)
+PROJECT = """[build-system]
+requires = ["flit-core"]
+build-backend = "flit_core.buildapi"
+[project]
+name = "course"
+version = "1.0"
+description = "None"
+[tool.flit.module]
+name = "helpers"
+"""
+
+
+class Wheels:
+    """A directory of wheels, and what pip is told to find nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sums = {}
+        self.settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+        for name in ("pip", "flit_core"):
+            files = metadata.files(name.replace("_", "-"))
+            modules = [file for file in files if file.parts[0] == name and file.suffix != ".pyc"]
+            self.add(name, metadata.version(name), {str(f): f.read_binary() for f in modules})
+        for version in ("1.0", "2.0"):
+            self.add("tiny", version, {"tiny.py": f"version = '{version}'\n".encode()})
+        self.add_uv('#!/bin/sh\nexec "{}" "$@"\n'.format(Path(sys.prefix) / "bin/uv"))
+
+    def add(self, name: str, version: str, files: dict[str, bytes]) -> None:
+        info = f"{name}-{version}.dist-info"
+        about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        kind = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        files = {**files, f"{info}/METADATA": about.encode(), f"{info}/WHEEL": kind.encode()}
+        record = "".join(f"{path},{_digest(data)},{len(data)}\n" for path, data in files.items())
+        wheel = self.folder / f"{name}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for path, data in {**files, f"{info}/RECORD": record.encode()}.items():
+                entry = zipfile.ZipInfo(path)
+                entry.external_attr = (stat.S_IFREG | 0o755) << 16
+                archive.writestr(entry, data)
+        self.sums[name, version] = hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+    def add_uv(self, script: str, version: str = "1.0") -> None:
+        self.add("uv", version, {f"uv-{version}.data/scripts/uv": script.encode()})
+
+    def lock(self, **versions: str) -> str:
+        """A lock file with these packages, and those that an environment needs."""
+        versions = {"pip": metadata.version("pip"), "uv": "1.0", **versions}
+        versions["flit_core"] = metadata.version("flit-core")
+        return "".join(
+            f"{name}=={version} \\\n    --hash=sha256:{self.sums.get((name, version), '0' * 64)}\n"
+            for name, version in versions.items()
+        )
 
 
 class Checkout:
     """A course with one tiny requirement, in a directory with an awkward name."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, wheels: Wheels) -> None:
         self.root = root
-        for name in SCRIPTS:
-            (root / "helpers" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(HELPERS / name, root / "helpers" / name)
-        (root / "pyproject.toml").touch()
-        (root / "requirements.lock").write_text("tiny==1.0\n")
-        self.require("1.0")
+        self.wheels = wheels
+        for name in FILES:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+        (root / "helpers/__init__.py").touch()
+        (root / "pyproject.toml").write_text(PROJECT)
+        self.require(tiny="1.0")
 
-    def require(self, version: str) -> None:
-        """Ask for this version of the requirement, which has its version in ``tiny.version``."""
-        wheel = self.root / f"tiny-{version}-py3-none-any.whl"
-        info = f"tiny-{version}.dist-info"
-        files = {
-            "tiny.py": f"version = '{version}'\n",
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        record = "".join(f"{name},{_digest(text)},{len(text)}\n" for name, text in files.items())
-        with zipfile.ZipFile(wheel, "w") as archive:
-            for name, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
-                archive.writestr(name, text)
-        (self.root / "requirements.txt").write_text(f"./{wheel.name}\n")
+    def require(self, **versions: str) -> None:
+        (self.root / "requirements.lock").write_text(self.wheels.lock(**versions))
 
     def command(self) -> list[str]:
         return [sys.executable, str(self.root / "helpers" / "upkeep" / "bootstrap.py")]
 
-    def run(self, **environment: str) -> subprocess.CompletedProcess:
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            self.command(),
-            cwd="/",
-            env={**os.environ, "PIP_NO_INDEX": "1", **environment},
+            command or self.command(),
+            cwd=self.root if command else "/",
+            env={**os.environ, **self.wheels.settings, **environment},
             capture_output=True,
             text=True,
             timeout=120,
         )
 
     def start(self) -> subprocess.Popen:
-        return subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, start_new_session=True)
+        return subprocess.Popen(
+            self.command(),
+            env={**os.environ, **self.wheels.settings},
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def installed(self) -> str:
         """The version of the requirement that the environment has."""
-        command = [self.root / ".venv/bin/python", "-c", "import tiny; print(tiny.version)"]
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        command = [
+            self.root / ".venv/bin/python",
+            "-c",
+            "import tiny, helpers; print(tiny.version)",
+        ]
+        return subprocess.run(command, cwd="/", capture_output=True, text=True).stdout.strip()
+
+    def installer(self) -> str:
+        """Who installed it: uv or pip."""
+        (note,) = self.root.glob(".venv/lib/python*/site-packages/tiny-*.dist-info/INSTALLER")
+        return note.read_text().strip()
 
     def state(self) -> Path:
         return self.root / ".venv" / "breaking-brokers.json"
 
 
-def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
+def _digest(data: bytes) -> str:
+    digest = hashlib.sha256(data).digest()
     return "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Checkout:
-    """A checkout that is set up; a test that changes it works on a ``copy`` of its files."""
-    checkout = Checkout(tmp_path_factory.mktemp("made") / "my course ü")
+def wheels(tmp_path_factory) -> Wheels:
+    return Wheels(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture
+def checkout(tmp_path, wheels) -> Checkout:
+    return Checkout(tmp_path / "course", wheels)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, wheels) -> Checkout:
+    """A checkout that is set up."""
+    checkout = Checkout(tmp_path_factory.mktemp("made") / "my course ü", wheels)
     done = checkout.run()
     assert done.returncode == 0, done.stdout + done.stderr
     return checkout
 
 
-def test_the_requirements_are_installed(made):
+def test_uv_installs_what_the_lock_names(made):
     assert made.installed() == "1.0"
+    assert made.installer() == "uv"
+    pip = [made.root / ".venv/bin/python", "-m", "pip", "--version"]
+    assert subprocess.run(pip, capture_output=True).returncode == 0
 
 
 def test_a_second_run_does_nothing_in_half_a_second(made):
@@ -104,30 +181,55 @@ def test_a_second_run_does_nothing_in_half_a_second(made):
     assert made.state().stat().st_mtime_ns == before
 
 
-def test_changed_requirements_are_installed_into_the_same_environment(made):
+def test_a_changed_lock_is_installed_into_the_same_environment(made):
     marker = made.root / ".venv" / "still-the-same"
     marker.touch()
-    made.require("2.0")
+    made.require(tiny="2.0")
     assert made.run().returncode == 0
     assert made.installed() == "2.0"
     assert marker.exists()
 
 
-def test_requirements_that_cannot_be_had_leave_what_there_was(made):
-    asked = (made.root / "requirements.txt").read_text()
+@pytest.mark.parametrize("wrong", [{"tiny": "3.0"}, {"no-such-package": "1.0"}])
+def test_packages_that_cannot_be_had_leave_what_there_was(made, wrong):
+    asked = (made.root / "requirements.lock").read_text()
     before = made.state().read_text()
-    (made.root / "requirements.txt").write_text("no-such-package==1.0\n")
+    made.require(**wrong)
     done = made.run()
     assert done.returncode == 1
-    assert "no-such-package" in done.stderr
+    assert next(iter(wrong)) in done.stderr
     assert "network" in done.stderr
     assert made.state().read_text() == before
-    (made.root / "requirements.txt").write_text(asked)
+    (made.root / "requirements.lock").write_text(asked)
     assert made.run(PATH="/nowhere").stdout == ""
 
 
-def test_a_moved_checkout_gets_a_new_environment(made, tmp_path):
-    moved = Checkout(tmp_path / "moved")
+def test_a_file_with_another_sum_is_refused(checkout, wheels):
+    lock = checkout.root / "requirements.lock"
+    lock.write_text(lock.read_text().replace(wheels.sums["tiny", "1.0"], "0" * 64))
+    done = checkout.run()
+    assert done.returncode == 1
+    assert wheels.sums["tiny", "1.0"] in done.stderr
+    assert checkout.installed() == ""
+
+
+@pytest.mark.parametrize("uv", ["does not run", "is not to be had"])
+def test_where_uv_fails_pip_installs(tmp_path, wheels, uv):
+    wheels.add_uv("#!/nowhere/python\n", "0.1")
+    checkout = Checkout(tmp_path / "course", wheels)
+    checkout.require(tiny="1.0", uv="0.1")
+    if uv == "is not to be had":
+        lock = checkout.root / "requirements.lock"
+        lock.write_text(lock.read_text().replace("uv==0.1", "uv==0.2; python_version < '3'"))
+    done = checkout.run()
+    assert done.returncode == 0, done.stderr
+    assert "pip does it" in done.stdout
+    assert checkout.installed() == "1.0"
+    assert checkout.installer() == "pip"
+
+
+def test_a_moved_checkout_gets_a_new_environment(made, tmp_path, wheels):
+    moved = Checkout(tmp_path / "moved", wheels)
     shutil.copytree(made.root / ".venv", moved.root / ".venv", symlinks=True)
     stale = moved.root / ".venv" / "stale"
     stale.touch()
@@ -136,26 +238,21 @@ def test_a_moved_checkout_gets_a_new_environment(made, tmp_path):
     assert not stale.exists()
 
 
-@pytest.mark.parametrize("half", ["empty", "no pip", "broken package"])
-def test_a_half_made_environment_of_ours_is_made_anew(tmp_path, half):
-    checkout = Checkout(tmp_path / "half")
+@pytest.mark.parametrize("half", ["no packages", "broken package"])
+def test_a_half_made_environment_of_ours_is_made_anew(checkout, half):
     (checkout.root / ".venv").mkdir()
-    checkout.state().write_text('{"ours": true}')
-    if half == "no pip":
-        subprocess.run(
-            [sys.executable, "-m", "venv", "--without-pip", checkout.root / ".venv"], check=True
-        )
+    if half == "no packages":
+        venv.create(checkout.root / ".venv", symlinks=True)
     if half == "broken package":
         (checkout.root / ".venv/lib").mkdir()
         (checkout.root / ".venv/lib/tiny.py").touch()
+    checkout.state().write_text('{"ours": true}')
     assert checkout.run().returncode == 0
     assert checkout.installed() == "1.0"
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("ensurepip"), reason="no python3-venv here")
-def test_an_environment_that_the_learner_made_is_used_and_not_deleted(tmp_path):
-    checkout = Checkout(tmp_path / "theirs")
-    subprocess.run([sys.executable, "-m", "venv", checkout.root / ".venv"], check=True)
+def test_an_environment_that_the_learner_made_is_used_and_not_deleted(checkout):
+    venv.create(checkout.root / ".venv", symlinks=True)
     theirs = checkout.root / ".venv" / "theirs"
     theirs.touch()
     assert checkout.run().returncode == 0
@@ -164,8 +261,7 @@ def test_an_environment_that_the_learner_made_is_used_and_not_deleted(tmp_path):
     assert checkout.run(PATH="/nowhere").stdout == ""
 
 
-def test_what_is_no_environment_is_not_deleted_and_named(tmp_path):
-    checkout = Checkout(tmp_path / "foreign")
+def test_what_is_no_environment_is_not_deleted_and_named(checkout):
     (checkout.root / ".venv").mkdir()
     (checkout.root / ".venv" / "thesis.txt").touch()
     done = checkout.run()
@@ -174,9 +270,8 @@ def test_what_is_no_environment_is_not_deleted_and_named(tmp_path):
     assert (checkout.root / ".venv" / "thesis.txt").exists()
 
 
-@pytest.mark.parametrize("after", [0.05, 0.15, 0.5, 2.0])
-def test_killed_at_any_moment_the_next_run_makes_it_good(tmp_path, after):
-    checkout = Checkout(tmp_path / "killed")
+@pytest.mark.parametrize("after", [0.2, 1.0])
+def test_killed_at_any_moment_the_next_run_makes_it_good(checkout, after):
     killed = checkout.start()
     time.sleep(after)
     os.killpg(killed.pid, signal.SIGKILL)
@@ -186,23 +281,59 @@ def test_killed_at_any_moment_the_next_run_makes_it_good(tmp_path, after):
     assert checkout.installed() == "1.0"
 
 
-def test_of_two_runs_at_once_one_waits_for_the_other(tmp_path):
-    checkout = Checkout(tmp_path / "two")
+def test_of_two_runs_at_once_one_waits_for_the_other(checkout):
     both = [checkout.start(), checkout.start()]
     assert [run.wait(120) for run in both] == [0, 0]
     assert checkout.installed() == "1.0"
     assert json.loads(checkout.state().read_text())["ours"] is True
 
 
-def test_the_users_own_settings_of_pip_do_not_lead_elsewhere(tmp_path):
-    checkout = Checkout(tmp_path / "settings")
-    done = checkout.run(PIP_TARGET=str(tmp_path / "elsewhere"), PIP_USER="1")
+def test_the_users_own_settings_do_not_lead_elsewhere(checkout, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    for name in ("tiny", "helpers", "pip", "brokers"):
+        (tmp_path / "theirs" / f"{name}.py").write_text("raise SystemExit('the wrong one')")
+    done = checkout.run(
+        PIP_TARGET=str(tmp_path / "elsewhere"),
+        PIP_USER="1",
+        PYTHONPATH=str(tmp_path / "theirs"),
+        PYTHONSAFEPATH="1",
+    )
     assert done.returncode == 0, done.stderr
     assert checkout.installed() == "1.0"
+    assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.parametrize(("setting", "compiled"), [("", 0), ("1", 1)])
-def test_packages_are_compiled_now_where_python_may_not_do_it_later(tmp_path, setting, compiled):
-    checkout = Checkout(tmp_path / "course")
-    assert checkout.run(PYTHONDONTWRITEBYTECODE=setting).returncode == 0
-    assert len([*(checkout.root / ".venv").rglob("tiny*.pyc")]) == compiled
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of somebody else's")
+@pytest.mark.parametrize("owner", ["root", "nobody"])
+def test_a_file_of_somebody_elses_is_named_with_the_command_that_helps(wheels, owner):
+    """Nobody in a checkout that root shows around, and in a checkout of nobody's after `sudo make lab`."""
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = Checkout(Path(folder) / "course", wheels)
+        Path(folder).chmod(0o755)
+        if owner == "nobody":
+            (checkout.root / ".venv.lock").touch(0o600)
+            shutil.chown(checkout.root, owner)
+        command = [python or "python3", *checkout.command()[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, user="nobody")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "belongs to root" in done.stderr
+    assert ("sudo chown -R" if owner == "nobody" else "cp -r") in done.stderr
+
+
+@pytest.mark.parametrize("target", ["down", "doctor"])
+def test_down_and_doctor_never_make_an_environment(checkout, target):
+    done = checkout.run("make", target)
+    assert done.returncode == 2
+    assert done.stdout.count("\n") == 1
+    assert "`make setup`" in done.stdout
+    assert not (checkout.root / ".venv").exists()
+
+
+def test_down_uses_an_environment_that_is_out_of_date(made):
+    (made.root / "helpers/__main__.py").write_text("import sys; print('ran', sys.argv[1])")
+    made.require(tiny="1.0")
+    before = made.state().read_text()
+    assert made.run("make", "down").stdout == "ran down\n"
+    assert made.state().read_text() == before

@@ -11,6 +11,7 @@ import pytest
 from conftest import _free_offset
 from helpers import settings
 from helpers.brokers import jars
+from helpers.brokers.places import single
 from helpers.upkeep import doctor
 
 
@@ -20,9 +21,9 @@ def foreign_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
     with socket.socket() as stranger:
-        stranger.bind((settings.HOST, settings.ports().kafka))
+        stranger.bind((settings.HOST, single("kafka").port))
         stranger.listen()
-        yield settings.ports().kafka
+        yield single("kafka").port
 
 
 def found(name: str) -> doctor.Finding:

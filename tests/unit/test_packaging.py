@@ -28,17 +28,17 @@ def pins() -> dict[str, str]:
 def locked() -> dict[str, set[str]]:
     """The versions of each package in the lock: several, where Pythons differ."""
     found: dict[str, set[str]] = {}
-    for line in text("requirements.lock").splitlines():
-        if not line.startswith("#"):
-            name, _, version = line.partition(";")[0].strip().partition("==")
-            found.setdefault(name, set()).add(version)
+    for name, version in re.findall(
+        r"^([a-z0-9-]+)==(\S+)", text("requirements.lock"), re.MULTILINE
+    ):
+        found.setdefault(name, set()).add(version)
     return found
 
 
-def test_direct_requirements_are_pinned_and_the_lock_frames_them():
-    first, *middle, last = requirements()
-    assert (first, last) == ("-c requirements.lock", "-e .")
-    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in middle)
+def test_direct_requirements_are_pinned_and_the_course_comes_last():
+    *pinned, last = requirements()
+    assert last == "-e ."
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in pinned)
 
 
 @pytest.mark.parametrize("name", pins())
@@ -46,14 +46,17 @@ def test_the_lock_has_each_direct_pin(name):
     assert locked().get(name) == {pins()[name]}, "run `make lock`"
 
 
-def test_the_lock_is_exact():
-    assert all(version for versions in locked().values() for version in versions)
+def test_the_lock_names_exact_versions_and_sums():
+    """Each entry is a line that goes on, and its sums, one a line."""
+    body = re.sub(r"^#.*\n", "", text("requirements.lock"), flags=re.MULTILINE)
+    entry = r"[a-z0-9-]+==\S+( ; .+)? \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+"
+    assert re.fullmatch(f"({entry})+", body)
     assert "make lock" in text("requirements.lock").partition("==")[0]
 
 
 def test_this_environment_is_the_locked_one():
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "freeze", "--exclude-editable"],
+        [sys.executable, "-m", "pip", "freeze", "--all", "--exclude-editable"],
         capture_output=True,
         text=True,
         check=True,
@@ -73,33 +76,36 @@ def test_this_environment_is_the_locked_one():
     assert missing == set()
 
 
-def test_the_build_requirement_is_pinned():
-    (build,) = tomllib.loads(text("pyproject.toml"))["build-system"]["requires"]
-    assert re.fullmatch(r"setuptools==[\d.]+", build)
+def test_the_build_requirement_is_the_locked_one():
+    """The environment has it, and builds the helpers without a network."""
+    build = tomllib.loads(text("pyproject.toml"))["build-system"]["requires"]
+    assert build == [f"flit-core=={pins()['flit-core']}"]
 
 
-def test_data_files_of_the_helpers_are_packaged():
-    patterns = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]["package-data"]["*"]
-    kept = {Path(pattern).suffix for pattern in patterns} | {".py"}
-    shown = subprocess.run(
-        ["git", "ls-files", "helpers"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert {Path(name).suffix for name in shown.stdout.split("\n") if name} <= kept
+def test_every_file_has_unix_line_ends_in_a_clone_that_asks_for_others(tmp_path):
+    """With core.autocrlf, as Git for Windows is set up: else bash looks for `bash\\r`."""
+    clone = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", ROOT, tmp_path / "clone"]
+    subprocess.run(clone, check=True)
+    listed = ["git", "ls-files", "--eol"]
+    shown = subprocess.run(listed, cwd=tmp_path / "clone", capture_output=True, text=True)
+    assert len(shown.stdout.splitlines()) > 100
+    assert not re.findall(r"^.*w/(?:crlf|mixed).*", shown.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("file", ["README.md", ".github/workflows/test.yml", ".ci/run"])
 def test_every_make_target_that_is_named_exists(file):
-    named = re.findall(r"(?:`|run: |^\s*)make ([a-z]+)", text(file), re.MULTILINE)
+    named = re.findall(r"(?:`|run: |^\s*)make ([a-z-]+)", text(file), re.MULTILINE)
     assert named
     assert set(named) <= targets()
 
 
 def targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    lines = re.findall(r"^([a-z -]+):", text("Makefile"), re.MULTILINE)
+    return {name for line in lines for name in line.split()}
 
 
 def test_help_names_every_target_meant_for_people():
-    named = set(re.findall(r"@echo 'make ([a-z]+)", text("Makefile")))
+    named = set(re.findall(r"@echo 'make ([a-z-]+)", text("Makefile")))
     assert named == targets() - {"help", "environment"}
 
 
@@ -127,8 +133,10 @@ def test_the_workflow_pins_each_action_to_a_version():
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", action) for action in used)
 
 
-def test_binder_installs_the_same_requirements():
-    assert text("binder/requirements.txt").split() == ["-r", "../requirements.txt"]
+def test_binder_installs_the_lock_and_then_the_course():
+    last = text("binder/requirements.txt").splitlines()[-1]
+    assert last == "-r ../requirements.lock"
+    assert "pip install" in text("binder/postBuild").partition("helpers install")[0]
     assert re.fullmatch(r"python-3\.1[1-4]", text("binder/runtime.txt").strip())
 
 

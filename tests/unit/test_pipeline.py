@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers import pipeline
-from helpers.brokers import BrokerError, jars, kafka_install, native, process
+from helpers.brokers import BrokerError, jars, kafka_install, marks, native, process
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def program() -> pipeline.Program:
 
 
 def command_of(one: pipeline.Program) -> list[str]:
-    return [str(part) for part in one._command()[0]]
+    return [str(part) for part in one._command("")[0]]
 
 
 def settings(database: pipeline.PostgreSQL) -> list[str]:
@@ -56,7 +56,7 @@ def test_an_installation_fetches_both_locks_and_a_start_only_kafkas(monkeypatch)
     monkeypatch.setattr(kafka_install, "installed", lambda: True)
     native.obtain(("kafka",))
     assert fetched == []
-    native.install(("kafka",))
+    native.install()
     assert fetched == list(LOCKS)
 
 
@@ -71,14 +71,14 @@ def test_a_java_program_has_the_files_of_both_locks(not_started):
 
 def test_a_program_ends_with_its_kernel_and_its_directory_with_it():
     with program() as one:
-        assert one._command()[1][process.OWNER] == process.owner_token()
+        assert one._command("")[1][marks.OWNER] == marks.identity()
         assert one.directory.is_dir()
     assert not one.directory.exists()
     one.close()
 
 
 def test_what_a_dead_kernel_left_is_deleted_and_what_a_living_one_has_is_kept(tmp_path):
-    token = process.owner_token()
+    token = marks.identity()
     dead, alive, foreign = (tmp_path / f"{pipeline.PREFIX}{n}" for n in ("dead", "alive", "other"))
     for directory, owner in ((dead, "1:0.00"), (alive, token), (foreign, None)):
         directory.mkdir()

@@ -1,9 +1,12 @@
 """RabbitMQ's settings, as its version wants them."""
 
+import shutil
+import subprocess
+
 import pika
 import pytest
 
-from helpers import brokers
+from helpers import brokers, settings
 from helpers.brokers import rabbitmq, rabbitmq_install
 
 PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
@@ -48,3 +51,21 @@ def test_a_tool_that_hangs_is_given_up(monkeypatch, tmp_path):
 
 def test_no_connection_is_closed_while_its_reader_thinks():
     assert pika.URLParameters(brokers._amqp_url(5672)).heartbeat == 0
+
+
+@pytest.mark.parametrize("name", ["Jane Doe", "a$b & Müller; #1"])
+def test_unpacked_packages_run_from_a_path_with_a_blank(tmp_path, name):
+    tool = rabbitmq_install.scripts()
+    if tool is None or not tool.is_relative_to(settings.cache_dir()):
+        pytest.skip("this machine's own RabbitMQ is in use")
+    unpacked = next(folder for folder in tool.parents if folder.name == "root")
+    root = tmp_path / name / "root"
+    shutil.copytree(unpacked, root, symlinks=True)
+    rabbitmq_install._relocate(root)
+    done = subprocess.run(
+        [root / "usr/lib/rabbitmq/bin/rabbitmqctl", "version"],
+        env={"PATH": f"{root}/usr/bin:/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == rabbitmq_install.version(), done.stderr

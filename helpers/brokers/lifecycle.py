@@ -1,0 +1,197 @@
+"""Start, wait, heal, forget: what is the same for every backend, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+from .. import settings
+from ..settings import Place
+from ..waiting import WaitTimeout, wait_until
+from . import kafka, locks, marks, rabbitmq
+from .backend import Backend, Node
+from .errors import BrokerError
+from .places import members, single, spoken
+from .progress_line import Progress
+
+START_TIMEOUT = 120.0  # seconds; thirty times what it takes on a quiet machine
+COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
+
+
+def starting() -> AbstractContextManager[None]:
+    """Held by whoever starts or ends brokers: one at a time."""
+    waiting = "Waiting for another process that is starting the brokers"
+    return locks.held(settings.run_dir() / "brokers.lock", waiting)
+
+
+def up(backend: Backend, brokers: Sequence[str]) -> None:
+    """Start what does not run, and wait until all of it serves; two at once start one.
+
+    Raises:
+        BrokerError: it can't be had or did not start; with what to do.
+    """
+    places = [single(broker) for broker in brokers]
+    if all(_serves(backend.node(place), place) for place in places):
+        refuse_other_checkouts(map(backend.node, places))
+        return
+    with starting():
+        marks.claim_run()
+        backend.obtain(brokers)
+        _start(backend, places, f"Starting {spoken(list(brokers))}")
+
+
+def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> dict[int, Node]:
+    """Three Kafka nodes that know each other: new and empty, unless they run already and advertise
+    just these addresses."""
+    places = members("kafka")
+    with starting():
+        marks.claim_run()
+        backend.obtain(["kafka"])
+        if kafka.advertise(addresses) or not _any_runs(backend, places):
+            forget(backend, places)
+        _start(backend, places, "Starting three Kafka nodes")
+    return {place.number: backend.node(place) for place in places}
+
+
+def rabbitmq_cluster(backend: Backend, count: int) -> dict[int, Node]:
+    """That many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
+    everyone, places = members("rabbitmq"), members("rabbitmq", count)
+    with starting():
+        marks.claim_run()
+        backend.obtain(["rabbitmq"])
+        there = [place for place in everyone if backend.node(place).exists()]
+        if there != places or not _any_runs(backend, places):
+            forget(backend, everyone)
+        _start(backend, places, f"Starting {COUNTED[count]}")
+    return {place.number: backend.node(place) for place in places}
+
+
+def wait_for_cluster(backend: Backend, broker: str) -> None:
+    """Wait until every node of a cluster that runs, and is not paused, serves and knows the others."""
+    places = [place for place in members(broker) if _awake(backend.node(place))]
+    wait_for_all([(backend.node(place), place) for place in places])
+    if broker == "kafka" and places:  # node 1 keeps the metadata
+        first = members("kafka")[0].port
+        known = lambda: kafka.brokers_known(first) >= len(places)  # noqa: E731
+        wait_ready(backend.node(places[-1]), known)
+
+
+def end_cluster(backend: Backend, broker: str) -> None:
+    """End the nodes of a cluster, and delete what they stored."""
+    with starting():
+        forget(backend, members(broker))
+
+
+def forget(backend: Backend, places: Sequence[Place]) -> None:
+    """End nodes at once and delete what they stored, unless they are another checkout's."""
+    refuse_other_checkouts(map(backend.node, places))
+    backend.forget(places)
+
+
+def down(backend: Backend, delete_data: bool) -> list[str]:
+    """End all that runs. Returns the names of what ended.
+
+    Raises:
+        BrokerError: some of it is another checkout's; nothing was ended."""
+    with starting():
+        refuse_other_checkouts(map(backend.node, settings.places().values()))
+        with Progress("Stopping the brokers"):
+            return backend.down(delete_data)
+
+
+def status(backend: Backend) -> list[dict[str, str]]:
+    """One row for each node that runs."""
+    rows = []
+    for place in settings.places().values():
+        node = backend.node(place)
+        if node.running():
+            state = "paused" if node.paused() else "running"
+            row = {"name": place.name, "backend": backend.name, "state": state}
+            memory = f"{node.memory() / 1e6:.0f} MB" if node.memory() else ""
+            rows.append({**row, "address": place.address, "memory": memory})
+    return rows
+
+
+def answers(place: Place) -> bool:
+    """Does the broker answer its own protocol? The single Kafka must also list itself as alive."""
+    if place.broker == "rabbitmq":
+        return rabbitmq.answers(place.port)
+    return kafka.answers(place.port) if place.number else kafka.brokers_known(place.port) == 1
+
+
+def wait_for_all(nodes: Iterable[tuple[Node, Place]]) -> None:
+    """Wait until each of them serves. Raises what ``wait_ready`` raises."""
+    for node, place in nodes:
+        wait_ready(node, partial(answers, place))
+
+
+def wait_ready(node: Node, ready: Callable[[], bool], timeout: float = START_TIMEOUT) -> None:
+    """Wait until a node that was started serves.
+
+    Raises:
+        BrokerError: it ended, or did not serve within ``timeout`` seconds; with its last words.
+    """
+
+    def serves() -> bool:
+        if ready():
+            return True
+        if not node.running():
+            raise BrokerError(
+                f"{node.name} ended while starting. {node.ending()}Its log ends with:\n"
+                f"{node.log_tail()}"
+            )
+        return False
+
+    try:
+        wait_until(
+            serves,
+            f"{node.name} to serve",
+            timeout,
+            log=node.log_tail,
+            then="`python -m helpers doctor` says what this machine lacks.",
+        )
+    except WaitTimeout as error:
+        raise BrokerError(str(error)) from error
+
+
+def refuse_other_checkouts(nodes: Iterable[Node]) -> None:
+    """Two copies of the course at the same ports would take each other's brokers for their own.
+
+    A copy that is gone, since its folder was moved or deleted, owns nothing.
+
+    Raises:
+        BrokerError: a node that runs was started by another copy of the course.
+    """
+    for node in nodes:
+        other = node.checkout() if node.running() else ""
+        if other and other != str(settings.CHECKOUT) and (Path(other) / "helpers").is_dir():
+            raise BrokerError(
+                f"{node.name} on these ports was started by another copy of the course, in {other}. "
+                "Run `python -m helpers down` there, or set BREAKING_BROKERS_PORT_OFFSET=100 here, "
+                "so that this copy has brokers of its own."
+            )
+
+
+def _start(backend: Backend, places: Sequence[Place], words: str) -> None:
+    refuse_other_checkouts(map(backend.node, places))
+    with Progress(words):
+        backend.start(places)
+        if places[0].number:
+            wait_for_cluster(backend, places[0].broker)
+        else:
+            wait_for_all([(backend.node(place), place) for place in places])
+    backend.settle(places)
+
+
+def _serves(node: Node, place: Place) -> bool:
+    return _awake(node) and answers(place)
+
+
+def _awake(node: Node) -> bool:
+    return node.running() and not node.paused()
+
+
+def _any_runs(backend: Backend, places: Sequence[Place]) -> bool:
+    return any(backend.node(place).running() for place in places)

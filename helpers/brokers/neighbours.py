@@ -1,0 +1,82 @@
+"""Other copies of the course on this machine: another user's, or another checkout's of the same user."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from pathlib import Path
+
+from .. import settings
+from . import compose, native, ports, rabbitmq
+from .kafka import CLUSTER_ID
+from .places import SPOKEN
+
+STEP = 20  # nodes of one copy are up to 18 ports apart
+END = 3400  # from 3,420 on, one copy's RabbitMQ would meet another's Kafka
+
+
+def settle() -> str:
+    """Where another copy of the course has our ports, choose free ones for this checkout, for good.
+
+    Brokers of ours that run are left where they are, and a program that is not the course's is
+    nobody's neighbour. Returns what was chosen, as a sentence; empty if nothing had to be.
+
+    Raises:
+        SettingsError: all the ports that could be chosen are taken.
+    """
+    if settings.forced_offset() is not None or not _others_have(settings.places()):
+        return ""
+    offsets = list(range(STEP, END, STEP))
+    random.Random(f"{os.getuid()} {settings.CHECKOUT}").shuffle(offsets)
+    for offset in offsets:
+        places = settings.places(offset).values()
+        wanted = [port for place in places for port in place.listens] + [settings.epmd(offset)]
+        if not any(ports.taken(port) for port in wanted):
+            settings.remember_offset(offset)
+            return (
+                f"Another copy of the course on this machine has the usual ports, so this one uses "
+                f"its own from now on: {offset} is added to each (Kafka {9092 + offset}, RabbitMQ "
+                f"{5672 + offset}). BREAKING_BROKERS_PORT_OFFSET chooses differently."
+            )
+    raise settings.SettingsError(
+        f"Another copy of the course has the usual ports, and every other set up to {END} further "
+        "on is taken, too. Set BREAKING_BROKERS_PORT_OFFSET to a number from 3420 to 7000."
+    )
+
+
+def _others_have(places: dict[str, settings.Place]) -> bool:
+    """Is it another copy of the course that has the ports of ``up``, and not this one?"""
+    kafka, rabbitmq = (places[name] for name in SPOKEN)
+    if not ports.taken(kafka.port) and not ports.taken(rabbitmq.port):
+        return False
+    running = [backend for backend in (native, compose) if backend.running()]
+    nodes = [backend.node(place) for backend in running for place in (kafka, rabbitmq)]
+    if whose := {node.checkout() for node in nodes} - {""}:
+        return str(settings.CHECKOUT) not in whose and any(Path(one).is_dir() for one in whose)
+    return _is_the_courses_kafka(kafka) or _is_the_courses_rabbitmq(rabbitmq)
+
+
+def _is_the_courses_kafka(place: settings.Place) -> bool:
+    """Every Kafka of the course has one cluster id."""
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    if not ports.taken(place.port):
+        return False
+    try:
+        with KafkaAdminClient(bootstrap_servers=place.address, bootstrap_timeout_ms=2000) as admin:
+            return admin.describe_cluster()["cluster_id"] == CLUSTER_ID
+    except KafkaError:
+        return False
+
+
+def _is_the_courses_rabbitmq(place: settings.Place) -> bool:
+    """A RabbitMQ's first words have its cluster's name in them, which the course chooses."""
+    try:
+        with socket.create_connection((settings.HOST, place.port), timeout=1) as connection:
+            connection.settimeout(2)
+            connection.sendall(rabbitmq.PROTOCOL_HEADER)
+            return rabbitmq.CLUSTER_NAME.encode() in connection.recv(4096)
+    except OSError:
+        return False

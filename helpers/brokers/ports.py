@@ -1,0 +1,46 @@
+"""Ports of this machine: is one taken, by whom, and which are free."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+import psutil
+
+from .. import settings
+
+
+def taken(port: int) -> bool:
+    """Does anything on this machine hold the port?"""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        if probe.connect_ex((settings.HOST, port)) == 0:
+            return True
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def holder(port: int) -> str:
+    """Who listens on a port, in words: name and pid, as far as this user may know."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            for connection in process.net_connections("tcp"):
+                listens = connection.status == psutil.CONN_LISTEN
+                if listens and connection.laddr and connection.laddr.port == port:
+                    words = " ".join(process.cmdline())[:100]
+                    return f"{process.name()} (pid {process.pid}: {words})"
+    return "a process of another user"
+
+
+def free(count: int) -> list[int]:
+    """Ports that nobody holds now, for a moment's use."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((settings.HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]

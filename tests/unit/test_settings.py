@@ -1,0 +1,86 @@
+"""Where things are: a place that can't be used is a sentence that names the variable."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from helpers import settings
+
+COMMANDS = ("install", "up", "status", "down", "doctor", "lab")
+
+
+@pytest.mark.parametrize(
+    "character", [",", ":", "'", '"', "\\", "`", "*", "?", "[", "{", "\n", "😀"]
+)
+def test_a_character_that_a_broker_cant_take_is_refused_by_name(monkeypatch, tmp_path, character):
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / f"Müller{character}Anna"))
+    with pytest.raises(settings.SettingsError, match="BREAKING_BROKERS_CACHE") as caught:
+        settings.cache_dir()
+    assert repr(character) in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["Jane Doe", "Müller & Söhne; 100 % (#1) $x!", "日本"])
+def test_other_characters_are_taken(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / name))
+    assert settings.cache_dir() == tmp_path / name
+    assert settings.cache_dir().is_dir()
+
+
+def test_sets_of_ports_that_are_chosen_never_meet():
+    from helpers.brokers import neighbours
+
+    ports: set[int] = set()
+    for offset in range(0, neighbours.END, neighbours.STEP):
+        places = settings.places(offset).values()
+        mine = {port for place in places for port in place.listens} | {settings.epmd(offset)}
+        assert not ports & mine
+        ports |= mine
+
+
+def without_a_home(command: str, home: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user whom /etc/passwd does not know, as OpenShift does."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in ("BREAKING_BROKERS_CACHE", "HOME", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    if home is not None:
+        environment["HOME"] = home
+    python = Path(sys.executable)
+    if python.resolve().is_relative_to("/root"):
+        python = Path("/usr/bin/python3")  # this one is not for other users to run
+        environment["PYTHONPATH"] = sysconfig.get_path("purelib")
+    return subprocess.run(
+        [python, "-m", "helpers", command],
+        cwd=settings.CHECKOUT,
+        env=environment,
+        user=4711,
+        group=4711,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize(("command", "home"), itertools.product(COMMANDS, [None, "/"]))
+def test_a_user_without_a_home_is_told_the_variable(command, home):
+    done = without_a_home(command, home)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "BREAKING_BROKERS_CACHE" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_of_somebody_else_is_named_with_its_owner(monkeypatch):
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(Path("/usr")))
+    with pytest.raises(settings.SettingsError, match="belongs to user 0"):
+        settings.cache_dir()
