@@ -112,9 +112,15 @@ def pytest_runtest_makereport(
     if call.when == "call" and report.failed and isinstance(item, IPyNbCell):
         _broken.add(item.path)
         report.longrepr = COLOURS.sub("", str(report.longrepr))
-        for name, text in brokers.logs(15).items():
-            report.sections.append((f"log of {name}", text))
+        report.sections += [(f"log of {name}", text) for name, text in _last_words().items()]
     return report
+
+
+def _last_words() -> dict[str, str]:
+    try:
+        return brokers.logs(15)
+    except brokers.BrokerError as error:  # an engine that has gone away, say
+        return {"no broker": str(error)}
 
 
 def _pictures(outputs: list[dict[str, Any]]) -> int:

@@ -160,6 +160,13 @@ def test_tests_have_ports_of_their_own_and_delete_nothing_else(
     )
 
 
+def test_logs_that_cannot_be_had_hide_no_failure(docker, monkeypatch):
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "compose")
+    up = f"kafka\trunning\t{FILE}"
+    docker(f"ps) echo '{up}';; compose) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;")
+    assert "Cannot connect to the Docker daemon" in conftest._last_words()["no broker"]
+
+
 # --- docker-compose.yml -------------------------------------------------------------------------
 
 
