@@ -18,7 +18,7 @@ from .errors import BrokerError
 
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
 COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
-# Erlang 29 without libsctp, which the course doesn't unpack, says so on standard output.
+# Erlang 29 without libsctp says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
@@ -122,7 +122,7 @@ def epmd(run: Path, port: int) -> process.Node:
                 "Install Erlang as your package manager has it, and run this again."
             )
         # It refuses an argument that it does not know, but reads a number to its last digit only.
-        marked = ["-packet_timeout", f"60{mark}"] if mark else []
+        marked = ["-packet_timeout", f"60:{mark}"] if mark else []
         return [program, "-port", str(port), "-address", settings.HOST, *marked], env
 
     return process.Node("epmd", run / "epmd", command, main="epmd")

@@ -165,11 +165,15 @@ def _obtain(suite: str, say: Callable[[str], None]) -> None:
 
 
 def _relocate(root: Path) -> None:
-    """Tell Erlang's start scripts where they are now: Debian writes the place into them."""
+    """Tell Erlang's start scripts where they are now: Debian writes the place into them. And have those
+    of RabbitMQ bear a blank in it."""
     erlang = root / "usr/lib/erlang"
     for script in [erlang / "bin/erl", erlang / "bin/start", *erlang.glob("erts-*/bin/erl")]:
         text = script.read_text().replace("ROOTDIR=/usr/lib/erlang", f'ROOTDIR="{erlang}"')
         script.write_text(text)
+    script = root / "usr/lib/rabbitmq/bin/rabbitmq-env"
+    unquoted = r'(?<!")\$\{?(RABBITMQ_SCRIPTS_DIR|SCRIPT_PATH)\b\}?(/[\w-]+)?'
+    script.write_text(re.sub(unquoted, r'"${\1}\2"', script.read_text()))
 
 
 def _use_own_libraries(root: Path) -> None:
