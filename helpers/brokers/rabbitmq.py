@@ -82,17 +82,18 @@ def _bake(cookie: Path) -> None:
 
 def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[str, ...]) -> None:
     """Write ``rabbitmq.conf`` and the list of plugins of one node."""
+    release = rabbitmq_install.release() or (0, 0)
+    journal = "quorum_queue" if release >= (4, 3) else "raft"  # 4.3 ignores the older name
     lines = {
         "listeners.tcp.1": f"{settings.HOST}:{amqp}",
         "vm_memory_high_watermark.absolute": "256MB",
         "disk_free_limit.absolute": "50MB",
-        "raft.wal_max_size_bytes": "64000000",
+        f"{journal}.wal_max_size_bytes": "64000000",
         "collect_statistics_interval": "1000",
         "log.console.level": "info",
         "cluster_partition_handling": "ignore",
     }
-    # 4.3 refuses them otherwise; 3.10 does not know the key.
-    if (rabbitmq_install.release() or (0, 0)) >= (4, 0):
+    if release >= (4, 0):  # 4.3 refuses them otherwise; 3.10 does not know the key
         lines["deprecated_features.permit.transient_nonexcl_queues"] = "true"
     if management:
         lines["management.tcp.ip"] = settings.HOST

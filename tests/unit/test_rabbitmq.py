@@ -13,21 +13,23 @@ PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
 
 
 @pytest.mark.parametrize(
-    ("version", "release", "permits"),
+    ("version", "release", "permits", "journal"),
     [
-        ("3.10.8", (3, 10), False),
-        ("4.0.5", (4, 0), True),
-        ("4.3.0", (4, 3), True),
-        ("unknown", None, False),
+        ("3.10.8", (3, 10), False, "raft"),
+        ("4.0.5", (4, 0), True, "raft"),
+        ("4.3.0", (4, 3), True, "quorum_queue"),
+        ("unknown", None, False, "raft"),
     ],
 )
-def test_queues_that_are_not_durable_are_permitted_where_that_is_a_setting(
-    monkeypatch, tmp_path, version, release, permits
+def test_a_setting_is_written_as_the_version_knows_it(
+    monkeypatch, tmp_path, version, release, permits, journal
 ):
     monkeypatch.setattr(rabbitmq_install, "version", lambda: version)
     assert rabbitmq_install.release() == release
     rabbitmq.write_config(tmp_path, amqp=5672, management=None, peers=())
-    assert (PERMITTED in (tmp_path / "rabbitmq.conf").read_text().splitlines()) == permits
+    lines = (tmp_path / "rabbitmq.conf").read_text().splitlines()
+    assert (PERMITTED in lines) == permits
+    assert f"{journal}.wal_max_size_bytes = 64000000" in lines
 
 
 def test_the_cookie_is_never_readable_by_others(monkeypatch, tmp_path):
