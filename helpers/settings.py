@@ -4,7 +4,7 @@ Variable                      Meaning                                           
 ----------------------------  --------------------------------------------------  -------------------------
 BREAKING_BROKERS_CACHE        downloads and the brokers' data                     the user's cache directory
 BREAKING_BROKERS_BACKEND      force ``compose``, ``native`` or ``external``       chosen by ``brokers``
-BREAKING_BROKERS_RABBITMQ     the native RabbitMQ's series, ``4.3``, ...          4.3, or what can be had
+BREAKING_BROKERS_RABBITMQ     series of the native RabbitMQ: ``4.3``, ``4.0``...  the newest to be had
 BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0, or chosen (`neighbours`)
 BREAKING_BROKERS_LEARNER      prefix of all names, for a class on one cluster     none
 BREAKING_BROKERS_OWNER        pid of the run that brokers must not outlive        none

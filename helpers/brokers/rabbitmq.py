@@ -19,7 +19,7 @@ from .errors import BrokerError
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
 COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
-# Erlang 29 without libsctp, which the course doesn't unpack, says so on standard output.
+# Erlang 29 without libsctp says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
@@ -83,18 +83,19 @@ def _bake(cookie: Path) -> None:
 
 def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[str, ...]) -> None:
     """Write ``rabbitmq.conf`` and the list of plugins of one node."""
+    release = rabbitmq_install.release() or (0, 0)
+    journal = "quorum_queue" if release >= (4, 3) else "raft"  # 4.3 ignores the older name
     lines = {
         "listeners.tcp.1": f"{settings.HOST}:{amqp}",
         "vm_memory_high_watermark.absolute": "256MB",
         "disk_free_limit.absolute": "50MB",
-        "raft.wal_max_size_bytes": "64000000",
+        f"{journal}.wal_max_size_bytes": "64000000",
         "collect_statistics_interval": "1000",
         "log.console.level": "info",
         "cluster_partition_handling": "ignore",
         "cluster_name": CLUSTER_NAME,
     }
-    # 4.3 refuses them otherwise; 3.10 does not know the key.
-    if (rabbitmq_install.release() or (0, 0)) >= (4, 0):
+    if release >= (4, 0):  # 4.3 refuses them otherwise; 3.10 does not know the key
         lines["deprecated_features.permit.transient_nonexcl_queues"] = "true"
     if management:
         lines["management.tcp.ip"] = settings.HOST

@@ -1,6 +1,8 @@
 """RabbitMQ's settings, as its version wants them."""
 
+import os
 import shutil
+import stat
 import subprocess
 
 import pika
@@ -13,21 +15,53 @@ PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
 
 
 @pytest.mark.parametrize(
-    ("version", "release", "permits"),
+    ("version", "release", "permits", "journal"),
     [
-        ("3.10.8", (3, 10), False),
-        ("4.0.5", (4, 0), True),
-        ("4.3.0", (4, 3), True),
-        ("unknown", None, False),
+        ("3.10.8", (3, 10), False, "raft"),
+        ("4.0.5", (4, 0), True, "raft"),
+        ("4.3.0", (4, 3), True, "quorum_queue"),
+        ("unknown", None, False, "raft"),
     ],
 )
-def test_queues_that_are_not_durable_are_permitted_where_that_is_a_setting(
-    monkeypatch, tmp_path, version, release, permits
+def test_a_setting_is_written_as_the_version_knows_it(
+    monkeypatch, tmp_path, version, release, permits, journal
 ):
     monkeypatch.setattr(rabbitmq_install, "version", lambda: version)
     assert rabbitmq_install.release() == release
     rabbitmq.write_config(tmp_path, amqp=5672, management=None, peers=())
-    assert (PERMITTED in (tmp_path / "rabbitmq.conf").read_text().splitlines()) == permits
+    lines = (tmp_path / "rabbitmq.conf").read_text().splitlines()
+    assert (PERMITTED in lines) == permits
+    assert f"{journal}.wal_max_size_bytes = 64000000" in lines
+
+
+def test_the_cookie_is_never_readable_by_others(monkeypatch, tmp_path):
+    modes, write = [], os.fdopen
+
+    def spy(descriptor: int, *more):
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        return write(descriptor, *more)
+
+    monkeypatch.setattr(os, "fdopen", spy)
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            ports = {"epmd": 1, "distribution": 2}
+            rabbitmq.environment(tmp_path / "node", "rabbit@localhost", ports, tmp_path / "home")
+    finally:
+        os.umask(before)
+    cookie = tmp_path / "home/.erlang.cookie"
+    assert modes == [0o400]
+    assert stat.S_IMODE(cookie.stat().st_mode) == 0o400
+    assert stat.S_IMODE(cookie.parent.stat().st_mode) == 0o700
+    assert len(cookie.read_text()) == 32
+
+
+def test_what_a_node_reads_of_the_systems_is_nothing(monkeypatch, tmp_path):
+    ports = {"epmd": 1, "distribution": 2}
+    env = rabbitmq.environment(tmp_path / "node", "rabbit@localhost", ports, tmp_path / "home")
+    paths = [value for name, value in env.items() if name.endswith(("_FILE", "_FILES", "_BASE"))]
+    assert "RABBITMQ_CONFIG_FILES" in env  # else /etc/rabbitmq/conf.d
+    assert all(path.startswith((str(tmp_path), os.devnull)) for path in paths)
 
 
 def test_what_erlang_mutters_is_not_taken_for_an_answer(monkeypatch, tmp_path):
