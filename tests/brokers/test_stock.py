@@ -1,14 +1,18 @@
 """The single brokers behave like stock ones: what other people's first listings do works on them."""
 
+import re
 import subprocess
 import sys
 
 import pika
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
+from helpers import settings
 from helpers.names import clean_up, fresh
 from helpers.waiting import wait_until
 
+ROW = r"\| `([a-z.]+)` \| (\S+) \| (\S+) \|"
+DEFAULT = 5  # ConfigSource.DEFAULT_CONFIG of Kafka's protocol
 LINGER = """
 import sys
 from kafka import KafkaConsumer
@@ -17,6 +21,35 @@ with KafkaConsumer(sys.argv[2], bootstrap_servers=sys.argv[1], metadata_max_age_
     while True:
         consumer.poll(timeout_ms=100)
 """
+
+
+def differing() -> dict[str, tuple[str, str]]:
+    """Settings of Kafka by name, as the page of settings has them: here, and in stock brokers."""
+    page = (settings.CHECKOUT / "notebooks" / "SETTINGS.md").read_text(encoding="utf-8")
+    single = page.partition("## Kafka")[2].partition("The three nodes")[0]
+    return {name: (here, stock) for name, here, stock in re.findall(ROW, single)}
+
+
+def test_the_page_of_settings_names_each_of_kafkas_that_differs_and_its_default(live):
+    from confluent_kafka.admin import AdminClient, ConfigResource
+
+    admin = AdminClient({"bootstrap.servers": live.kafka["bootstrap_servers"]})
+    [asked] = admin.describe_configs([ConfigResource("broker", "1")]).values()
+    found = {}
+    for entry in asked.result(timeout=20).values():
+        stock = [s.value for s in entry.synonyms.values() if s.source == DEFAULT]
+        if stock and stock[0] != entry.value:
+            found[entry.name] = (entry.value, stock[0])
+    per_machine = {
+        "advertised.listeners",
+        "listeners",
+        "log.dirs",
+        "node.id",
+        "broker.id",
+        "process.roles",
+    }
+    per_machine |= {"controller.quorum.voters", "controller.listener.names", "log.dir"}
+    assert {k: v for k, v in found.items() if k not in per_machine} == differing()
 
 
 def topics(live) -> set[str]:

@@ -103,3 +103,13 @@ def test_unpacked_packages_run_from_a_path_with_a_blank(tmp_path, name):
         text=True,
     )
     assert done.stdout.strip() == rabbitmq_install.version(), done.stderr
+
+
+def test_the_page_of_settings_names_each_of_rabbitmqs(monkeypatch, tmp_path):
+    page = (settings.CHECKOUT / "notebooks" / "SETTINGS.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(rabbitmq_install, "version", lambda: "4.3.6")
+    rabbitmq.write_config(tmp_path, amqp=5672, management=15672, peers=())
+    for line in (tmp_path / "rabbitmq.conf").read_text().splitlines():
+        name, _, value = line.partition(" = ")
+        if not name.startswith(("listeners.", "management.")):
+            assert f"| `{name}` | {value} |" in page or f"`{name}` ({value})" in page, line
