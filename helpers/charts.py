@@ -288,6 +288,7 @@ def _figure(
     """A figure of the course's style. pyplot, and with it the backend, knows nothing of it."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     style: dict[Any, Any] = {
         "figure.dpi": 110,
@@ -311,9 +312,9 @@ def _figure(
         "hatch.color": "#C8C8C8",
     }
     with mpl.rc_context(style):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        layout = ConstrainedLayoutEngine(w_pad=0.08, wspace=0.03)
+        figure = Figure(figsize=(WIDTH, height), layout=layout)
         axes = figure.subplots(1, columns, sharey=share_rows, squeeze=False)
-        figure.get_layout_engine().set(w_pad=0.08, wspace=0.03)
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
         yield figure, axes[0]
 

@@ -28,8 +28,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 RABBITMQ_SERIES = ("4.3", "4.0", "3.10")
 BACKENDS = ("compose", "native", "external")
 # Besides letters and digits, what a path may have in it: Kafka takes no comma, Java no colon, RabbitMQ
-# no quotation mark, no backslash and nothing that is a wildcard.
-IN_A_PATH = "/._- \t#%$!&;()@=+~^"
+# no quotation mark, no backslash and nothing that is a wildcard, apt no tab.
+IN_A_PATH = "/._- #%$!&;()@=+~^"
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
 
 
@@ -184,8 +184,8 @@ def cache_dir() -> Path:
         for character in str(path):
             if character not in IN_A_PATH and not (character.isalnum() and character < "\uffff"):
                 raise SettingsError(
-                    f"The directory for downloads and data would be {path}, but Kafka, Java or "
-                    f"RabbitMQ can't cope with a path that has {character!r} in it. {remedy}"
+                    f"The directory for downloads and data would be {path}, but not every part "
+                    f"of Kafka and RabbitMQ can cope with a path that has {character!r} in it. {remedy}"
                 )
         path.mkdir(parents=True, exist_ok=True)
     except RuntimeError as error:

@@ -143,6 +143,6 @@ class Node:
 
 def clean_environment() -> dict[str, str]:
     """What a program of the course sees of this process's environment: nothing that would change it,
-    such as JAVA_TOOL_OPTIONS or ERL_FLAGS."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    such as JAVA_TOOL_OPTIONS or ERL_FLAGS. In the locale C, Java finds no path with an umlaut in it."""
+    kept = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME")
+    return {"LC_ALL": "C.UTF-8"} | {name: os.environ[name] for name in kept if name in os.environ}

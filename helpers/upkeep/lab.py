@@ -14,7 +14,7 @@ import subprocess
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .. import brokers, settings
 from ..brokers import external, locks, neighbours
@@ -123,7 +123,7 @@ def _start_brokers() -> IO[bytes]:
     return minder.stdin
 
 
-def _server():
+def _server() -> Any:
     """JupyterLab, listening: it knows its port, and the token that is new each time."""
     from jupyterlab.labapp import LabApp
 

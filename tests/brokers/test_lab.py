@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -90,6 +91,11 @@ class Lab:
         run = settings.cache_dir() / "run" / self.environment["BREAKING_BROKERS_PORT_OFFSET"]
         return {p.pid for p, mark in marks.ours() if Path(mark.node).parent == run}
 
+    def looks(self) -> bool:
+        """Has it opened the file that says whose the brokers are, or the one to wait for?"""
+        files = psutil.Process(self.process.pid).open_files()
+        return any(Path(file.path).name.startswith("lab") for file in files)
+
     def end(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
         self.process.wait(30)
@@ -118,9 +124,15 @@ def test_a_lab_that_opens_while_the_brokers_of_the_last_one_stop_has_brokers_and
     lab.address()
     assert "are up" in lab.run("up")
     before = lab.running()
+    [rabbitmq] = [psutil.Process(pid) for pid in before if psutil.Process(pid).name() == "beam.smp"]
     lab.end(signal.SIGKILL)
     wait_until(lambda: lab.running() < before, "the brokers to begin to stop", timeout=30)
+    with suppress(psutil.NoSuchProcess):
+        rabbitmq.suspend()  # so that it is still stopping when the next lab looks
     lab.start()
+    wait_until(lab.looks, "the lab to look whose the brokers are", timeout=60)
+    with suppress(psutil.NoSuchProcess):
+        rabbitmq.resume()
     lab.address()
     assert "are up" in lab.run("up")
     assert not lab.running() & before

@@ -17,7 +17,7 @@ COMMANDS = ("install", "up", "status", "down", "doctor", "lab")
 
 
 @pytest.mark.parametrize(
-    "character", [",", ":", "'", '"', "\\", "`", "*", "?", "[", "{", "\n", "😀"]
+    "character", [",", ":", "'", '"', "\\", "`", "*", "?", "[", "{", "\t", "\n", "😀"]
 )
 def test_a_character_that_a_broker_cant_take_is_refused_by_name(monkeypatch, tmp_path, character):
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / f"Müller{character}Anna"))
