@@ -196,7 +196,8 @@ def _pip(lock: int, folder: Path) -> list:
             f"This Python has no pip, and it could not be fetched ({error}). Install it "
             "(Debian, Ubuntu: `sudo apt install python3-venv`) and run this again."
         ) from error
-    return [PYTHON, *folder.glob("root/usr/share/python-wheels/pip-*.whl/pip")]
+    (wheel,) = folder.glob("root/usr/share/python-wheels/pip-*.whl")
+    return [PYTHON, wheel / "pip"]
 
 
 def _routes(lock: int, pip: list) -> dict:
