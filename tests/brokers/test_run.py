@@ -51,7 +51,7 @@ def test_a_failure_shows_the_cell_the_difference_and_the_logs(tmp_path):
     data = {"text/plain": "'a picture'", "image/png": "AAAA"}
     drawn = [new_output("execute_result", data=data, execution_count=1)]
     write(tmp_path / "picture.ipynb", new_code_cell("'a picture'", outputs=drawn))
-    output, _ = start(tmp_path).communicate(timeout=120)
+    output, _ = start(tmp_path).communicate()
     assert "2 failed, 1 skipped" in output
     assert "draws 0 pictures, not 1" in output
     for words in ("wrong.ipynb::Cell 0", "brokers = up()", WRONG, "Kafka and RabbitMQ are up."):
