@@ -5,11 +5,12 @@ NOTEBOOKS =
 # The course finds its own modules, and compiles them once: without compiling a kernel starts 2 s later.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help environment setup lab test refresh down doctor bench lock
+.PHONY: help environment setup lab test test-all refresh down doctor bench lock
 
 help:
 	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
-	@echo 'make test      run all tests: helpers, brokers, exercises, and every notebook, twice'
+	@echo 'make test      run all tests: types, helpers, brokers, exercises, and every notebook'
+	@echo 'make test-all  the same, and every notebook a second time in another order'
 	@echo 'make down      stop the brokers; what they stored is kept'
 	@echo 'make doctor    check this machine, and name what it lacks'
 	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'
@@ -24,13 +25,18 @@ environment:
 setup: environment
 	@$(PYTHON) -m helpers install
 
-lab: setup
+lab: environment
 	@$(PYTHON) -m helpers lab
 
 test: setup
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) tests/run.py
+
+test-all: setup
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) tests/run.py --all
 
 refresh: setup
 	@$(PYTHON) -m helpers refresh $(NOTEBOOKS)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from . import brokers, settings
 from .brokers.locks import LockError
 from .brokers.progress_line import accept_any_console
+from .upkeep.bootstrap import refused
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return chosen.run(chosen) or 0
     except (brokers.BrokerError, settings.SettingsError, LockError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(refused(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from here.", file=sys.stderr)

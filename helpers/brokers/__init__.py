@@ -193,8 +193,7 @@ def _in_sight() -> list[Backend]:
 
 
 def _own(names: tuple[str, ...]) -> Brokers:
-    if chosen := neighbours.settle():
-        print(chosen)
+    _make_room()
     backend = _backend()
     try:
         lifecycle.up(backend, names)
@@ -211,6 +210,12 @@ def _own(names: tuple[str, ...]) -> Brokers:
         rabbitmq=pika.URLParameters(_amqp_url(rabbitmq.port)) if rabbitmq else None,
         management=f"http://{settings.HOST}:{rabbitmq.management}" if rabbitmq else None,
     )
+
+
+def _make_room() -> None:
+    """Go to other ports, and say so, where another copy of the course has ours."""
+    if chosen := neighbours.settle():
+        print(chosen)
 
 
 def _external(names: tuple[str, ...]) -> Brokers:
@@ -235,6 +240,7 @@ def _breakable(name: str) -> Backend:
             "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."
         )
     _prepare((name,))
+    _make_room()
     return _backend()
 
 

@@ -122,7 +122,8 @@ def _wanted(work: Path, package: str, also: str, libraries: bool) -> set[str]:
         fields = dict(re.findall(r"^([\w-]+): (.*)$", stanza, re.MULTILINE))
         known[fields.get("Package", "")] = fields
 
-    wanted, ahead = set(), {package}
+    wanted: set[str] = set()
+    ahead = {package}
     while ahead := (ahead & set(known)) - wanted:
         wanted |= ahead
         needs = ",".join(known[name].get(key, "") for name in ahead for key in NEEDS)

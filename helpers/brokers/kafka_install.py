@@ -30,8 +30,8 @@ def install() -> None:
     Raises:
         BrokerError: a jar can't be had, or Java does not run.
     """
-    jars.fetch()
     if not installed():
+        jars.fetch()
         home = kafka.home()
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)

@@ -28,6 +28,7 @@ from ..waiting import WaitTimeout, wait_until
 from . import files
 
 NODE = "BREAKING_BROKERS_DIRECTORY"
+OLD_NODE = "BREAKING_BROKERS_NODE"  # of brokers that were started before the course was updated
 CHECKOUT = "BREAKING_BROKERS_CHECKOUT"
 OWNER = "BREAKING_BROKERS_OWNER"
 
@@ -101,9 +102,10 @@ def of(process: psutil.Process) -> Mark | None:
         return _by_token(process)
     except (psutil.Error, OSError):
         return None
-    if not environment.get(NODE):
+    node = environment.get(NODE) or environment.get(OLD_NODE)
+    if not node:
         return None
-    mark = Mark(environment[NODE], environment.get(CHECKOUT, ""), environment.get(OWNER, ""))
+    mark = Mark(node, environment.get(CHECKOUT, ""), environment.get(OWNER, ""))
     with contextlib.suppress(psutil.Error, OSError):
         if _same_files(process) and _trusted(process, mark):
             return mark

@@ -64,9 +64,9 @@ def running() -> bool:
 
 
 def current() -> bool:
-    """Is a supported RabbitMQ here, or to be had: of series 4, since 3 gets no more fixes?"""
+    """Is a supported RabbitMQ here, or to be had (series 3 gets no more fixes), or was one asked for?"""
     release = rabbitmq_install.release()
-    return release is None or release >= (4, 0)
+    return bool(settings.rabbitmq_series()) or release is None or release >= (4, 0)
 
 
 # --- obtaining ----------------------------------------------------------------------------------
@@ -75,11 +75,10 @@ def current() -> bool:
 def obtain(brokers: Sequence[str]) -> None:
     """Obtain the brokers that are missing on this machine; once only, whoever asks."""
     marks.sweep()
-    with _installing():
-        if "kafka" in brokers and not kafka_install.installed():
-            kafka_install.install()
-        if "rabbitmq" in brokers:
-            rabbitmq_install.install()
+    steps = {"kafka": kafka_install.install, "rabbitmq": rabbitmq_install.install}
+    with _installing(), ThreadPoolExecutor() as pool:  # Java is busy while packages are fetched
+        for step in [pool.submit(steps[broker]) for broker in brokers]:
+            step.result()
 
 
 def install() -> None:
@@ -202,7 +201,8 @@ def _end(place: Place) -> None:
 
 def ctl(place: Place, *arguments: str) -> str:
     """Run ``rabbitmqctl`` for a node and return what it prints."""
-    return rabbitmq.ctl(_environment(place), *arguments)
+    mark = marks.own(settings.run_dir() / place.name)  # for an epmd that the tool may start
+    return rabbitmq.ctl({**_environment(place), **mark.environment()}, *arguments)
 
 
 def _prepare_cluster(places: Sequence[Place]) -> None:

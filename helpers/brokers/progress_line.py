@@ -10,6 +10,7 @@ import time
 from types import TracebackType
 
 PATIENCE = 2.0  # seconds of silence before the first word
+_turn = threading.Lock()  # of two that go on at once, one speaks at a time
 
 
 class Progress:
@@ -44,27 +45,34 @@ class Progress:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        if self._width:
-            self._write("\r" + " " * self._width + "\r")
 
     def update(self, what: str) -> None:
         """Change what is said from now on."""
         self._what = what
 
     def _tell(self) -> None:
-        rewrites = _in_notebook() or sys.stdout.isatty()
         tested = _in_notebook() and "PYTEST_VERSION" in os.environ
         if tested or self._ended.wait(PATIENCE):
             return
-        while True:
+        while not self._ended.is_set():
+            if _turn.acquire(timeout=0.1):
+                try:
+                    self._say_until_the_end()
+                finally:
+                    _turn.release()
+
+    def _say_until_the_end(self) -> None:
+        rewrites = _in_notebook() or sys.stdout.isatty()
+        while not self._ended.is_set():
             line = f"{self._what} … {time.monotonic() - self._started:.0f} s"
             if rewrites:
                 self._write("\r" + line.ljust(self._width))
                 self._width = max(self._width, len(line))
             else:
                 self._write(line + "\n")
-            if self._ended.wait(1.0 if rewrites else 10.0):
-                return
+            self._ended.wait(1.0 if rewrites else 10.0)
+        if self._width:
+            self._write("\r" + " " * self._width + "\r")
 
     @staticmethod
     def _write(text: str) -> None:

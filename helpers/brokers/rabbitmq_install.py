@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from .. import settings
@@ -82,13 +83,12 @@ def install() -> None:
     refused: dict[str, str] = {}
     with Progress("Fetching RabbitMQ") as progress:
         for suite in _suites():
-            line = f"Fetching RabbitMQ from {suite}" + f" (not from {', '.join(refused)})" * bool(
-                refused
-            )
+            instead = f" (not from {', '.join(refused)})" if refused else ""
+            line = f"Fetching RabbitMQ from {suite}{instead}"
             shutil.rmtree(_tree(suite), ignore_errors=True)
             try:
-                _obtain(suite, lambda what, line=line: progress.update(f"{line}: {what}"))
-            except (debian.AptError, BrokerError, OSError) as error:
+                _obtain(suite, partial(_tell, progress, line))
+            except (debian.AptError, BrokerError) as error:
                 refused[suite] = str(error)
                 shutil.rmtree(_tree(suite), ignore_errors=True)
                 continue
@@ -101,6 +101,10 @@ def install() -> None:
         f"RabbitMQ's packages could not be had.\n{reasons}\nCheck the network and run "
         "`python -m helpers install` again, or install rabbitmq-server yourself."
     )
+
+
+def _tell(progress: Progress, line: str, what: str) -> None:
+    progress.update(f"{line}: {what}")
 
 
 def _installed() -> Path | None:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -19,7 +20,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import types
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
@@ -108,7 +112,7 @@ def _remember(folder: Path, **state: object) -> None:
 
 
 @contextlib.contextmanager
-def _alone():
+def _alone() -> Iterator:
     """One run at a time. The lock dies with the run, and with the installer that it may leave behind."""
     with open(str(ROOT / ".venv.lock"), "ab") as lock:
         try:
@@ -208,7 +212,7 @@ def _routes(lock: int, pip: list) -> dict:
 
 def _run(lock: int, *command: object, **settings: str) -> str:
     """Run one step, saying what it is busy with once it takes long; returns its last words."""
-    tail = []
+    tail = [""]
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     progress = _neighbour("progress_line").Progress("Installing packages")
     with progress, subprocess.Popen(
@@ -216,7 +220,7 @@ def _run(lock: int, *command: object, **settings: str) -> str:
         env={**settings, **kept, "PIP_USER": "0"}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
     ) as step:  # fmt: skip
-        for line in step.stdout:
+        for line in step.stdout or ():
             tail = [*tail[-20:], line]
             if line.lstrip().startswith(("Download", "Collecting")):
                 progress.update("Installing packages: " + " ".join(line.split()[:2]))
@@ -228,11 +232,12 @@ def _run(lock: int, *command: object, **settings: str) -> str:
     return "".join(tail)
 
 
-def _neighbour(name: str):
+def _neighbour(name: str) -> Any:
     """A module of helpers/brokers that needs no package, from its file: a script finds no others."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"helpers/brokers/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader = importlib.machinery.SourceFileLoader(name, str(ROOT / f"helpers/brokers/{name}.py"))
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    loader.exec_module(module)
     return module
 
 

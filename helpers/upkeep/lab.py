@@ -79,6 +79,8 @@ def start() -> None:
     """Start the brokers; if that fails, tell the terminal so in one line, and the log the rest."""
     try:
         brokers.up()
+        if not external.wanted() and settings.forced_backend() in (None, "native"):
+            brokers.native.install()  # what labs need besides, so that they need no network
     except (brokers.BrokerError, settings.SettingsError, OSError) as error:
         print(error)
         reason = str(error).partition("\n")[0]
