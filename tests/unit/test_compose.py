@@ -29,9 +29,11 @@ def run_dir(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "run_dir", lambda: run)
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", "200")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    compose.why_not.cache_clear()
+    for asked in (compose.why_not, compose._address):
+        asked.cache_clear()
     yield run
-    compose.why_not.cache_clear()
+    for asked in (compose.why_not, compose._address):
+        asked.cache_clear()
 
 
 @pytest.fixture
@@ -93,7 +95,12 @@ def test_an_engine_elsewhere_is_not_used_whatever_the_context_says(docker, monke
 
 
 def test_an_engine_that_does_not_answer_runs_nothing(docker):
-    docker("ps) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;")
+    docker(f"{HERE} ps) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;")
+    assert not compose.running()
+
+
+def test_an_engine_elsewhere_runs_nothing_of_ours(docker):
+    docker(f"context) echo tcp://10.0.0.7:2376;; ps) echo 'kafka\trunning\t{settings.CHECKOUT}';;")
     assert not compose.running()
 
 
@@ -160,10 +167,21 @@ def test_tests_have_ports_of_their_own_and_delete_nothing_else(
     )
 
 
+def test_what_containers_stored_is_deleted_though_none_of_them_runs(docker, monkeypatch, tmp_path):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
+    docker(f'*) echo "$@" >> "{tmp_path}/calls";; esac; case "$1" in {HERE}')
+    assert brokers.down() == []
+    assert "--volumes" not in (tmp_path / "calls").read_text()
+    assert brokers.down(delete_data=True) == []
+    assert "--profile cluster down --volumes\n" in (tmp_path / "calls").read_text()
+
+
 def test_logs_that_cannot_be_had_hide_no_failure(docker, monkeypatch):
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "compose")
-    up = f"kafka\trunning\t{FILE}"
-    docker(f"ps) echo '{up}';; compose) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;")
+    up = f"kafka\trunning\t{settings.CHECKOUT}"
+    docker(
+        f"{HERE} ps) echo '{up}';; compose) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;"
+    )
     assert "Cannot connect to the Docker daemon" in conftest._last_words()["no broker"]
 
 
