@@ -203,7 +203,8 @@ def _own(names: tuple[str, ...]) -> Brokers:
     except BrokerError as error:
         if backend is native or settings.forced_backend():
             raise
-        print(f"Docker could not start the brokers, so they are started without it. {error}")
+        why = str(error).splitlines()[-2:][0]  # before the remedy, Docker's last words
+        print(f"Docker could not start the brokers, so they are started without it: {why}")
         backend = native
         lifecycle.up(backend, names)
     rabbitmq = single("rabbitmq") if "rabbitmq" in names else None

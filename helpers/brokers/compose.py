@@ -152,12 +152,11 @@ def why_not() -> str:
     if not shutil.which("docker"):
         return "There is no `docker` on the PATH."
     try:
-        if not (where := _address()).startswith(LOCAL):
-            return f"The Docker engine is on another machine ({where}), whose ports are not here."
+        _refuse_remote()
         _docker("version", "--format", "{{.Server.Version}}", timeout=ANSWER_TIMEOUT)
         version = _docker("compose", "version", "--short", timeout=ANSWER_TIMEOUT).strip()
     except BrokerError as error:
-        return str(error)
+        return str(error).removesuffix(f" {WAY_OUT}")
     try:
         _compose("config", "--quiet", timeout=10)
     except BrokerError:
@@ -172,15 +171,19 @@ def _address() -> str:
     return os.environ.get("DOCKER_HOST") or _docker(*asked, timeout=ANSWER_TIMEOUT).strip()
 
 
+def _refuse_remote() -> None:
+    if not (where := _address()).startswith(LOCAL):
+        raise BrokerError(
+            f"The Docker engine is on another machine ({where}), whose ports are not here. {WAY_OUT}"
+        )
+
+
 def running() -> bool:
     """Are containers of this run up, whoever started them? Quick, and without an error."""
     if not shutil.which("docker"):
         return False
     try:
-        local = _address().startswith(LOCAL)
-        return local and any(
-            state in UP for state, _ in _containers(timeout=ANSWER_TIMEOUT).values()
-        )
+        return bool(_up(timeout=ANSWER_TIMEOUT))
     except BrokerError:  # an engine that does not answer runs nothing
         return False
 
@@ -263,14 +266,16 @@ def ctl(place: Place, *arguments: str) -> str:
 # --- Docker -------------------------------------------------------------------------------------
 
 
-def _up(project: str = "") -> list[str]:
-    return sorted(service for service, (state, _) in _containers(project).items() if state in UP)
+def _up(project: str = "", timeout: float = VERB_TIMEOUT) -> list[str]:
+    found = _containers(project, timeout)
+    return sorted(service for service, (state, _) in found.items() if state in UP)
 
 
 def _containers(project: str = "", timeout: float = VERB_TIMEOUT) -> dict[str, tuple[str, str]]:
     """State and checkout of every container of a project, by its service; of this run, if none is named.
 
     Not `docker compose ps`, which waits for a health check that a frozen container never ends."""
+    _refuse_remote()
     columns = f'{{{{.Label "{LABEL}.service"}}}}\t{{{{.State}}}}\t'
     columns += f'{{{{.Label "{LABEL}.project.working_dir"}}}}'
     ours = f"label={LABEL}.project={project or _project()}"
