@@ -16,7 +16,8 @@ from helpers import settings
 from helpers.brokers import compose, marks, neighbours
 
 BACKEND = settings.forced_backend() or "native"
-UP = "import sys; from helpers import up; up(sys.argv[1])"
+# A copy has an environment of its own, which knows nothing of this checkout.
+UP = "import sys; sys.path.remove(sys.argv[2]); from helpers import up; up(sys.argv[1])"
 FORCED = "BREAKING_BROKERS_PORT_OFFSET"
 
 
@@ -40,9 +41,8 @@ def test_ports_beside_another_copy_are_chosen_said_and_remembered(
     shutil.copytree(settings.CHECKOUT / "helpers", copy / "helpers")
     shutil.copy(compose.FILE, copy)
     own = {FORCED: str(offset), marks.OWNER: marks.identity()}
-    subprocess.run(
-        [sys.executable, "-c", UP, broker], cwd=copy, env={**os.environ, **own}, check=True
-    )
+    command = [sys.executable, "-c", UP, broker, str(settings.CHECKOUT)]
+    subprocess.run(command, cwd=copy, env={**os.environ, **own}, check=True)
     run = settings.run_dir()
     try:
         if cache == "its own":  # as another user's is
