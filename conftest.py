@@ -138,6 +138,13 @@ def _is_main(session: pytest.Session) -> bool:
     return not hasattr(session.config, "workerinput") and not session.config.option.collectonly
 
 
+def containers(offset: int | str) -> set[str]:
+    """The ids of the containers, running or not, of a run whose ports are moved by so much."""
+    label = f"label=com.docker.compose.project=breaking-brokers-{offset}"
+    listing = ["docker", "ps", "--all", "--quiet", "--filter", label]
+    return set(subprocess.check_output(listing, text=True).split())
+
+
 def _use_own_ports() -> None:
     """Brokers go to free ports, whatever runs them, and end with this process, even if it is killed.
 

@@ -99,8 +99,10 @@ def down(delete_data: bool = False) -> list[str]:
     ``delete_data`` also deletes what the brokers stored: topics, queues, messages."""
     for name in list(_in_use):
         _in_use.pop(name).close()
-    ended = lifecycle.down(native, delete_data)
-    if settings.forced_backend() == "compose" or compose.running():
+    ended = lifecycle.down(native, delete_data) + compose.sweep()
+    chosen = settings.forced_backend()
+    stored = delete_data and chosen is None and not compose.why_not()
+    if chosen == "compose" or stored or compose.running():
         ended += lifecycle.down(compose, delete_data)
     return ended
 
@@ -200,7 +202,8 @@ def _own(names: tuple[str, ...]) -> Brokers:
     except BrokerError as error:
         if backend is native or settings.forced_backend():
             raise
-        print(f"Docker could not start the brokers, so they are started without it. {error}")
+        why = str(error).splitlines()[-2:][0]  # before the remedy, Docker's last words
+        print(f"Docker could not start the brokers, so they are started without it: {why}")
         backend = native
         lifecycle.up(backend, names)
     rabbitmq = single("rabbitmq") if "rabbitmq" in names else None

@@ -14,11 +14,12 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .. import settings
 from ..settings import Place
-from . import kafka
+from . import kafka, marks, ports
 from .errors import BrokerError
 from .places import single
 
@@ -28,6 +29,7 @@ ANSWER_TIMEOUT = 3.0  # seconds for a question; an engine that is there answers 
 VERB_TIMEOUT = 90.0  # seconds to stop, kill or pause a container; stopping may take 60 itself
 UP_TIMEOUT = 1200.0  # seconds; the first time, images of 600 MB come over the network
 WAY_OUT = "BREAKING_BROKERS_BACKEND=native does without Docker."
+LOCAL = ("unix:", "npipe:")
 UP = ("running", "paused", "restarting")
 DATA = {"kafka": "/var/lib/kafka/data", "rabbitmq": "/var/lib/rabbitmq"}
 LABEL = "com.docker.compose"
@@ -106,8 +108,8 @@ class ContainerNode:
 
     def checkout(self) -> str:
         """The copy of the course whose compose file the container was made from; empty without one."""
-        _, file = _containers().get(self.name, ("", ""))
-        return str(Path(file).parent) if file else ""
+        _, directory = _containers().get(self.name, ("", ""))
+        return str(Path(directory).resolve()) if directory else ""
 
     def memory(self) -> int:
         """Not known: Docker takes two seconds to say."""
@@ -150,15 +152,11 @@ def why_not() -> str:
     if not shutil.which("docker"):
         return "There is no `docker` on the PATH."
     try:
-        where = os.environ.get("DOCKER_HOST") or _docker(
-            "context", "inspect", "--format", "{{.Endpoints.docker.Host}}", timeout=ANSWER_TIMEOUT
-        )
-        if not where.strip().startswith(("unix:", "npipe:")):
-            return f"The Docker engine is on another machine ({where.strip()}), whose ports are not here."
+        _refuse_remote()
         _docker("version", "--format", "{{.Server.Version}}", timeout=ANSWER_TIMEOUT)
         version = _docker("compose", "version", "--short", timeout=ANSWER_TIMEOUT).strip()
     except BrokerError as error:
-        return str(error)
+        return str(error).removesuffix(f" {WAY_OUT}")
     try:
         _compose("config", "--quiet", timeout=10)
     except BrokerError:
@@ -166,34 +164,58 @@ def why_not() -> str:
     return ""
 
 
+@functools.cache
+def _address() -> str:
+    """Where the engine is, by Docker's own settings."""
+    asked = ("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    return os.environ.get("DOCKER_HOST") or _docker(*asked, timeout=ANSWER_TIMEOUT).strip()
+
+
+def _refuse_remote() -> None:
+    if not (where := _address()).startswith(LOCAL):
+        raise BrokerError(
+            f"The Docker engine is on another machine ({where}), whose ports are not here. {WAY_OUT}"
+        )
+
+
 def running() -> bool:
     """Are containers of this run up, whoever started them? Quick, and without an error."""
     if not shutil.which("docker"):
         return False
     try:
-        return any(state in UP for state, _ in _containers(ANSWER_TIMEOUT).values())
+        return bool(_up(timeout=ANSWER_TIMEOUT))
     except BrokerError:  # an engine that does not answer runs nothing
         return False
 
 
 def obtain(_brokers: Sequence[str]) -> None:
-    """Nothing: Docker fetches the images when they are first started.
+    """Sweep what dead runs left. Docker fetches the images when they are first started.
 
     Raises:
         BrokerError: Docker can't serve here."""
     if reason := why_not():
         raise BrokerError(f"{reason} {WAY_OUT}")
+    sweep()
 
 
 def start(places: Sequence[Place]) -> None:
     """Start those that do not run, wake those that are paused; return before they serve.
 
     Raises:
-        BrokerError: Docker can't, in its own words; with what to do."""
+        BrokerError: a port is taken, or Docker can't, in its own words; with what to do."""
+    idle = [place for place in places if not node(place).running()]
+    for place in idle:
+        ports.refuse_taken(place.name, filter(None, (place.port, place.management)))
+    (settings.run_dir() / marks.CONTAINERS).touch()
     for place in places:
         node(place).resume()
-    _compose("up", "--detach", *(place.name for place in places), timeout=UP_TIMEOUT,
-             RABBITMQ_ALONE="#" if len(places) == 1 else "")  # fmt: skip
+    try:
+        _compose("up", "--detach", *(place.name for place in places), timeout=UP_TIMEOUT,
+                 RABBITMQ_ALONE="#" if len(places) == 1 else "")  # fmt: skip
+    except BrokerError:
+        with suppress(BrokerError):
+            forget(idle)  # one of them may be up
+        raise
 
 
 def settle(_places: Sequence[Place]) -> None:
@@ -217,10 +239,23 @@ def down(delete_data: bool) -> list[str]:
 
     Raises:
         BrokerError: Docker can't, in its own words."""
-    up_now = sorted(service for service, (state, _) in _containers().items() if state in UP)
+    up_now = _up()
     forget([place for place in settings.places().values() if place.number])
     _compose("down", *(["--volumes"] if delete_data else []))
     return up_now
+
+
+def sweep() -> list[str]:
+    """End what dead runs left, and delete what it stored. Returns the names of what was up."""
+    ended = []
+    for run in marks.dead_runs():
+        if (run / marks.CONTAINERS).exists():
+            with suppress(BrokerError):  # an engine that is gone; the note stays for the next time
+                project = _project(int(run.name))
+                ended += _up(project)
+                _compose("down", "--volumes", project=project)
+                (run / marks.CONTAINERS).unlink()
+    return ended
 
 
 def ctl(place: Place, *arguments: str) -> str:
@@ -231,21 +266,29 @@ def ctl(place: Place, *arguments: str) -> str:
 # --- Docker -------------------------------------------------------------------------------------
 
 
-def _containers(timeout: float = VERB_TIMEOUT) -> dict[str, tuple[str, str]]:
-    """State and compose file of every container of this run, by its service.
+def _up(project: str = "", timeout: float = VERB_TIMEOUT) -> list[str]:
+    found = _containers(project, timeout)
+    return sorted(service for service, (state, _) in found.items() if state in UP)
+
+
+def _containers(project: str = "", timeout: float = VERB_TIMEOUT) -> dict[str, tuple[str, str]]:
+    """State and checkout of every container of a project, by its service; of this run, if none is named.
 
     Not `docker compose ps`, which waits for a health check that a frozen container never ends."""
+    _refuse_remote()
     columns = f'{{{{.Label "{LABEL}.service"}}}}\t{{{{.State}}}}\t'
-    columns += f'{{{{.Label "{LABEL}.project.config_files"}}}}'
-    ours = f"label={LABEL}.project={_project()}"
+    columns += f'{{{{.Label "{LABEL}.project.working_dir"}}}}'
+    ours = f"label={LABEL}.project={project or _project()}"
     rows = _docker("ps", "--all", "--filter", ours, "--format", columns, timeout=timeout)
     found = (row.split("\t") for row in rows.splitlines() if row)
-    return {service: (state, file) for service, state, file in found}
+    return {service: (state, directory) for service, state, directory in found}
 
 
-def _compose(*arguments: str, timeout: float = VERB_TIMEOUT, **variables: str) -> str:
-    command = ["compose", "-f", str(FILE), "-p", _project(), "--profile", "cluster", *arguments]
-    return _docker(*command, timeout=timeout, **variables)
+def _compose(
+    *arguments: str, project: str = "", timeout: float = VERB_TIMEOUT, **variables: str
+) -> str:
+    command = ["compose", "-f", str(FILE), "-p", project or _project(), "--profile", "cluster"]
+    return _docker(*command, *arguments, timeout=timeout, **variables)
 
 
 def _docker(*arguments: str, timeout: float, **variables: str) -> str:
@@ -264,6 +307,7 @@ def _docker(*arguments: str, timeout: float, **variables: str) -> str:
             stdin=subprocess.DEVNULL,
             timeout=timeout,
             check=False,
+            close_fds=False,  # it keeps the lock until it ends, should this process be killed before
         )
     except FileNotFoundError as error:
         raise BrokerError(
@@ -292,9 +336,9 @@ def _remedy(words: str) -> str:
     return f"`docker compose -p {_project()} logs` says what the brokers said."
 
 
-def _project() -> str:
+def _project(offset: int | None = None) -> str:
     """Without an offset what the compose file calls itself, so that a stack started by hand is found."""
-    offset = settings.port_offset()
+    offset = settings.port_offset() if offset is None else offset
     return f"breaking-brokers-{offset}" if offset else "breaking-brokers"
 
 

@@ -74,5 +74,8 @@ def held(path: Path, waiting_for: str, timeout: float = 180.0) -> Iterator[None]
     """Hold the lock on a file, which is made if it is missing. Raises what ``wait_for`` raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
+        os.set_inheritable(
+            file.fileno(), True
+        )  # for a child that goes on when this process is killed
         wait_for(file, path, waiting_for, timeout)
         yield

@@ -31,6 +31,7 @@ NODE = "BREAKING_BROKERS_DIRECTORY"
 OLD_NODE = "BREAKING_BROKERS_NODE"  # of brokers that were started before the course was updated
 CHECKOUT = "BREAKING_BROKERS_CHECKOUT"
 OWNER = "BREAKING_BROKERS_OWNER"
+CONTAINERS = "containers"  # a file in the directory of a run whose brokers are containers
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,16 @@ def sweep() -> list[str]:
     for mark in left:
         shutil.rmtree(mark.node, ignore_errors=True)
     in_use = {Path(mark.node).parent for _, mark in ours()}
-    for note in (settings.cache_dir() / "run").glob("*/owner"):
-        if note.parent not in in_use and not lives(note.read_text()):
-            shutil.rmtree(note.parent, ignore_errors=True)
+    for run in dead_runs():
+        if run not in in_use and not (run / CONTAINERS).exists():
+            shutil.rmtree(run, ignore_errors=True)
     return sorted(Path(mark.node).name for mark in left)
+
+
+def dead_runs() -> list[Path]:
+    """The run directories whose owner is dead."""
+    notes = (settings.cache_dir() / "run").glob("*/owner")
+    return [note.parent for note in notes if not lives(note.read_text())]
 
 
 def _state_file(node: str | Path) -> Path:

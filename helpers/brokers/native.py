@@ -110,7 +110,8 @@ def start(places: Sequence[Place]) -> None:
     idle = [place for place in places if not node(place).running()]
     for place in idle:
         marks.end(node(place).processes(), timeout=0)  # orphans of a start that was cut off
-    _refuse_taken(idle)
+    for place in idle:
+        ports.refuse_taken(place.name, place.listens)
     _refuse_full_disk()
     if any(place.broker == "rabbitmq" for place in idle):
         _epmd().start()
@@ -130,16 +131,6 @@ def settle(places: Sequence[Place]) -> None:
                 rabbitmq.note_modules(_environment(place), file)
     if len(rabbits) > 1:
         _keep_template(rabbits)
-
-
-def _refuse_taken(places: Sequence[Place]) -> None:
-    for place in places:
-        for port in filter(ports.taken, place.listens):
-            raise BrokerError(
-                f"Port {port} of {settings.HOST}, which {place.name} needs, is held by "
-                f"{ports.holder(port)}. It is not the course's, so it was left alone. Stop it, or "
-                "give the course other ports: BREAKING_BROKERS_PORT_OFFSET=100 moves all by 100."
-            )
 
 
 def _refuse_full_disk() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Iterable
 
 import psutil
 
 from .. import settings
+from .errors import BrokerError
 
 
 def taken(port: int) -> bool:
@@ -23,6 +25,19 @@ def taken(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def refuse_taken(name: str, wanted: Iterable[int]) -> None:
+    """Nothing is started where something else listens.
+
+    Raises:
+        BrokerError: a port that ``name`` needs is taken; with who has it."""
+    for port in filter(taken, wanted):
+        raise BrokerError(
+            f"Port {port} of {settings.HOST}, which {name} needs, is held by {holder(port)}. It was "
+            "left alone. Stop it (`python -m helpers down` ends what the course started), or give "
+            "the course other ports: BREAKING_BROKERS_PORT_OFFSET=100 moves all by 100."
+        )
 
 
 def holder(port: int) -> str:

@@ -81,9 +81,10 @@ def examine() -> Iterator[Finding]:
     yield _open_files()
     yield _localhost()
     yield _java()
-    yield _jars("Kafka's files", settings.KAFKA_VERSION, jars.KAFKA_LOCK)
-    yield _jars("Connect's files", "Streams, Connect, Debezium", jars.PIPELINE_LOCK)
-    yield _rabbitmq()
+    if settings.forced_backend() != "compose":  # else they are in the images
+        yield _jars("Kafka's files", settings.KAFKA_VERSION, jars.KAFKA_LOCK)
+        yield _jars("Connect's files", "Streams, Connect, Debezium", jars.PIPELINE_LOCK)
+        yield _rabbitmq()
     yield _docker()
     yield _stale_runs()
     if external.wanted():
@@ -200,12 +201,10 @@ def _rabbitmq() -> Finding:
 
 
 def _docker() -> Finding:
-    answers = not compose.why_not()
-    seen = "an engine answers" if answers else "no engine answers; the course does without"
-    forced = settings.forced_backend() == "compose" and not answers
-    return Finding(
-        "Docker", seen, "Start Docker, or unset BREAKING_BROKERS_BACKEND." if forced else ""
-    )
+    reason = " ".join(compose.why_not().split())
+    forced = settings.forced_backend() == "compose" and reason
+    remedy = "Start Docker, or unset BREAKING_BROKERS_BACKEND." if forced else ""
+    return Finding("Docker", reason or "an engine answers", remedy)
 
 
 def _stale_runs() -> Finding:
@@ -216,9 +215,12 @@ def _stale_runs() -> Finding:
 
 
 def _ports() -> Iterator[Finding]:
-    up = {row["name"] for row in brokers.status()}
+    up = {row["name"]: row["backend"] for row in brokers.status()}
     for place in map(single, SPOKEN):
+        contained = up.get(place.name, settings.forced_backend()) == "compose"
         for port in place.listens:
+            if contained and port == place.inner:  # that one stays in the container
+                continue
             if not ports.taken(port):
                 yield Finding(f"port {port}", f"free ({place.name})")
             elif place.name in up:

@@ -19,7 +19,7 @@ import pika
 import psutil
 import pytest
 
-from conftest import _free_offset
+from conftest import _free_offset, containers
 from helpers import settings, wait_until
 from helpers.brokers import marks
 
@@ -33,7 +33,7 @@ class Lab:
         self.output = output
         self.environment = {
             **os.environ,
-            "BREAKING_BROKERS_BACKEND": "native",
+            "BREAKING_BROKERS_BACKEND": settings.forced_backend() or "native",
             "BREAKING_BROKERS_OWNER": marks.identity(),
             "BREAKING_BROKERS_PORT_OFFSET": str(_free_offset()),
         }
@@ -65,9 +65,9 @@ class Lab:
     def said(self) -> str:
         return self.output.read_text(encoding="utf-8")
 
-    def run(self, command: str) -> str:
+    def run(self, *command: str) -> str:
         done = subprocess.run(
-            [*HELPERS, command],
+            [*HELPERS, *command],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -86,9 +86,12 @@ class Lab:
     def places(self) -> dict[str, settings.Place]:
         return settings.places(int(self.environment["BREAKING_BROKERS_PORT_OFFSET"]))
 
-    def running(self) -> set[int]:
-        """The pids of its brokers."""
-        run = settings.cache_dir() / "run" / self.environment["BREAKING_BROKERS_PORT_OFFSET"]
+    def running(self) -> set[int | str]:
+        """Its brokers: the pids of processes, or the ids of containers."""
+        offset = self.environment["BREAKING_BROKERS_PORT_OFFSET"]
+        if self.environment["BREAKING_BROKERS_BACKEND"] == "compose":
+            return containers(offset)
+        run = settings.cache_dir() / "run" / offset
         return {p.pid for p, mark in marks.ours() if Path(mark.node).parent == run}
 
     def looks(self) -> bool:
@@ -107,7 +110,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     yield lab
     lab.process.kill()
     lab.process.wait()
-    lab.run("down")
+    lab.run("down", "--delete-data")
 
 
 def test_the_brokers_come_and_go_with_the_lab(lab):

@@ -1,4 +1,4 @@
-"""The life of native brokers: started once, found again, killed, swept; and what is not ours, untouched."""
+"""The life of brokers: started once, found again, killed, swept; and what is not ours, untouched."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from conftest import _free_offset
+from conftest import _free_offset, containers
 from helpers import brokers, settings
-from helpers.brokers import jars, marks, native, ports, rabbitmq
+from helpers.brokers import compose, jars, marks, native, ports, rabbitmq
 from helpers.brokers.places import members, single
 from helpers.waiting import wait_until
 
+BACKEND = settings.forced_backend() or "native"
 UP = "import sys; from helpers import up; up(*sys.argv[1:]); print('up')"
 
 
 @pytest.fixture(autouse=True)
 def own_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ports and a run directory for one test; whatever it started is gone afterwards."""
-    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", BACKEND)
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
     monkeypatch.setenv("BREAKING_BROKERS_OWNER", marks.identity())
     run = settings.run_dir()
     yield
+    if BACKEND == "compose":
+        compose.down(delete_data=True)
     marks.end([p for p, mark in marks.ours() if mark.node.startswith(str(run))], timeout=0)
-    shutil.rmtree(run)
+    shutil.rmtree(run, ignore_errors=True)
 
 
 def child(*names: str, **environment: str) -> subprocess.Popen:
@@ -45,8 +48,10 @@ def child(*names: str, **environment: str) -> subprocess.Popen:
     )
 
 
-def alive() -> set[int]:
-    """The pids of this test's brokers."""
+def alive() -> set[int | str]:
+    """This test's brokers: the pids of processes, or the ids of containers."""
+    if BACKEND == "compose":
+        return containers(settings.port_offset())
     return {p.pid for p, mark in marks.ours() if mark.node.startswith(str(settings.run_dir()))}
 
 
@@ -61,6 +66,7 @@ def test_a_second_up_finds_the_first_ones_brokers():
     assert alive() == set()
 
 
+@pytest.mark.native_files
 def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
     noted = tmp_path / "modules"
     monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
@@ -79,6 +85,7 @@ def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
     assert len(" ".join(broker.cmdline())) < 2000
 
 
+@pytest.mark.native_files
 def test_a_rabbitmq_that_does_not_tell_its_modules_is_up_all_the_same(monkeypatch, tmp_path):
     def refuse(*_: object, **__: object) -> str:
         raise brokers.BrokerError("rabbitmqctl eval failed")
@@ -99,9 +106,9 @@ def test_two_at_once_start_one():
     assert len(alive()) == 1
 
 
-def test_killed_while_starting_twenty_times():
+def test_killed_while_starting_again_and_again():
     seeded = random.Random(3)
-    for n in range(20):
+    for n in range(20 if BACKEND == "native" else 5):
         starting = child(*(() if n % 10 == 0 else ("kafka",)))  # RabbitMQ takes 6 s to stop
         time.sleep(seeded.uniform(0.1, 2.0))
         starting.kill()
@@ -130,6 +137,7 @@ def test_a_port_that_is_taken_is_named_and_left_alone():
         foreign.communicate()
 
 
+@pytest.mark.native_files
 def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
     node = native.node(single("kafka"))
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -158,6 +166,7 @@ def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
     settings.run_dir()
 
 
+@pytest.mark.native_files
 def test_the_data_of_another_version_is_refused_and_kept():
     node = native.node(single("kafka"))
     node.data.mkdir(parents=True)
@@ -168,6 +177,7 @@ def test_the_data_of_another_version_is_refused_and_kept():
     assert (node.data / "meta.properties").exists()
 
 
+@pytest.mark.native_files
 def test_a_full_disk_is_said(monkeypatch):
     usage = shutil.disk_usage("/")._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
@@ -191,11 +201,14 @@ def test_brokers_do_not_outlive_their_owner(monkeypatch):
     brokers.up("kafka")
     owner.kill()
     owner.wait()
-    marks.sweep()
+    assert (compose if BACKEND == "compose" else marks).sweep() == ["kafka"]
     assert alive() == set()
-    settings.run_dir()
+    run = settings.cache_dir() / "run" / str(settings.port_offset())
+    marks.sweep()
+    assert not run.exists()
 
 
+@pytest.mark.native_files
 def test_a_clock_that_is_set_does_not_make_strangers_of_our_brokers(monkeypatch):
     brokers.up("kafka")
     before, boot = alive(), psutil.boot_time()
@@ -206,6 +219,7 @@ def test_a_clock_that_is_set_does_not_make_strangers_of_our_brokers(monkeypatch)
     assert alive() == before
 
 
+@pytest.mark.native_files
 def test_a_node_whose_directory_is_gone_is_ended_and_its_neighbours_data_is_kept():
     neighbour = native.node(single("rabbitmq"))
     neighbour.data.mkdir(parents=True)
@@ -231,8 +245,10 @@ def test_what_a_dead_run_left_is_deleted_and_a_learners_run_is_not(monkeypatch):
 
 
 def test_a_copy_of_the_course_that_is_gone_owns_nothing(monkeypatch, tmp_path):
-    here = settings.CHECKOUT
-    monkeypatch.setattr(settings, "CHECKOUT", tmp_path / "moved")
+    here, moved = settings.CHECKOUT, tmp_path / "moved"
+    moved.mkdir()
+    monkeypatch.setattr(compose, "FILE", shutil.copy(compose.FILE, moved))
+    monkeypatch.setattr(settings, "CHECKOUT", moved)
     brokers.up("kafka")
     before = alive()
     monkeypatch.setattr(settings, "CHECKOUT", here)
@@ -241,6 +257,7 @@ def test_a_copy_of_the_course_that_is_gone_owns_nothing(monkeypatch, tmp_path):
     assert brokers.down() == ["kafka"]
 
 
+@pytest.mark.native_files
 def test_only_this_user_reads_what_a_run_writes():
     brokers.up("kafka")
     run = settings.run_dir()
@@ -389,6 +406,7 @@ def test_rabbitmq_nodes_are_killed_and_come_back(nodes):
     assert alive() == set()
 
 
+@pytest.mark.native_files
 def test_no_ctrl_c_reaches_a_broker():
     """As in a terminal: SIGINT goes to all processes of the group that is in the foreground."""
     code = "import time; from helpers import up; up(); time.sleep(600)"

@@ -13,9 +13,11 @@ import pytest
 
 from conftest import _free_offset
 from helpers import settings
-from helpers.brokers import marks, neighbours
+from helpers.brokers import compose, marks, neighbours
 
-UP = "import sys; from helpers import up; up(sys.argv[1])"
+BACKEND = settings.forced_backend() or "native"
+# A copy has an environment of its own, which knows nothing of this checkout.
+UP = "import sys; sys.path.remove(sys.argv[2]); from helpers import up; up(sys.argv[1])"
 FORCED = "BREAKING_BROKERS_PORT_OFFSET"
 
 
@@ -23,7 +25,7 @@ FORCED = "BREAKING_BROKERS_PORT_OFFSET"
 def offset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
     """Where this checkout has its ports, as it remembers."""
     monkeypatch.delenv(FORCED, raising=False)
-    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", BACKEND)
     monkeypatch.setattr(settings, "_chosen_offset", lambda: tmp_path / "chosen")
     settings.remember_offset(_free_offset())
     return settings.port_offset()
@@ -37,10 +39,10 @@ def test_ports_beside_another_copy_are_chosen_said_and_remembered(
 ):
     copy = tmp_path / "copy"
     shutil.copytree(settings.CHECKOUT / "helpers", copy / "helpers")
+    shutil.copy(compose.FILE, copy)
     own = {FORCED: str(offset), marks.OWNER: marks.identity()}
-    subprocess.run(
-        [sys.executable, "-c", UP, broker], cwd=copy, env={**os.environ, **own}, check=True
-    )
+    command = [sys.executable, "-c", UP, broker, str(settings.CHECKOUT)]
+    subprocess.run(command, cwd=copy, env={**os.environ, **own}, check=True)
     run = settings.run_dir()
     try:
         if cache == "its own":  # as another user's is
@@ -56,6 +58,9 @@ def test_ports_beside_another_copy_are_chosen_said_and_remembered(
         assert neighbours.settle() == ""
         assert settings.port_offset() == offset
     finally:
+        if BACKEND == "compose":
+            monkeypatch.setenv(FORCED, str(offset))
+            compose.down(delete_data=True)
         marks.end([p for p, mark in marks.ours() if mark.node.startswith(str(run))], timeout=0)
         shutil.rmtree(run)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from conftest import containers
 from helpers import settings, wait_until
 from helpers.brokers import marks
 
@@ -34,8 +35,10 @@ def start(notebooks: Path) -> subprocess.Popen:
     )
 
 
-def brokers_of(run: Path) -> list[int]:
-    return [found.pid for found, mark in marks.ours() if Path(mark.node).is_relative_to(run)]
+def brokers_of(run: Path) -> set[int | str]:
+    if settings.forced_backend() == "compose":
+        return containers(run.name)
+    return {found.pid for found, mark in marks.ours() if Path(mark.node).is_relative_to(run)}
 
 
 def write(notebook: Path, *cells: nbformat.NotebookNode) -> None:
@@ -76,4 +79,4 @@ __import__("threading").Event().wait(600)
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     wait_until(lambda: not run.exists(), "the end of its brokers", timeout=60)
-    assert brokers_of(run) == []
+    assert brokers_of(run) == set()

@@ -29,21 +29,23 @@ def run_dir(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "run_dir", lambda: run)
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", "200")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    compose.why_not.cache_clear()
+    for asked in (compose.why_not, compose._address):
+        asked.cache_clear()
     yield run
-    compose.why_not.cache_clear()
+    for asked in (compose.why_not, compose._address):
+        asked.cache_clear()
 
 
 @pytest.fixture
 def docker(tmp_path, monkeypatch):
-    """Sets what ``docker`` does: the branches of a shell's ``case`` on its first word."""
+    """Sets what ``docker`` does: the branches of a shell's ``case`` on its first word, before ``HERE``."""
     folder = tmp_path / "bin dir"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
     def does(branches: str) -> None:
         program = folder / "docker"
-        program.write_text(f'#!/bin/sh\ncase "$1" in {branches} esac\n')
+        program.write_text(f'#!/bin/sh\ncase "$1" in {branches} {HERE} esac\n')
         program.chmod(0o755)
 
     return does
@@ -68,13 +70,13 @@ def test_without_docker_nothing_runs_and_the_error_says_how_to_do_without():
 @pytest.mark.parametrize(
     ("branches", "reason"),
     [
-        (f"{HERE} compose) case $2 in version) echo 2.36.2;; esac;;", ""),
+        ("compose) case $2 in version) echo 2.36.2;; esac;;", ""),
         ("context) echo tcp://10.0.0.7:2376;;", "another machine"),
         ("context) echo unix:///x;; version) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;",
          "`docker info`"),
-        (f"{HERE} compose) echo \"docker: 'compose' is not a docker command.\" >&2; exit 1;;",
+        ("compose) echo \"docker: 'compose' is not a docker command.\" >&2; exit 1;;",
          "docs.docker.com/compose/install"),
-        (f"{HERE} compose) case $2 in version) echo 2.19.0;; *) exit 15;; esac;;", "2.23.1 or newer"),
+        ("compose) case $2 in version) echo 2.19.0;; *) exit 15;; esac;;", "2.23.1 or newer"),
         ("context) exec sleep 5;;", "did not end within"),
     ],
     ids=["it can", "remote", "no engine", "no compose", "old compose", "hangs"],
@@ -88,13 +90,20 @@ def test_a_docker_that_cannot_serve_says_why(docker, monkeypatch, branches, reas
 
 def test_an_engine_elsewhere_is_not_used_whatever_the_context_says(docker, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "ssh://build@example.org")
-    docker(HERE)
+    docker("")
     assert "another machine (ssh://build@example.org)" in compose.why_not()
 
 
 def test_an_engine_that_does_not_answer_runs_nothing(docker):
     docker("ps) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;")
     assert not compose.running()
+
+
+def test_an_engine_elsewhere_runs_nothing_of_ours(docker):
+    docker(f"context) echo tcp://10.0.0.7:2376;; ps) echo 'kafka\trunning\t{settings.CHECKOUT}';;")
+    assert not compose.running()
+    with pytest.raises(BrokerError, match=r"another machine \(tcp://10.0.0.7:2376\)"):
+        lifecycle.up(compose, ["kafka"])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +129,7 @@ def test_where_docker_was_chosen_and_fails_the_brokers_start_without_it(
     docker, monkeypatch, capsys
 ):
     monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
-    docker(f"{HERE} compose) case $2 in version) echo 2.36.2;; *) case \"$*\" in *config*) ;; *) "
+    docker("compose) case $2 in version) echo 2.36.2;; *) case \"$*\" in *config*) ;; *) "
            "echo 'toomanyrequests' >&2; exit 1;; esac;; esac;;")  # fmt: skip
     monkeypatch.setattr(native, "current", lambda: False)
     monkeypatch.setattr(native, "running", lambda: False)
@@ -133,14 +142,16 @@ def test_where_docker_was_chosen_and_fails_the_brokers_start_without_it(
     )
     assert brokers.up("kafka").backend == "native"
     assert started == [("kafka",)]
-    assert "toomanyrequests" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(
+        "Docker could not start the brokers, so they are started without it: toomanyrequests\n"
+    )
 
 
 @pytest.mark.parametrize("backend", ["compose", "native"])
 def test_tests_have_ports_of_their_own_and_delete_nothing_else(
     docker, monkeypatch, tmp_path, backend
 ):
-    docker(f'*) echo "$@" >> "{tmp_path}/calls";;')
+    docker(f'ps | compose) echo "$@" >> "{tmp_path}/calls";;')
     path = os.environ["PATH"]
     monkeypatch.undo()
     monkeypatch.setenv("PATH", path)
@@ -160,9 +171,18 @@ def test_tests_have_ports_of_their_own_and_delete_nothing_else(
     )
 
 
+def test_what_containers_stored_is_deleted_though_none_of_them_runs(docker, monkeypatch, tmp_path):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
+    docker(f'ps | compose) echo "$@" >> "{tmp_path}/calls";;')
+    assert brokers.down() == []
+    assert "--volumes" not in (tmp_path / "calls").read_text()
+    assert brokers.down(delete_data=True) == []
+    assert "--profile cluster down --volumes\n" in (tmp_path / "calls").read_text()
+
+
 def test_logs_that_cannot_be_had_hide_no_failure(docker, monkeypatch):
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "compose")
-    up = f"kafka\trunning\t{FILE}"
+    up = f"kafka\trunning\t{settings.CHECKOUT}"
     docker(f"ps) echo '{up}';; compose) echo 'Cannot connect to the Docker daemon' >&2; exit 1;;")
     assert "Cannot connect to the Docker daemon" in conftest._last_words()["no broker"]
 
