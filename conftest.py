@@ -24,6 +24,9 @@ _kernels = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-answers", action="store_true", help="try every answer on the exercises' graders"
+    )
     parser.addoption("--reverse", action="store_true", help="run the notebooks in reverse order")
 
 
