@@ -6,7 +6,7 @@ import copy
 import json
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -29,7 +29,8 @@ Begin = Callable[[KafkaConsumer, list[TopicPartition]], None]
 
 @grader("6.1", needs=("kafka",))
 def begin_now(answer: Begin, data: Random) -> str:
-    """Four starts: a death at the first commit, one before reading, and a partition added later."""
+    """Starts of a group: a death at the first commit, one before reading, and a partition added later,
+    which a second member gets alone."""
     with new_topic(partitions=3) as topic:
         group = fresh("exercise")
         empty, *full = data.sample(range(3), 3)
@@ -42,10 +43,10 @@ def begin_now(answer: Begin, data: Random) -> str:
             admin.create_partitions({topic: 4})
         _wait_for_partitions(topic, 4)
         _send(topic, {3: ["d"], empty: ["e"]})
-        got = _start(answer, topic, group)
+        got = _start(answer, topic, group, range(3, 4)) + _start(answer, topic, group, range(3))
         _expect_from_now_on(got, sum(map(len, old.values())))
         _send(topic, {full[0]: ["f"], 3: ["g"]})
-        again = _start(answer, topic, group)
+        again = _start(answer, topic, group, range(4))
         if sorted(again) != ["f", "g"]:
             raise Wrong(
                 "began_again",
@@ -75,15 +76,17 @@ def _expect_from_now_on(got: list[str], past: int) -> None:
         raise Wrong(
             "missed_partition",
             "the event in the partition that was added later was missed.",
-            "A group with a commit in any partition isn't new: then commit nothing, and "
-            "`earliest` reads the new partition from its beginning.",
+            "A group with a commit in any partition of the topic isn't new, whoever of its members "
+            "has that one: then commit nothing, and `earliest` reads the new one from its beginning.",
         )
 
 
-def _with_consumer(topic: str, group: str, work: Callable[[KafkaConsumer, list], Any]) -> Any:
+def _with_consumer(
+    topic: str, group: str, numbers: Iterable[int], work: Callable[[KafkaConsumer, list], Any]
+) -> Any:
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "group_id": group}
     with KafkaConsumer(**kafka_options(), **options) as consumer:
-        own = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or ())]
+        own = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(own)
         return work(consumer, own)
 
@@ -99,11 +102,11 @@ def _die(answer: Begin, topic: str, group: str) -> None:
         answer(Proxy(consumer, commit=commit_and_die), own)
         die()
 
-    live(answer, lambda: _with_consumer(topic, group, work))
+    live(answer, lambda: _with_consumer(topic, group, range(3), work))
 
 
-def _start(answer: Begin, topic: str, group: str) -> list[str]:
-    """A life in which the service reads up to the end, commits that, and returns what it read."""
+def _start(answer: Begin, topic: str, group: str, numbers: Iterable[int]) -> list[str]:
+    """A life in which a member reads its partitions to the end, commits that, and returns what it read."""
 
     def work(consumer: KafkaConsumer, own: list[TopicPartition]) -> list[str]:
         answer(consumer, own)
@@ -118,7 +121,7 @@ def _start(answer: Begin, topic: str, group: str) -> list[str]:
         consumer.commit({p: OffsetAndMetadata(end, "", -1) for p, end in ends.items()})
         return got
 
-    return live(answer, lambda: _with_consumer(topic, group, work))
+    return live(answer, lambda: _with_consumer(topic, group, numbers, work))
 
 
 def _send(topic: str, values: dict[int, list[str]]) -> None:

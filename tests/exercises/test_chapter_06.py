@@ -10,7 +10,7 @@ import pytest
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 from fastavro.utils import generate_many
-from kafka import OffsetAndMetadata
+from kafka import OffsetAndMetadata, TopicPartition
 
 from tests.exercises.answers import Answers, stub
 
@@ -25,7 +25,19 @@ def commit_ends(consumer, partitions):
     consumer.commit({p: OffsetAndMetadata(end, "", -1) for p, end in ends.items()})
 
 
+def everywhere(consumer, partitions):
+    topic = partitions[0].topic
+    return [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+
+
 def begin_once(consumer, partitions):
+    every = everywhere(consumer, partitions)
+    if all(consumer.committed(partition) is None for partition in every):
+        commit_ends(consumer, every)
+
+
+def begin_once_for_its_own(consumer, partitions):
+    """What the solution was before: a member that gets the new partition alone skips it."""
     if all(consumer.committed(partition) is None for partition in partitions):
         commit_ends(consumer, partitions)
 
@@ -42,7 +54,7 @@ def begin_one_by_one(consumer, partitions):
 
 def begin_by_the_group(consumer, partitions):
     """Right too, and otherwise: by positions instead of end offsets."""
-    if {consumer.committed(partition) for partition in partitions} == {None}:
+    if {consumer.committed(p) for p in everywhere(consumer, partitions)} == {None}:
         consumer.seek_to_end()
         ends = {p: OffsetAndMetadata(consumer.position(p), "", -1) for p in partitions}
         consumer.commit(ends)
@@ -262,7 +274,8 @@ ANSWERS = {
             "again and again": ("missed_events", commit_ends),
             "memory": ("missed_events", begin_by_memory),
             "each": ("missed_partition", begin_once_each),
-            "all anew": ("missed_events", begin_unless_all_are_known),
+            "its own": ("missed_partition", begin_once_for_its_own),
+            "all anew": ("missed_partition", begin_unless_all_are_known),
             "one partition": ("mailed_the_past", begin_at_first),
             "one by one": ("mailed_the_past", begin_one_by_one),
             "not begun": ("not_attempted", stub),
