@@ -41,6 +41,9 @@ _ends: list[subprocess.Popen] = []
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="draws the order of the notebooks")
+    parser.addoption(
+        "--all-answers", action="store_true", help="try every answer on the exercises' graders"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,8 +1,8 @@
 """All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
 Types first; helpers and exercises, two modules at a time; the brokers' lives, alone; then every notebook
-under strict nbval, two at a time, in an order drawn from a seed. ``--all`` runs the notebooks once more,
-in another order, so that none leans on what another left.
+under strict nbval, two at a time, in an order drawn from a seed. ``--all`` tries every answer on the
+exercises' graders, and runs the notebooks once more, in another order, so that none leans on another.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ def phases(seed: int, all_of_it: bool) -> dict[str, list[str]]:
     def pytest(*arguments: str, seed: int = seed) -> list[str]:
         return ["-m", "pytest", "-q", "--color=no", "--seed", str(seed), *arguments]
 
+    every = ["--all-answers"] if all_of_it else []
     found = {
         "types": ["-m", "mypy"],
-        "helpers and exercises": pytest(*TWO, "tests/unit", "tests/exercises"),
+        "helpers and exercises": pytest(*TWO, *every, "tests/unit", "tests/exercises"),
         "brokers": pytest("tests/brokers"),
         "notebooks": pytest(*NOTEBOOKS),
     }
@@ -42,7 +43,7 @@ def main() -> int:
     """Run them all; returns 0 if all passed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, help="repeats the order of an earlier run")
-    parser.add_argument("--all", action="store_true", help="the notebooks twice")
+    parser.add_argument("--all", action="store_true", help="every answer, and the notebooks twice")
     chosen = parser.parse_args()
     seed = random.randrange(10_000) if chosen.seed is None else chosen.seed
     every = phases(seed, chosen.all)

@@ -8,12 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from random import Random
 from typing import Any
 
+import pika
+
 from ..brokers import up
-from . import Wrong, grader
+from .answers import NotAttempted, Wrong, ask
+from .grading import grader
 
 HOST = "127.0.0.1"
 
@@ -36,7 +41,7 @@ server.register_function(charge)
 server.serve_forever()
 """
 WORDS = ("charged", "not charged", "unknown")
-LONG_ENOUGH, PATIENCE, GRACE = 10.0, 0.5, 5.0  # seconds: for an answer, for none, on top of that
+LONG_ENOUGH, GRACE = 10.0, 5.0  # seconds: for an answer, and on top of a deadline
 ASKED_AGAIN = (
     "Ask once. Whether to ask again, after a time-out, is for whoever called you to decide."
 )
@@ -47,32 +52,37 @@ TRIES_TWICE = (
 )
 
 
-@grader("1.1", seconds=60)
-def charge(answer: Callable[[tuple[str, int], Any, float], str]) -> str:
-    """A till that is well, gets bad input, is frozen, dead, fails inside, or dies half-way."""
+Charge = Callable[[tuple[str, int], Any, float], str]
+
+
+@grader("1.1")
+def charge(answer: Charge, data: Random) -> str:
+    """A till that is well, gets bad input, is frozen, dead, fails inside, answers nonsense, or dies
+    half-way."""
+    fine, frozen, dead, half = data.sample(range(1, 10**6), 4)
     with _Till() as till:
-        _expect(answer, till.address, 1, LONG_ENOUGH, "charged", "the till has answered")
-        _expect(
-            answer, till.address, "ten", LONG_ENOUGH, "not charged", "the till has raised a Fault"
-        )
-        _expect_kept_deadline(answer, till)
-    gone_on = "a till that was frozen while you asked about order 2 has gone on"
-    _expect_charges(till, [1, 2], gone_on, ASKED_AGAIN)
-    _expect(answer, till.address, 3, LONG_ENOUGH, "not charged", "nobody has listened at the port")
-    with _port(_fail_inside) as address:
-        failed = "the server has answered with HTTP's error 500"
-        _expect(answer, address, 5, LONG_ENOUGH, "unknown", failed)
+        _wait_for_order(till, 0)
+        _expect(answer, till.address, fine, "charged", "the till has answered")
+        _expect(answer, till.address, "ten", "not charged", "the till has raised a Fault")
+        _expect_kept_deadline(answer, till, frozen, data.uniform(1.0, 2.5))
+    gone_on = f"a till that was frozen while you asked about order {frozen} has gone on"
+    _expect_charges(till, [fine, frozen], gone_on, ASKED_AGAIN)
+    _expect(answer, till.address, dead, "not charged", "nobody has listened at the port")
+    for serve, what in ((_fail_inside, "answered with HTTP's error 500"), (_hang_up, "hung up")):
+        with _port(serve) as address:
+            _expect(answer, address, dead, "unknown", f"the server has {what}")
     with _Till("crash", heir=True) as till:
-        said = _ask(answer, till.address, 4, LONG_ENOUGH)
-    succeeded = "a till has charged order 4 and died, and another has taken its place"
-    _expect_charges(till, [4], succeeded, TRIES_TWICE)
+        said = _ask(answer, till.address, half, LONG_ENOUGH)
+    succeeded = f"a till has charged order {half} and died, and another has taken its place"
+    _expect_charges(till, [half], succeeded, TRIES_TWICE)
     if said != "unknown":
         raise Wrong(
+            "guessed",
             f"the till has died in the middle of the call, and the function said {said!r}.",
             "The connection broke after the request was sent. Was the card charged? Only the dead "
             "till knew: say unknown.",
         )
-    return "six calls, three words: and no card was charged twice, or without your knowing."
+    return "seven calls, three words: and no card was charged twice, or without your knowing."
 
 
 class _Till:
@@ -124,85 +134,82 @@ class _Till:
         self._start()
 
 
-def _ask(answer: Callable, address: tuple[str, int], order: Any, seconds: float) -> Any:
+def _ask(
+    answer: Charge, address: tuple[str, int], order: Any, seconds: float, late: Wrong | None = None
+) -> Any:
     """What the function says; what it raises is worth a hint of its own."""
-    try:
-        return answer(address, order, seconds)
-    except NotImplementedError:
-        raise
-    except Exception as error:
+    given = answer, address, order, seconds
+    said = ask(*given, seconds=seconds + GRACE, may_raise=(Exception,), late=late)
+    if isinstance(said, Exception):
+        _pass_on_a_stub(said)
         raise Wrong(
-            f"about order {order!r} the function raised {type(error).__name__}.",
+            "raised",
+            f"about order {order!r} the function raised {type(said).__name__}.",
             "Say what you know, in one of the three words. A refused connection and a time-out are "
             "both an OSError; a Fault is the server's own no; an answer that makes no sense may raise "
             "anything.",
-        ) from error
+        )
+    return said
+
+
+def _pass_on_a_stub(error: BaseException) -> None:
+    if isinstance(error, NotImplementedError):
+        raise NotAttempted
 
 
 def _expect(
-    answer: Callable,
-    address: tuple[str, int],
-    order: Any,
-    seconds: float,
-    expected: str,
-    situation: str,
+    answer: Charge, address: tuple[str, int], order: Any, expected: str, situation: str
 ) -> None:
-    said = _ask(answer, address, order, seconds)
-    if said == expected:
-        return
+    said = _ask(answer, address, order, LONG_ENOUGH)
     if said not in WORDS:
         raise Wrong(
+            "no_word",
             f"{situation}, and the function returned {said!r}.",
             f"Return one of three words: {', '.join(WORDS)}.",
         )
-    raise Wrong(
-        f"{situation}, and the function said {said!r}, not {expected!r}.",
-        "An answer: charged. A Fault, or a connection that nobody has accepted: not charged. "
-        "Everything else leaves the question open.",
-    )
-
-
-def _expect_kept_deadline(answer: Callable, till: _Till) -> None:
-    """The till is frozen: it takes the question and says nothing."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append(_ask(answer, till.address, 2, PATIENCE))
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    till.freeze()
-    try:
-        thread.start()
-        thread.join(PATIENCE + GRACE)
-        in_time = list(outcome)
-    finally:
-        till.go_on()
-    thread.join(GRACE)
-    _wait_for_order(till, 0)  # it is served in turn: what was asked before is done by then
-    if not in_time:
+    if said != expected:
         raise Wrong(
-            f"the till was frozen, and {PATIENCE + GRACE:g} s later the function, which had "
-            f"{PATIENCE:g}, was still waiting.",
-            "Give the connection a time-out: `make_connection` of your own transport can set it.",
+            "guessed" if said != "unknown" else "knew_not",
+            f"{situation}, and the function said {said!r}, not {expected!r}.",
+            "An answer: charged. A Fault, or a connection that nobody has accepted: not charged. "
+            "Everything else leaves the question open.",
         )
-    if isinstance(in_time[0], Exception):
-        raise in_time[0]
-    if in_time[0] != "unknown":
+
+
+def _expect_kept_deadline(answer: Charge, till: _Till, order: int, patience: float) -> None:
+    """The till is frozen: it takes the question and says nothing, not before the time is up."""
+    late = Wrong(
+        "no_deadline",
+        f"the till was frozen, and {patience + GRACE:.1f} s later the function, which had "
+        f"{patience:.1f}, was still waiting.",
+        "Give the connection a time-out: `make_connection` of your own transport can set it.",
+    )
+    till.freeze()
+    began = time.monotonic()
+    try:
+        said = _ask(answer, till.address, order, patience, late)
+    finally:
+        took = time.monotonic() - began
+        till.go_on()
+    _wait_for_order(till, 0)  # it is served in turn: what was asked before is done by then
+    if said != "unknown":
         raise Wrong(
-            f"the till was frozen, and the function said {in_time[0]!r}; afterwards the till went "
-            "on and charged the card."
-            if in_time[0] == "not charged"
-            else f"the till was frozen, and the function said {in_time[0]!r}.",
+            "guessed",
+            f"the till was frozen, and the function said {said!r}"
+            + ("; afterwards it went on and charged the card." if said == "not charged" else "."),
             "The question is in the till's socket. A time-out tells how long you have waited, not "
             "what has happened: say unknown.",
+        )
+    if took < 0.8 * patience:
+        raise Wrong(
+            "gave_up_early",
+            f"the function had {patience:.1f} s, and gave up after {took:.1f}.",
+            "Wait for as long as your caller has said, and no less.",
         )
 
 
 def _wait_for_order(till: _Till, order: int) -> None:
-    import xmlrpc.client
+    """Ask about an order in peace; 0 is nobody's, and tells that the till has come so far."""
 
     class Patient(xmlrpc.client.Transport):
         def make_connection(self, host: Any) -> Any:
@@ -224,17 +231,25 @@ def _fail_inside(visitor: socket.socket, _over: threading.Event) -> None:
     visitor.sendall(b"HTTP/1.0 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
 
 
+def _hang_up(visitor: socket.socket, _over: threading.Event) -> None:
+    """Reads something, and closes the connection without a word."""
+    visitor.settimeout(5)
+    visitor.recv(4096)
+
+
 def _expect_charges(till: _Till, expected: list[int], situation: str, hint: str) -> None:
     charges = [order for order in till.charges if order]
     for order in expected:
         if charges.count(order) > 1:
             raise Wrong(
+                "charged_twice",
                 f"{situation}, and the card of order {order} was charged "
                 f"{charges.count(order)} times.",
                 hint,
             )
     if missing := [order for order in expected if order not in charges]:
         raise Wrong(
+            "never_asked",
             f"{situation}, and order {missing[0]} was never asked about.",
             "Call `charge(order)` on the till at this address, once.",
         )
@@ -247,66 +262,71 @@ PIECES = (1, 6, 30, 200)  # bytes; the rest comes in one
 PAUSE = 0.1  # seconds between two pieces
 
 
-@grader("1.2", seconds=60)
-def product(answer: Callable[[str, int, float], str | None]) -> str:
-    """RabbitMQ, also over a line that stutters; another product; and five ports of no use."""
+@grader("1.2", needs=("kafka", "rabbitmq"))
+def product(answer: Callable[[str, int, float], str | None], data: Random) -> str:
+    """RabbitMQ, also over a line that stutters; another product; and six ports of no use."""
     brokers = up(quiet=True)
     rabbitmq = (brokers.rabbitmq.host, brokers.rabbitmq.port)
-    host, _, port = brokers.kafka["bootstrap_servers"].rpartition(":")
-    _expect_product(answer, rabbitmq, IN_TIME, "RabbitMQ", "RabbitMQ itself")
+    servers = brokers.kafka["bootstrap_servers"]
+    host, _, port = (servers if isinstance(servers, str) else servers[0]).rpartition(":")
+    name = f"Rabbit Hole {data.randrange(1000)}"
+
+    def expect(address: tuple[str, int], seconds: float, wanted: str | None, who: str) -> None:
+        _expect_product(answer, address, seconds, wanted, who)
+
+    expect(rabbitmq, IN_TIME, "RabbitMQ", "RabbitMQ itself")
     with _port(_stutter(rabbitmq)) as address:
         line = "RabbitMQ over a line that brings a few bytes at a time"
-        _expect_product(answer, address, IN_TIME, "RabbitMQ", line)
-    with _port(_say(_start("Rabbit Hole"))) as address:
-        other = "a server whose product is Rabbit Hole"
-        _expect_product(answer, address, IN_TIME, "Rabbit Hole", other)
+        expect(address, IN_TIME, "RabbitMQ", line)
+    with _port(_say(_start(name))) as address:
+        expect(address, IN_TIME, name, f"a server whose product is {name}")
     with _port(_say(_close("CONNECTION_FORCED - RabbitMQ is going down"))) as address:
-        _expect_product(answer, address, IN_TIME, None, "a server that sends connection.close")
-    _expect_product(answer, (host, int(port)), SHORT, None, "Kafka, which hangs up")
+        expect(address, IN_TIME, None, "a server that sends connection.close")
+    greeting = _start("RabbitMQ")
+    for frame, what in (
+        (b"\x03" + greeting[1:], "type is not that of a method"),
+        (greeting[:-1] + b"\x00", "end is not the end of a frame"),
+        (greeting[:1] + b"\x00\x07" + greeting[3:], "channel is not 0"),
+    ):
+        with _port(_say(frame)) as address:
+            expect(address, IN_TIME, None, f"a server that sends a greeting whose {what}")
+    expect((host, int(port)), SHORT, None, "Kafka, which hangs up")
     with _port(_be_silent) as address:
-        _expect_product(answer, address, SHORT, None, "a port that accepts and says nothing")
+        expect(address, SHORT, None, "a port that accepts and says nothing")
     with _port(_never_finish) as address:
         slow = "a port that sends a byte now and then, and never finishes"
-        _expect_product(answer, address, SHORT, None, slow)
-    _expect_product(answer, address, SHORT, None, "a port at which nobody listens")
-    return "RabbitMQ found twice, and six other ports told from it, each within its time."
+        expect(address, SHORT, None, slow)
+    expect(address, SHORT, None, "a port at which nobody listens")
+    return "RabbitMQ found twice, and nine other ports told from it, each within its time."
 
 
 def _expect_product(
     answer: Callable, address: tuple[str, int], seconds: float, expected: str | None, who: str
 ) -> None:
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append(answer(*address, seconds))
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds + GRACE / 2)
-    if not outcome:
+    late = Wrong(
+        "no_deadline",
+        f"it was {who}, and {seconds + GRACE / 2:g} s later the function, which had "
+        f"{seconds:g}, was still reading.",
+        "Fix the deadline once, and before each `recv` give the socket what is left of it: "
+        "`settimeout(deadline - time.monotonic())`.",
+    )
+    given = answer, *address, seconds
+    said = ask(*given, seconds=seconds + GRACE / 2, may_raise=(Exception,), late=late)
+    if isinstance(said, Exception):
+        _pass_on_a_stub(said)
         raise Wrong(
-            f"it was {who}, and {seconds + GRACE / 2:g} s later the function, which had "
-            f"{seconds:g}, was still reading.",
-            "Fix the deadline once, and before each `recv` give the socket what is left of it: "
-            "`settimeout(deadline - time.monotonic())`.",
-        )
-    said = outcome[0]
-    if isinstance(said, NotImplementedError):
-        raise said
-    if isinstance(said, BaseException):
-        raise Wrong(
+            "raised",
             f"it was {who}, and the function raised {type(said).__name__}.",
             "Return None for everything that isn't a greeting. And `recv(n)` brings up to n bytes: "
             "read on until you have what the frame's head has announced.",
         )
     if said != expected:
         raise Wrong(
+            "wrong_product",
             f"it was {who}, and the function returned {said!r}, not {expected!r}.",
-            "Send the header, read 7 bytes, then as many as they announce. If the method is 10.10, "
-            "look into the server's properties for the product.",
+            "Send the header, read 7 bytes (type 1, channel 0, size), then as many as they announce, "
+            "and the frame's end, 0xCE. If the method is 10.10, look into the server's properties "
+            "for the product.",
         )
 
 
@@ -366,8 +386,6 @@ def _stutter(target: tuple[str, int]) -> Callable[[socket.socket, threading.Even
 
 def _start(product: str) -> bytes:
     """A whole frame, with the greeting of a server that calls itself so."""
-    import pika
-
     properties = {"version": "9.9", "product": product, "information": "Not a RabbitMQ"}
     start = pika.spec.Connection.Start(server_properties=properties, mechanisms="PLAIN")
     return pika.frame.Method(0, start).marshal()
@@ -375,8 +393,6 @@ def _start(product: str) -> bytes:
 
 def _close(reason: str) -> bytes:
     """A whole frame that is no greeting: connection.close."""
-    import pika
-
     return pika.frame.Method(0, pika.spec.Connection.Close(320, reason, 0, 0)).marshal()
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import numbers
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from ..brokers import up
-from ..names import fresh
-from . import Wrong, grader
+from .answers import Wrong, ask, stop
+from .grading import grader
+from .lives import KILLED, Journal, die, live
+from .places import amqp, count, new_queue, publish, take
+from .proxy import Proxy
 
-CLASSIC = {"x-queue-type": "classic"}
-MOST_WORKERS = 10
+MOST_WORKERS = 12
 TICKS = 10  # in a second
 
 
@@ -37,43 +41,73 @@ class _Rush:
             f"each worker, {self.deadline:g} s"
         )
 
+    def exact(self) -> float:
+        return (self.backlog / self.deadline + self.arrivals) / self.each
 
-# 2.4, 1.5 and exactly 2 workers
-RUSHES = (_Rush(40, 40, 50, 0.5), _Rush(60, 20, 40, 1.5), _Rush(60, 20, 30, 1.5))
 
-
-@grader("2.1")
-def workers_needed(answer: Callable[[int, int, int, float], int]) -> str:
-    """Three rushes, each twice on a real queue: with as many workers as told, and with one fewer."""
-    for rush in RUSHES:
+@grader("2.1", needs=("rabbitmq",))
+def workers_needed(answer: Callable[[int, int, int, float], int], data: Random) -> str:
+    """Rushes on a real queue, with as many workers as told, and with one fewer; many more on paper."""
+    for rush in _rushes(data):
         workers = _told(answer, rush)
         if left := _left(rush, workers):
             raise Wrong(
+                "too_few",
                 f"{rush}: with {_workers(workers)} there were still {left} messages when the "
                 "time was up.",
                 "All workers together must handle the backlog and what arrives meanwhile. Round up.",
             )
         if not _left(rush, workers - 1):
             raise Wrong(
+                "too_many",
                 f"{rush}: {_workers(workers)} were in time, and {_workers(workers - 1)} as well.",
                 "What has to be handled in each second, divided by what one worker handles in it, "
                 "and rounded up once.",
             )
+    for _ in range(300):  # as above, in arithmetic: a whole number of messages, exactly
+        rush = _Rush(data.randint(1, 999), data.randint(0, 99), data.randint(1, 99), 1.0)
+        if _told(answer, rush, math.inf) != (
+            needed := -(-(rush.backlog + rush.arrivals) // rush.each)
+        ):
+            raise Wrong(
+                "too_few" if _told(answer, rush, math.inf) < needed else "too_many",
+                f"{rush}: {_workers(needed)} are needed, not {_workers(_told(answer, rush, math.inf))}.",
+                "Round up, but only what isn't whole: a little more than a whole number needs one "
+                "worker more, a whole number needs none.",
+            )
     return "three real queues were empty in time; with one worker fewer, none of them was."
 
 
-def _told(answer: Callable, rush: _Rush) -> int:
-    said = answer(rush.backlog, rush.arrivals, rush.each, rush.deadline)
+def _rushes(data: Random) -> list[_Rush]:
+    """Three that need a little more than a whole number of workers, a little less, and exactly one."""
+    made: dict[str, _Rush] = {}
+    while len(made) < 3:
+        rush = _Rush(
+            data.randrange(10, 90, 10), data.randrange(10, 60, 10), data.randrange(20, 60, 10),
+            data.choice((0.5, 1.0, 1.5)),
+        )  # fmt: skip
+        part = rush.exact() % 1
+        kind = "whole" if part == 0 else "low" if part < 0.3 else "high" if part > 0.5 else "no"
+        if kind != "no" and 1 < rush.exact() < 6:
+            made.setdefault(kind, rush)
+    return list(made.values())
+
+
+def _told(answer: Callable, rush: _Rush, most: float = MOST_WORKERS) -> int:
+    said = ask(answer, rush.backlog, rush.arrivals, rush.each, rush.deadline)
     if not isinstance(said, numbers.Real) or isinstance(said, bool) or said % 1 != 0:
         raise Wrong(
+            "no_whole_number",
             f"{rush}: the function returned {said!r}.",
             "Return a whole number: nobody employs half a worker.",
         )
     said = int(said)
-    if not 1 <= said <= MOST_WORKERS:
+    if not 1 <= said <= most:
         raise Wrong(
+            "too_many" if said > 1 else "too_few",
             f"{rush}: the function said {_workers(said)}.",
-            f"It takes one at least, and far fewer than {MOST_WORKERS}. Multiply, or divide?",
+            "It takes one at least, and no more than what has to be handled needs. Multiply, or "
+            "divide?",
         )
     return said
 
@@ -88,185 +122,171 @@ def _left(rush: _Rush, workers: int) -> int:
     Time passes in ticks, in each of which all do what they do in a tenth of a second: so it's the
     same on a busy machine.
     """
-    queue = fresh("exercise")
-    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
+    with amqp() as connection:
         producer, crew = connection.channel(), [connection.channel() for _ in range(workers)]
-        producer.confirm_delivery()
-        producer.queue_declare(queue, durable=True, arguments=CLASSIC)
-        try:
-            left = _publish(producer, queue, rush.backlog)
+        with new_queue(producer) as queue:
+            publish(producer, "", queue, ["order"] * rush.backlog)
+            left = rush.backlog
             for _ in range(round(rush.deadline * TICKS)):
-                _publish(producer, queue, rush.arrivals // TICKS)
+                publish(producer, "", queue, ["order"] * (rush.arrivals // TICKS))
                 for worker in crew:
                     for _ in range(rush.each // TICKS):
                         worker.basic_get(queue, auto_ack=True)
                 left = producer.queue_declare(queue, passive=True).method.message_count
                 if not left:
                     break
-        finally:
-            producer.queue_delete(queue)
     return left
-
-
-def _publish(channel: BlockingChannel, queue: str, number: int) -> int:
-    for _ in range(number):
-        channel.basic_publish("", queue, b"order")
-    return number
 
 
 # -- 2.2: a worker that loses nothing ------------------------------------------------------------
 
-ORDERS = [f"order-{n}".encode() for n in range(1, 9)]
-UNREADABLE, FATAL = ORDERS[2], ORDERS[4]
-TOO_OFTEN = 5 * len(ORDERS)
+MOMENTS = ("handle before", "handle after", "aside before", "aside after")  # of the deaths
 
 
-class _Death(BaseException):
-    """The worker's end. Not an Exception, so that a learner's ``except Exception`` lets it pass."""
+@grader("2.2", needs=("rabbitmq",))
+def work(
+    answer: Callable[[BlockingChannel, str, Callable[[bytes], None]], None], data: Random
+) -> str:
+    """Orders, of which three can't be read; the worker is killed before and after it handles one, and
+    before and after it sets one aside. And once the other queue refuses."""
+    orders = [f"order-{n}" for n in data.sample(range(10**6), data.randint(14, 20))]
+    bad = data.sample(orders[2:-1], 3)
+    good = [order for order in orders[1:-1] if order not in bad]
+    places = dict(zip(MOMENTS, data.sample(good, 2) + sorted(bad, key=orders.index), strict=False))
+    day = _Day(orders, bad, places, Journal(), Journal())
+    with (
+        amqp() as connection,
+        new_queue(channel := connection.channel()) as queue,
+        new_queue(channel, f"{queue}.aside") as aside,
+    ):
+        publish(channel, "", queue, orders)
+        for life in range(len(MOMENTS) + 1):
+            if live(answer, lambda: _live(answer, day, queue)) is not KILLED:
+                break
+            if life == len(MOMENTS):
+                raise RuntimeError("the worker died more often than it was killed")
+        if left := count(queue):
+            raise Wrong(
+                "left_in_queue",
+                f"the worker went home, and {_orders(left)} in the queue.",
+                "Take one order after another until `basic_get` finds none, and acknowledge each: "
+                "`channel.basic_ack(method.delivery_tag)`.",
+            )
+        _expect_all(day, take(channel, aside))
+    _expect_refusal_noticed(answer, data)
+    return "all orders handled or set aside, in spite of four deaths, and none lost."
 
 
 @dataclass
 class _Day:
-    """What happens to a worker, and what it has done before and after its death."""
+    """What happens to a worker: which orders it can't read, and where it is killed once each."""
 
-    connection: pika.BlockingConnection
-    handled: list[bytes] = field(default_factory=list)
-    calls: int = 0
-    broken: bool = False
-    died: bool = False
+    orders: list[str]
+    bad: list[str]
+    places: dict[str, str]
+    handled: Journal
+    deaths: Journal
+
+    def die_at(self, moment: str, order: str) -> None:
+        if self.places.get(moment) == order and [moment] not in self.deaths.read():
+            self.deaths.note(moment)
+            die()
 
     def handle(self, body: Any) -> None:
-        order = body.encode() if isinstance(body, str) else body
-        self.calls += 1
-        if self.calls > TOO_OFTEN:
-            raise Wrong(
-                f"{UNREADABLE.decode()} can't be read, and came round and round.",
-                "An order that fails in the same way each time must leave the queue: publish it "
-                "to the other one, then acknowledge it.",
+        order = body.decode() if isinstance(body, bytes) else body
+        if order not in self.orders:
+            stop(
+                Wrong("wrong_body", f"`handle` was given {body!r}.", "Give it the body, as it is.")
             )
-        if order not in ORDERS:
-            raise Wrong(f"`handle` was given {body!r}.", "Give it the message's body, as it is.")
-        if order == UNREADABLE:
-            raise ValueError(f"{order.decode()} can't be read")
-        if order == FATAL and not self.died:
-            self.died = True
-            self.connection.close()
-            raise _Death
-        self.handled.append(order)
-
-    def channel(self) -> BlockingChannel:
-        """One whose first publish breaks the connection, before the broker has got anything."""
-        channel = self.connection.channel()
-        publish = channel.basic_publish
-
-        def break_or_publish(*args: Any, **kwargs: Any) -> None:
-            if not self.broken:
-                self.broken = True
-                self.connection.close()
-                raise _Death
-            publish(*args, **kwargs)
-
-        channel.basic_publish = break_or_publish
-        return channel
-
-
-@grader("2.2")
-def work(answer: Callable[[BlockingChannel, str, Callable[[bytes], None]], None]) -> str:
-    """Eight orders, of which one can't be read; the worker dies setting it aside, and with another."""
-    parameters, queue = up("rabbitmq", quiet=True).rabbitmq, fresh("exercise")
-    aside = f"{queue}.aside"
-    with pika.BlockingConnection(parameters) as watching:
-        channel = watching.channel()
-        channel.confirm_delivery()
-        for name in (queue, aside):
-            channel.queue_declare(name, durable=True, arguments=CLASSIC)
-        for order in ORDERS:
-            channel.basic_publish("", queue, order, pika.BasicProperties(delivery_mode=2))
-        try:
-            day = _work_and_die(answer, parameters, queue)
-            _work_again(answer, parameters, queue, day, channel)
-            _expect_all(day, _take(channel, aside))
-        finally:
-            for name in (queue, aside):
-                channel.queue_delete(name)
-    return "seven of eight orders handled in spite of two deaths, one set aside, none lost."
-
-
-def _work_and_die(answer: Callable, parameters: pika.URLParameters, queue: str) -> _Day:
-    """Two lives: the first ends before an order is aside, the second while one is handled."""
-    day = _Day(pika.BlockingConnection(parameters))
-    _live_and_die(answer, queue, day)
-    if not day.died:
-        day.connection = pika.BlockingConnection(parameters)
-        _live_and_die(answer, queue, day)
-    return day
-
-
-def _live_and_die(answer: Callable, queue: str, day: _Day) -> None:
-    before = (day.broken, day.died)
-    try:
-        answer(day.channel(), queue, day.handle)
-    except (_Death, pika.exceptions.AMQPError):
-        if before == (day.broken, day.died):
-            raise
-    finally:
-        if day.connection.is_open:
-            day.connection.close()
-    if before == (day.broken, day.died):
-        raise Wrong(
-            f"the function returned before it had handled {FATAL.decode()}.",
-            "Take one order after another until `basic_get` finds none.",
-        )
-
-
-def _work_again(
-    answer: Callable, parameters: pika.URLParameters, queue: str, day: _Day, channel: Any
-) -> None:
-    with pika.BlockingConnection(parameters) as connection:
-        day.connection = connection
-        answer(connection.channel(), queue, day.handle)
-        if left := channel.queue_declare(queue, passive=True).method.message_count:
-            raise Wrong(
-                f"the function returned, and {_orders(left)} still in the queue.",
-                "Take one order after another until `basic_get` finds none.",
+        tried = sum(1 for found, _ in self.handled.read() if found == order)
+        if tried > len(MOMENTS) + 1:
+            stop(
+                Wrong(
+                    "round_and_round",
+                    f"{order} came {tried} times, round and round.",
+                    "An order that fails in the same way each time must leave the queue: publish it "
+                    "to the other one, then acknowledge it.",
+                )
             )
-    if left := len(_take(channel, queue)):
+        self.die_at("handle before", order)
+        self.handled.note(order, order not in self.bad)
+        if order in self.bad:
+            raise ValueError(f"{order} can't be read")
+        self.die_at("handle after", order)
+
+    def publish(self, original: Callable, *arguments: Any, **options: Any) -> None:
+        """The learner's publish, before or after which it is killed."""
+        sent = [_text(value) for value in (*arguments, *options.values())]
+        order = next((one for one in sent if isinstance(one, str) and one in self.bad), "")
+        self.die_at("aside before", order)
+        original(*arguments, **options)
+        self.die_at("aside after", order)
+
+
+def _text(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _live(answer: Callable, day: _Day, queue: str) -> None:
+    with amqp() as connection:
+        channel = Proxy(connection.channel(), basic_publish=day.publish)
+        answer(channel, queue, day.handle)
+
+
+def _expect_all(day: _Day, aside: list[tuple[str, pika.BasicProperties]]) -> None:
+    handled = Counter(order for order, good in day.handled.read() if good)
+    laid = Counter(order for order, _ in aside)
+    dead = {order: moment for moment, order in day.places.items()}
+    if lost := [order for order in day.orders if not handled[order] and not laid[order]]:
         raise Wrong(
-            f"{_orders(left)} back in the queue when the worker went home.",
-            "Acknowledge each order: `channel.basic_ack(method.delivery_tag)`.",
+            "acknowledged_before_effect",
+            f"{lost[0]} was neither handled nor set aside"
+            + (f": the worker was killed ({dead[lost[0]]}), and it did not come again."
+               if lost[0] in dead else "."),
+            "Acknowledge after `handle` has returned, or after the order is aside. `auto_ack=True` "
+            "does it before you begin.",
+        )  # fmt: skip
+    if wrong := [order for order in laid if order not in day.bad]:
+        raise Wrong(
+            "set_aside_wrongly",
+            f"{wrong[0]} was set aside, and there was nothing wrong with it.",
+            "Set aside what raises ValueError, its body as it is, and nothing else.",
+        )
+    done = handled + laid
+    if twice := [o for o in done if done[o] > 1 + dead.get(o, "").endswith("after")]:
+        raise Wrong(
+            "repeated",
+            f"{twice[0]} was done {done[twice[0]]} times, though the worker was not killed after it.",
+            "Give each order to `handle` once, set it aside once, and acknowledge it.",
+        )
+    if any(properties.delivery_mode != 2 for _, properties in aside):
+        raise Wrong(
+            "transient",
+            "an order that lies aside is not persistent: a restart of the broker would lose it.",
+            "Publish with `pika.BasicProperties(delivery_mode=2)`.",
         )
 
 
-def _expect_all(day: _Day, aside: list[bytes]) -> None:
-    missing = [order for order in ORDERS if order not in day.handled and order not in aside]
-    if lost := [order for order in missing if order != UNREADABLE]:
-        raise Wrong(
-            f"the worker died, and {_orders(len(lost))} lost: {lost[0].decode()} was "
-            "neither handled nor set aside.",
-            "Acknowledge after `handle` has returned. `auto_ack=True` does it before you begin.",
-        )
-    if missing:
-        raise Wrong(
-            f"{UNREADABLE.decode()} can't be read, and is in neither queue.",
-            "Publish its body to the other queue through the default exchange, then acknowledge.",
-        )
-    if wrong := [order for order in aside if order != UNREADABLE]:
-        raise Wrong(
-            f"{wrong[0].decode()} was set aside, and there was nothing wrong with it.",
-            "Set aside what raises ValueError, and nothing else.",
-        )
-    if len(aside) > 1:
-        raise Wrong(
-            f"{UNREADABLE.decode()} was set aside {len(aside)} times.",
-            "Acknowledge it once it's aside, so that it doesn't come again.",
-        )
-
-
-def _take(channel: BlockingChannel, queue: str) -> list[bytes]:
-    bodies = []
-    while (message := channel.basic_get(queue, auto_ack=True))[0]:
-        bodies.append(message[2])
-    return bodies
+def _expect_refusal_noticed(answer: Callable, data: Random) -> None:
+    """The queue for what can't be read is full: the order must stay in the first."""
+    orders = [f"order-{n}" for n in data.sample(range(10**6), 3)]
+    day = _Day(orders, orders[:1], {}, Journal(), Journal())
+    with (
+        amqp() as connection,
+        new_queue(channel := connection.channel()) as queue,
+        new_queue(channel, f"{queue}.aside", x_max_length=1, x_overflow="reject-publish") as aside,
+    ):
+        publish(channel, "", aside, ["full"])
+        publish(channel, "", queue, orders)
+        live(answer, lambda: _live(answer, day, queue), may_raise=(pika.exceptions.AMQPError,))
+        if orders[0] not in [body for body, _ in take(channel, queue)]:
+            raise Wrong(
+                "refusal_not_noticed",
+                f"{orders[0]} can't be read, the other queue was full and refused it, and now it is "
+                "in neither.",
+                "Only on a channel with `confirm_delivery()` does `basic_publish` tell of a refusal: "
+                "it raises NackError, and the order stays unacknowledged.",
+            )
 
 
 def _orders(number: int) -> str:

@@ -4,138 +4,235 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
-import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from ..brokers import up
-from ..names import fresh
-from . import Wrong, grader
+from .answers import Wrong
+from .grading import grader
+from .lives import KILLED, die, live, mortal
+from .places import amqp, count, delete, new_exchange, new_queue, publish, shaky, take
 
-MESSAGES = 6
+# -- 3.1: a subscription -------------------------------------------------------------------------
+
+SERVICES = ("email", "crm", "invoices", "stock", "fraud", "statistics")
+Subscribe = Callable[[BlockingChannel, str, str], str]
 
 
-@grader("3.1")
-def subscriptions(subscribe: Callable[[BlockingChannel, str, str], str]) -> str:
-    """Two instances of one service and one of another; nobody at home while messages come."""
-    brokers = up("rabbitmq", quiet=True)
-    exchange = fresh("exercise")
-    with pika.BlockingConnection(brokers.rabbitmq) as connection:
-        channel = connection.channel()
-        channel.exchange_declare(exchange, "fanout", durable=True)
-        email_1 = subscribe(channel, exchange, "email")
-        email_2 = subscribe(channel, exchange, "email")
-        crm = subscribe(channel, exchange, "crm")
-    if not all(isinstance(name, str) and name for name in (email_1, email_2, crm)):
-        raise Wrong("the function did not return a queue's name.", "End it with `return queue`.")
-    try:
-        if email_1 != email_2:
-            raise Wrong(
-                "two instances of email got two queues, so each order would be mailed twice.",
-                "Build the queue's name from the service, so that the second call finds the first's.",
-            )
-        if email_1 == crm:
-            raise Wrong(
-                "email and crm share a queue, so each message reaches only one of them.",
-                "A copy for each service means a queue for each service.",
-            )
-        with pika.BlockingConnection(brokers.rabbitmq) as connection:
-            _publish(connection.channel(), exchange, "")
-        for service, queue in (("email", email_1), ("crm", crm)):
-            _expect(brokers, service, queue)
-    finally:
-        _delete(brokers, {email_1, email_2, crm}, exchange)
+@grader("3.1", needs=("rabbitmq",))
+def subscriptions(subscribe: Subscribe, data: Random) -> str:
+    """Three instances of two services; messages come while they are there and while they are not."""
+    one, other = data.sample(SERVICES, 2)
+    orders = [f"order-{data.randrange(10**6)}" for _ in range(data.randint(15, 40))]
+    early, late = orders[:5], orders[5:]
+    queues: list[str] = []
+    with amqp() as connection, new_exchange(channel := connection.channel(), "fanout") as exchange:
+        try:
+            for service in (one, other):
+                queues.append(_instance(subscribe, exchange, service))
+            _expect_own_copies(queues, one, other)
+            publish(channel, exchange, "", early)
+            queues.append(_instance(subscribe, exchange, one))
+            _expect_shared(queues, one)
+            for service, queue in zip((one, other), queues, strict=False):
+                _serve_and_leave(queue, service, early)
+            publish(channel, exchange, "", late)
+            for service, queue in zip((one, other), queues, strict=False):
+                _expect_waiting(queue, service, early[1:] + late)
+        finally:
+            delete(queues)
     return "each service has its copy, two instances share one, and it waits while they are down."
 
 
-@grader("3.2")
-def charge_once(charge: Callable[[sqlite3.Connection, str], None]) -> str:
-    """Six orders by a real queue; the connection breaks once between charge and acknowledgement."""
-    brokers = up("rabbitmq", quiet=True)
-    queue = fresh("exercise")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "charges.db"
-        with sqlite3.connect(path) as database:
-            database.execute("CREATE TABLE charges (order_id TEXT, amount INTEGER)")
-        try:
-            with pika.BlockingConnection(brokers.rabbitmq) as connection:
-                channel = connection.channel()
-                channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic"})
-                _publish(channel, "", queue)
-            _work(brokers, queue, path, charge, die_at=3)
-            _work(brokers, queue, path, charge, die_at=None)
-        finally:
-            _delete(brokers, {queue}, None)
-        rows = sqlite3.connect(path).execute("SELECT order_id, SUM(amount) FROM charges GROUP BY 1")
-        charged = dict(rows.fetchall())
-    wanted = {f"order-{n}": 10 for n in range(1, MESSAGES + 1)}
-    if missing := sorted(wanted.keys() - charged.keys()):
+def _instance(subscribe: Subscribe, exchange: str, service: str) -> str:
+    """One instance: a process and a connection of its own, which then close. Returns its queue."""
+
+    def start() -> str:
+        with amqp() as connection:
+            return subscribe(connection.channel(), exchange, service)
+
+    queue = live(subscribe, start)
+    if not isinstance(queue, str) or not queue:
         raise Wrong(
-            f"{missing[0]} was never charged.",
-            "Insert a row for an order that is new, and commit it before you return.",
+            "no_name", "the function did not return a queue's name.", "End it with `return queue`."
         )
-    if wrong := sorted(name for name in wanted if charged[name] != wanted[name]):
+    return queue
+
+
+def _expect_own_copies(queues: list[str], one: str, other: str) -> None:
+    if queues[0] == queues[1]:
         raise Wrong(
-            f"{wrong[0]} was charged {charged[wrong[0]]} instead of 10: it was delivered twice.",
-            "Before inserting, ask the database whether the order is there, in the same transaction.",
+            "shared_queue",
+            f"{one} and {other} share a queue, so each message reaches only one of them.",
+            "A copy for each service means a queue for each service.",
         )
-    return "seven deliveries, six charges: the duplicate cost nobody anything."
-
-
-def _publish(channel: BlockingChannel, exchange: str, routing_key: str) -> None:
-    channel.confirm_delivery()
-    for number in range(1, MESSAGES + 1):
-        channel.basic_publish(
-            exchange,
-            routing_key,
-            f"order-{number}",
-            pika.BasicProperties(delivery_mode=2),
-        )
-
-
-def _expect(brokers, service: str, queue: str) -> None:
-    with pika.BlockingConnection(brokers.rabbitmq) as connection:
-        try:
-            waiting = connection.channel().queue_declare(queue, passive=True).method.message_count
-        except pika.exceptions.ChannelClosedByBroker as error:
+    for service, queue in zip((one, other), queues, strict=True):
+        if count(queue) is None:
             raise Wrong(
+                "queue_gone",
                 f"the queue of {service} was gone when its connection closed.",
-                "Exclusive and auto-delete queues die with their consumer; declare it durable only.",
-            ) from error
-    if waiting != MESSAGES:
+                "Exclusive queues die with their connection; declare it durable only.",
+            )
+        if found := shaky(queue):
+            raise Wrong(
+                "queue_does_not_last",
+                f"the queue of {service} {found[1]}. The setting is `{found[0]}`.",
+                "What is published while the service is down must wait, however long that is.",
+            )
+
+
+def _expect_shared(queues: list[str], service: str) -> None:
+    if queues[2] != queues[0]:
         raise Wrong(
-            f"{waiting} of {MESSAGES} messages wait in the queue of {service}.",
-            "Is the queue bound to the exchange? `queue_bind(queue, exchange)`.",
+            "queue_for_each_instance",
+            f"two instances of {service} got two queues, so each order would be handled twice.",
+            "Build the queue's name from the service, so that the second call finds the first's.",
         )
 
 
-def _work(brokers, queue: str, path: Path, charge: Callable, die_at: int | None) -> None:
-    """Charge what is in the queue; with ``die_at``, break the connection after that delivery."""
-    connection = pika.BlockingConnection(brokers.rabbitmq)
-    channel = connection.channel()
-    delivered = 0
-    while True:
-        method, _, body = channel.basic_get(queue)
-        if method is None:
-            break
-        delivered += 1
-        database = sqlite3.connect(path)
-        try:
-            charge(database, body.decode())
-        finally:
-            database.close()
-        if delivered == die_at:
-            break
-        channel.basic_ack(method.delivery_tag)
-    connection.close()
-
-
-def _delete(brokers, queues: set, exchange: str | None) -> None:
-    with pika.BlockingConnection(brokers.rabbitmq) as connection:
+def _serve_and_leave(queue: str, service: str, early: list[str]) -> None:
+    """The service takes one message, as a consumer, and goes down."""
+    with amqp() as connection:
         channel = connection.channel()
-        for queue in filter(lambda name: isinstance(name, str) and name, queues):
-            channel.queue_delete(queue)
-        if exchange:
-            channel.exchange_delete(exchange)
+        channel.basic_qos(prefetch_count=1)
+        for method, _, body in channel.consume(queue, inactivity_timeout=2):
+            if method is None or body.decode() != early[0]:
+                raise Wrong(
+                    "messages_missing",
+                    f"{len(early)} messages were published, and the first of them does not come "
+                    f"out of the queue of {service}.",
+                    "Is the queue bound to the exchange, `queue_bind(queue, exchange)`? And the "
+                    "start of a second instance must leave what waits for the first.",
+                )
+            channel.basic_ack(method.delivery_tag)
+            break
+
+
+def _expect_waiting(queue: str, service: str, expected: list[str]) -> None:
+    if count(queue) is None:
+        raise Wrong(
+            "queue_gone",
+            f"the queue of {service} was gone when its last consumer went.",
+            "Auto-delete queues die with their consumers; declare it durable only.",
+        )
+    with amqp() as connection:
+        found = [body for body, _ in take(connection.channel(), queue)]
+    if found != expected:
+        missing = [body for body in expected if body not in found]
+        raise Wrong(
+            "messages_missing" if missing else "messages_doubled",
+            f"{len(found)} messages wait in the queue of {service}, where {len(expected)} should"
+            + (f": {missing[0]} is missing." if missing else "."),
+            "Each message once for each service: one binding, and nothing that drops messages.",
+        )
+
+
+# -- 3.2: charge once ----------------------------------------------------------------------------
+
+AMOUNT = 10
+MOST_STATEMENTS = 12  # of one call, before each of which the process is killed once
+Charge = Callable[[sqlite3.Connection, str], None]
+
+
+@grader("3.2", needs=("rabbitmq",))
+def charge_once(charge: Charge, data: Random) -> str:
+    """Orders by a real queue, some published twice; the worker is killed, again and again."""
+    numbers = data.sample(range(10**6), data.randint(6, 9))
+    orders = [f"order-{number}" for number in numbers]
+    deliveries = orders + data.sample(orders, 2)  # what was published again comes much later
+    with tempfile.TemporaryDirectory() as folder, amqp() as connection:
+        channel = connection.channel()
+        books = _books(Path(folder, "charges.db"))
+        _deliver(channel, charge, books, deliveries, die_after=data.randint(1, len(orders)))
+        _expect_charged(books, orders, "the worker was killed after a charge")
+        for statement in range(1, MOST_STATEMENTS + 1):
+            books = _books(Path(folder, f"{statement}.db"))
+            survived = _deliver(channel, charge, books, orders[:1], die_before=statement)
+            day = f"the worker was killed before its statement {statement}"
+            _expect_charged(books, orders[:1], day)
+            if survived:
+                break
+    return "each order charged once, whatever was delivered twice and wherever the worker died."
+
+
+def _books(path: Path) -> Path:
+    """A database with the table, and a watch on what is put into it."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """
+            CREATE TABLE charges (order_id TEXT, amount INTEGER);
+            CREATE TABLE seen (order_id TEXT, amount INTEGER);
+            CREATE TRIGGER watch AFTER INSERT ON charges
+                BEGIN INSERT INTO seen VALUES (new.order_id, new.amount); END;
+            """
+        )
+    return path
+
+
+def _deliver(
+    channel: BlockingChannel,
+    charge: Charge,
+    books: Path,
+    orders: list[str],
+    die_after: int = 0,
+    die_before: int = 0,
+) -> bool:
+    """Have a worker charge orders from a queue; if it is killed, another. False if it was.
+
+    It dies after the charge of a delivery, before the acknowledgement; or before a statement."""
+    with new_queue(channel) as queue:
+        publish(channel, "", queue, orders)
+        first = live(charge, lambda: _work(queue, books, charge, die_after, die_before))
+        if first is KILLED:
+            live(charge, lambda: _work(queue, books, charge))
+        return first is not KILLED
+
+
+def _work(queue: str, books: Path, charge: Charge, die_after: int = 0, die_before: int = 0) -> None:
+    with amqp() as connection:
+        channel, delivered = connection.channel(), 0
+        while (message := channel.basic_get(queue))[0]:
+            delivered += 1
+            with mortal(books, die_before) as database:
+                charge(database, message[2].decode())
+            if delivered == die_after:
+                die()
+            channel.basic_ack(message[0].delivery_tag)
+
+
+def _expect_charged(books: Path, orders: list[str], day: str) -> None:
+    with closing(sqlite3.connect(books)) as database:
+        rows = database.execute("SELECT order_id, amount FROM charges").fetchall()
+        times = Counter(order for (order,) in database.execute("SELECT order_id FROM seen"))
+    charged = Counter(order for order, _ in rows)
+    if missing := [order for order in orders if not charged[order]]:
+        raise Wrong(
+            "never_charged",
+            f"{day}, and {missing[0]} was never charged.",
+            "Insert a row for an order that is new, and commit it before you return. Whatever else "
+            "you write down belongs into the same transaction.",
+        )
+    if doubled := [order for order in orders if charged[order] > 1]:
+        raise Wrong(
+            "charged_twice",
+            f"{day}, and {doubled[0]} has {charged[doubled[0]]} rows: it was delivered twice.",
+            "Before inserting, ask the database whether the order is there, in the same transaction. "
+            "The second delivery may come long after the first, and to another process.",
+        )
+    if again := [order for order in orders if times[order] > 1]:
+        raise Wrong(
+            "charged_again",
+            f"{day}, and {again[0]} has one row, which was put there {times[again[0]]} times.",
+            "An order that was charged before is to be left alone: deleting its row and inserting "
+            "it again charges the customer again.",
+        )
+    if wrong := [row for row in rows if row[1] != AMOUNT or row[0] not in orders]:
+        raise Wrong(
+            "wrong_row",
+            f"{day}, and there is a row {wrong[0]!r}.",
+            f"A row is the order as it came, and {AMOUNT}.",
+        )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from kafka import (
@@ -25,58 +21,75 @@ from kafka import (
 )
 
 from ..names import fresh
-from . import Wrong, grader
-from .program import as_program
-from .topic import kafka_options, new_topic
+from .answers import Wrong, ask, stop
+from .grading import grader
+from .lives import KILLED, Journal, die, live, mortal
+from .places import kafka_options, new_topic
+from .proxy import Proxy
 
-RECORDS = 12
-POISON = {4: b"order 4", 9: "été".encode("latin-1")}  # neither is JSON
+Record = tuple[int, bytes | None, bytes | None]  # partition, key, value
+
+
+def _send(topic: str, records: Iterable[Record]) -> None:
+    with KafkaProducer(**kafka_options()) as producer:
+        for partition, key, value in records:
+            producer.send(topic, value, key=key, partition=partition)
+
+
+def _delete_before(topic: str, offsets: dict[int, int]) -> None:
+    with KafkaAdminClient(**kafka_options()) as admin:
+        admin.delete_records({TopicPartition(topic, n): at for n, at in offsets.items()})
 
 
 # -- 4.1: how far behind -------------------------------------------------------------------------
 
 
-@grader("4.1")
-def lag(answer: Callable[[KafkaAdminClient, KafkaConsumer, str, str], dict[int, int]]) -> str:
-    """Four partitions: one half read, one read to its end, one never, one whose commit is deleted."""
-    with new_topic(partitions=4) as topic:
+@grader("4.1", needs=("kafka",))
+def lag(
+    answer: Callable[[KafkaAdminClient, KafkaConsumer, str, str], dict[int, int]], data: Random
+) -> str:
+    """Six partitions: half read, read to the end, never read, cut off, cut off unread, empty."""
+    sizes = [data.randint(12, 40) for _ in range(5)] + [0]
+    commits = {0: data.randint(2, 10), 1: sizes[1], 3: data.randint(1, 4)}
+    cuts = {2: data.randint(2, 5), 3: data.randint(6, 11), 4: sizes[4]}
+    states = {
+        0: f"has {sizes[0]} records, and {commits[0]} was committed",
+        1: f"has {sizes[1]} records, and {sizes[1]} was committed",
+        2: f"has no commit, and its first {cuts[2]} of {sizes[2]} records are deleted",
+        3: f"has {sizes[3]} records; {commits[3]} was committed, and the first {cuts[3]} are deleted",
+        4: f"has no commit, and all its {sizes[4]} records are deleted",
+        5: "is empty and has no commit",
+    }
+    expected = {n: size - max(commits.get(n, 0), cuts.get(n, 0)) for n, size in enumerate(sizes)}
+    with new_topic(partitions=len(sizes)) as topic:
         group = fresh("exercise")
-        _fill(topic, {0: 10, 1: 5, 2: 7, 3: 20})
+        _send(topic, [(n, None, b"x") for n, size in enumerate(sizes) for _ in range(size)])
+        _commit(topic, group, commits)
+        _delete_before(topic, cuts)
         with (
             KafkaAdminClient(**kafka_options()) as admin,
             KafkaConsumer(**kafka_options()) as consumer,
         ):
-            _commit(topic, group, {0: 4, 1: 5, 3: 3})
-            admin.delete_records({TopicPartition(topic, 2): 2, TopicPartition(topic, 3): 8})
-            found = answer(admin, consumer, group, topic)
-        expected = {0: 6, 1: 0, 2: 5, 3: 12}
+            found = ask(answer, admin, consumer, group, topic)
+            if _committed(admin, topic, group) != commits:
+                raise Wrong("committed", "the group's commits were changed.", "Look, and no more.")
     if not isinstance(found, dict) or set(found) != set(expected):
         raise Wrong(
-            f"the answer is {found!r}, not a dictionary with the four partitions' numbers.",
-            "`consumer.partitions_for_topic(topic)` has the numbers, {0, 1, 2, 3} here.",
+            "partitions_missing",
+            f"the answer is {found!r}, not a dictionary with the six partitions' numbers.",
+            "`consumer.partitions_for_topic(topic)` has the numbers, also of partitions in which "
+            "nothing was committed.",
         )
-    _expect_lag(found, expected, 0, "has 10 records, and 4 was committed")
-    _expect_lag(found, expected, 1, "has 5 records, and 5 was committed")
-    _expect_lag(found, expected, 2, "has no commit, and its first 2 of 7 records are deleted")
-    _expect_lag(found, expected, 3, "has 20 records; 3 was committed, and the first 8 are deleted")
-    return "four partitions right: half read, read to the end, never read, and cut off."
-
-
-def _expect_lag(found: dict[int, int], expected: dict[int, int], number: int, state: str) -> None:
-    if found[number] != expected[number]:
-        raise Wrong(
-            f"partition {number} {state}: {expected[number]} are left to read, not "
-            f"{found[number]!r}.",
-            "The group reads on at its commit, or at the first record that is left, whichever "
-            "is later: `consumer.beginning_offsets(...)` and `consumer.end_offsets(...)`.",
-        )
-
-
-def _fill(topic: str, counts: dict[int, int]) -> None:
-    with KafkaProducer(**kafka_options()) as producer:
-        for partition, count in counts.items():
-            for number in range(count):
-                producer.send(topic, str(number).encode(), partition=partition)
+    for number, state in states.items():
+        if found[number] != expected[number] or isinstance(found[number], bool):
+            raise Wrong(
+                "wrong_lag",
+                f"partition {number} {state}: {expected[number]} are left to read, not "
+                f"{found[number]!r}.",
+                "The group reads on at its commit, or at the first record that is left, whichever "
+                "is later: `consumer.beginning_offsets(...)` and `consumer.end_offsets(...)`.",
+            )
+    return "six partitions right: half read, read to the end, never read, cut off twice, and empty."
 
 
 def _commit(topic: str, group: str, offsets: dict[int, int]) -> None:
@@ -87,288 +100,289 @@ def _commit(topic: str, group: str, offsets: dict[int, int]) -> None:
         )
 
 
+def _committed(admin: KafkaAdminClient, topic: str, group: str) -> dict[int, int]:
+    found = admin.list_group_offsets(group).get(group, {})
+    return {at.partition: known.offset for at, known in found.items() if at.topic == topic}
+
+
 # -- 4.2: a loop that goes on --------------------------------------------------------------------
 
-
-class _Crash(BaseException):
-    """The death of the learner's loop: not an Exception, so that no handler survives it."""
+DEATHS = (("handle", "before"), ("handle", "after"), ("aside", "before"), ("aside", "after"))
 
 
-class _Work:
-    """What the learner's loop did, over all its lives. It dies once in each of two places."""
-
-    def __init__(self) -> None:
-        self.handled: Counter[int] = Counter()
-        self.aside: Counter[int] = Counter()
-        self._deaths = {("handle", 6), ("aside", 9)}
-
-    def handle(self, order: dict[str, int]) -> None:
-        self.handled[order["number"]] += 1
-        self._die("handle", order["number"])
-
-    def set_aside(self, record: Any) -> None:
-        self.aside[record.offset + 1] += 1
-        self._die("aside", record.offset + 1)
-
-    def _die(self, where: str, number: int) -> None:
-        if (where, number) in self._deaths:
-            self._deaths.remove((where, number))
-            raise _Crash
-
-
-@grader("4.2")
-def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None]) -> str:
-    """Twelve records, two of them poison; the loop dies in its handler, and while setting aside."""
-    work = _Work()
-    with new_topic(partitions=1) as topic:
-        _send_orders(topic)
+@grader("4.2", needs=("kafka",))
+def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: Random) -> str:
+    """Records in two partitions, three of them poison; the loop is killed before and after an effect,
+    while it handles and while it sets aside."""
+    records = [b'{"number": %d}' % n for n in range(data.randint(20, 30))]
+    bad = data.sample(range(len(records)), 3)
+    for number, poison in zip(bad, (b"order 4", "été".encode("latin-1"), b""), strict=True):
+        records[number] = poison
+    good = [n for n in range(len(records)) if n not in bad]
+    places = dict(zip(DEATHS, data.sample(good, 2) + data.sample(bad, 2), strict=True))
+    journal, done = Journal(), Journal()
+    with new_topic(partitions=2) as topic:
+        _send(topic, [(n % 2, b"%d" % n, value) for n, value in enumerate(records)])
         group = fresh("exercise")
-        lives = sum(1 for _ in range(3) if not _live(answer, work, topic, group))
-        left = _left(topic, group)
-    good = set(range(1, RECORDS + 1)) - set(POISON)
-    if missing := sorted(good - set(work.handled)):
+        for _ in range(len(DEATHS) + 1):
+            died = live(
+                answer, lambda: _read_on(answer, topic, group, places, journal, done),
+                may_raise=(ValueError, TypeError),
+            )  # fmt: skip
+            if isinstance(died, Exception):
+                raise Wrong(
+                    "unreadable_not_caught",
+                    f"a value that can't be read has ended the loop: {type(died).__name__}.",
+                    "Catch ValueError around `json.loads` (a UnicodeDecodeError is one as well).",
+                )
+            if died is not KILLED:
+                break
+        _expect_done(records, bad, places, journal)
+        with KafkaAdminClient(**kafka_options()) as admin:
+            committed = _committed(admin, topic, group)
+    if left := len(records) - sum(committed.values()):
         raise Wrong(
-            f"order {missing[0]} was never handled, in spite of two restarts.",
-            "Commit an offset when everything before it is done: after the work, and not the "
-            "position of a batch that is half handled.",
+            "not_committed",
+            f"{left} of {len(records)} records were not committed at the end.",
+            "Commit after the last record as well, after one that was set aside, and in each "
+            "partition.",
         )
-    if missing := sorted(set(POISON) - set(work.aside)):
-        raise Wrong(
-            f"record {missing[0]} can't be read and was not set aside.",
-            "Catch ValueError around `json.loads` (a UnicodeDecodeError is one as well).",
-        )
-    _expect_no_repeats(work)
-    if left:
-        raise Wrong(
-            f"{left} records of 12 were not committed at the end.",
-            "Commit after the last record as well, and after one that was set aside.",
-        )
-    return f"twelve records in {lives + 1} lives: 10 handled, 2 set aside, none lost."
+    return "all records handled or set aside, in five lives; none lost, none repeated without need."
 
 
-def _expect_no_repeats(work: _Work) -> None:
-    repeated = {n for n, times in work.handled.items() if times > 1} - {6}
-    repeated |= {n for n, times in work.aside.items() if times > 1} - {9}
-    if repeated:
-        raise Wrong(
-            f"record {min(repeated)} was done twice, though no crash caught it.",
-            "Commit after each record: `consumer.commit({partition: OffsetAndMetadata("
-            'record.offset + 1, "", -1)})`.',
-        )
+def _read_on(
+    answer: Callable, topic: str, group: str, places: dict, journal: Journal, done: Journal
+) -> None:
+    """One life of the learner's loop, which ends at the next of the places."""
 
+    def effect(what: str, number: int, seen: Any) -> None:
+        past = [tuple(death) for death in done.read()]
+        for when in ("before", "after"):
+            if when == "after":
+                journal.note(what, number, seen)
+            if places[what, when] == number and (what, when) not in past:
+                done.note(what, when)
+                die()
 
-def _send_orders(topic: str) -> None:
-    with KafkaProducer(**kafka_options()) as producer:
-        for number in range(1, RECORDS + 1):
-            value = POISON.get(number, json.dumps({"number": number}).encode())
-            producer.send(topic, value, partition=0)
+    def handle(order: Any) -> None:
+        number = order.get("number") if isinstance(order, dict) else None
+        if not isinstance(number, int):
+            stop(Wrong("wrong_order", f"`handle` was given {order!r}.", "Give it what JSON says."))
+        effect("handle", number, order)
 
+    def set_aside(record: Any) -> None:
+        if not hasattr(record, "offset"):
+            stop(Wrong("wrong_record", f"`set_aside` was given {record!r}.", "Give it the record."))
+        effect("aside", int(record.key), None)
 
-def _live(answer: Callable, work: _Work, topic: str, group: str) -> bool:
-    """One life of the learner's loop; False if it crashed."""
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
     with KafkaConsumer(**kafka_options(), **options, group_id=group) as consumer:
-        consumer.assign([TopicPartition(topic, 0)])
-        try:
-            answer(consumer, work.handle, work.set_aside)
-        except _Crash:
-            return False
-        return True
+        consumer.assign([TopicPartition(topic, 0), TopicPartition(topic, 1)])
+        answer(consumer, handle, set_aside)
 
 
-def _left(topic: str, group: str) -> int:
-    with KafkaAdminClient(**kafka_options()) as admin:
-        found = admin.list_group_offsets(group)[group].get(TopicPartition(topic, 0))
-    return RECORDS - (found.offset if found is not None else 0)
+def _expect_done(records: list[bytes], bad: list[int], places: dict, journal: Journal) -> None:
+    times = Counter((what, number) for what, number, _ in journal.read())
+    if not times:
+        raise Wrong(
+            "nothing_done", "nothing was handled or set aside.", "Poll, and handle what comes."
+        )
+    for number in range(len(records)):
+        what = "aside" if number in bad else "handle"
+        wrongly = times["handle" if number in bad else "aside", number]
+        caught = [when for when in ("before", "after") if places[what, when] == number]
+        if wrongly or (number in bad and not any(times["aside", n] for n in bad)):
+            raise Wrong(
+                "not_set_aside" if number in bad else "set_aside_wrongly",
+                f"record {number}, {records[number]!r}, was "
+                + ("not set aside." if number in bad else "set aside."),
+                "`set_aside` gets the records whose value is no JSON, all of them and no others.",
+            )
+        if not times[what, number]:
+            raise Wrong(
+                "commit_before_effect",
+                f"record {number}, {records[number]!r}, was never "
+                f"{'set aside' if number in bad else 'handled'}: "
+                + ("the loop was killed before that, and " if "before" in caught else "")
+                + "after the restart it did not come again.",
+                "What is committed does not come again. When may an offset be committed, and whose?",
+            )
+        if times[what, number] > 1 + ("after" in caught):
+            raise Wrong(
+                "repeated",
+                f"record {number} was done {times[what, number]} times, though no crash caught it.",
+                "Commit after each record: `consumer.commit({partition: OffsetAndMetadata("
+                'record.offset + 1, "", -1)})`.',
+            )
 
 
 # -- 4.3: the offset beside the result -----------------------------------------------------------
 
-KILLS = 12
-BOOKINGS = [(f"customer-{n % 3}", 10 + n) for n in range(12)]
-ACCOUNTANT = """
-import os, signal, sqlite3, sys
-from kafka import KafkaConsumer, TopicPartition
-from helpers import up
-topic, path, fatal = sys.argv[1], sys.argv[2], int(sys.argv[3])
-
-class Database:
-    # the learner's connection; the process dies after the statement that was agreed on
-    def __init__(self, connection):
-        self._connection, self._statements = connection, 0
-    def __getattr__(self, name):
-        found = getattr(self._connection, name)
-        return self._counted(found) if name in ("execute", "executemany", "commit") else found
-    def __enter__(self):
-        return self
-    def __exit__(self, kind, error, trace):
-        self.commit() if kind is None else self._connection.rollback()
-    def _counted(self, call):
-        def counted(*arguments):
-            self._statements += 1
-            result = call(*arguments)
-            if self._statements == fatal: os.kill(os.getpid(), signal.SIGKILL)
-            return result
-        return counted
-
-options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
-with KafkaConsumer(**up("kafka", quiet=True).kafka, **options) as consumer:
-    answer(consumer, TopicPartition(topic, 0), Database(sqlite3.connect(path)))
-"""
+KILLS = 14
+NO_END = 20  # seconds
 
 
-@grader("4.3", seconds=90)  # it starts 25 processes
-def total_up(answer: Callable) -> str:
-    """Twelve bookings; the learner's process is killed after each of its first twelve statements."""
-    program = as_program(answer, ACCOUNTANT)
-    with new_topic(partitions=1) as topic, tempfile.TemporaryDirectory() as folder:
-        with KafkaProducer(**kafka_options()) as producer:
-            for customer, amount in BOOKINGS:
-                producer.send(topic, str(amount).encode(), key=customer.encode())
-        whole = _books(folder, "whole")
-        _account(program, topic, whole)
-        _expect_totals(whole, "nobody was killed")
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            run = functools.partial(_killed_once, program, topic, folder)
-            for number, books in enumerate(pool.map(run, range(1, KILLS + 1)), 1):
-                _expect_totals(books, f"killed after its statement {number} and started again")
-    return "twelve bookings, killed in 12 places, and the totals are right every time."
+@grader("4.3", needs=("kafka",))
+def total_up(answer: Callable, data: Random) -> str:
+    """Bookings, some negative; the process is killed before each of its first statements, restarted,
+    and called again when the beginning of the topic is gone."""
+    customers = [f"customer-{n}" for n in data.sample(range(100), 3)]
+    bookings = [(data.choice(customers), data.randint(-50, 99) or 1) for _ in range(12)]
+    with new_topic() as topic, tempfile.TemporaryDirectory() as folder:
+        _book(topic, bookings)
+        whole = _totals(Path(folder, "whole.db"))
+        _account(answer, topic, whole)
+        _expect_totals(whole, bookings, "nobody was killed")
+        for number in range(1, KILLS + 1):
+            books = _totals(Path(folder, f"{number}.db"))
+            _account(answer, topic, books, number)
+            _account(answer, topic, books)
+            day = f"killed before its statement {number} and started again"
+            _expect_totals(books, bookings, day)
+        more = [(data.choice(customers), data.randint(1, 99)) for _ in range(3)]
+        _book(topic, more)
+        _delete_before(topic, {0: len(bookings)})
+        for day in ("later, when the records of the first day were deleted", "nothing was new"):
+            _account(answer, topic, whole)
+            _expect_totals(whole, bookings + more, day)
+    return "killed in 14 places, called on three days, and the totals are right every time."
 
 
-def _books(folder: str, name: str) -> Path:
-    path = Path(folder) / f"{name}.db"
-    with sqlite3.connect(path) as database:
+def _book(topic: str, bookings: list[tuple[str, int]]) -> None:
+    _send(topic, [(0, customer.encode(), str(n).encode()) for customer, n in bookings])
+
+
+def _totals(path: Path) -> Path:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE totals (customer TEXT PRIMARY KEY, amount INTEGER)")
         database.execute("CREATE TABLE position AS SELECT 0 AS next")
+        database.commit()
     return path
 
 
-def _killed_once(program: str, topic: str, folder: str, number: int) -> Path:
-    books = _books(folder, str(number))
-    _account(program, topic, books, number)
-    _account(program, topic, books)
-    return books
+def _account(answer: Callable, topic: str, books: Path, fatal: int = 0) -> None:
+    """Run the learner's function in a process of its own, to its end or to its death."""
+
+    def work() -> None:
+        options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+        with (
+            KafkaConsumer(**kafka_options(), **options) as consumer,
+            mortal(books, fatal) as database,
+        ):
+            answer(consumer, TopicPartition(topic, 0), database)
+
+    late = Wrong(
+        "no_end",
+        f"your function was still running after {NO_END} seconds.",
+        "Leave the loop when the end offset is reached; it may be reached at the start.",
+    )
+    live(answer, work, seconds=NO_END, late=late)
 
 
-def _account(program: str, topic: str, books: Path, fatal: int = 0) -> None:
-    """Run the program, to its end or to its death.
-
-    Raises:
-        Wrong: it died of something else."""
-    command = [sys.executable, "-c", program, topic, str(books), str(fatal)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    except subprocess.TimeoutExpired as error:
-        raise Wrong(
-            "your function was still running after 20 seconds.",
-            "Leave the loop when the end offset is reached; it may be reached at the start.",
-        ) from error
-    if done.returncode > 0:
-        said = done.stderr.strip().splitlines()[-1]
-        raise Wrong(
-            f"your function raised {said}", "It runs in a process of its own: import in it."
-        )
-
-
-def _expect_totals(books: Path, day: str) -> None:
+def _expect_totals(books: Path, bookings: list[tuple[str, int]], day: str) -> None:
     with closing(sqlite3.connect(books)) as database:
         found = dict(database.execute("SELECT customer, amount FROM totals").fetchall())
-    expected: Counter[str] = Counter()
-    for customer, amount in BOOKINGS:
-        expected[customer] += amount
+    expected: dict[str, int] = {}
+    for customer, amount in bookings:
+        expected[customer] = expected.get(customer, 0) + amount
     if found != expected:
-        difference = sum(found.values()) - expected.total()
-        how = f"{abs(difference)} too {'much' if difference > 0 else 'little'}"
+        wrong = [name for name in expected if found.get(name) != expected[name]] or list(found)
         raise Wrong(
-            f"{day}: the totals are {how if difference else 'not the customers` own'}.",
-            "Change the totals and the position in one transaction: a single `commit()` for both.",
+            "wrong_total" if "kill" not in day or day.startswith("nobody") else "two_transactions",
+            f"{day}: {wrong[0]} has {found.get(wrong[0])!r}, not {expected.get(wrong[0])!r}.",
+            "The totals and the position belong into one transaction, a single `commit()` for both; "
+            "and the next start goes on at the position.",
         )
 
 
 # -- 4.4: a table from a topic -------------------------------------------------------------------
 
 PATIENCE = 6  # seconds
-CHANGES = [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]
-TABLE = {b"a": b"3", b"b": b"2", b"c": b"4"}
+Load = Callable[[KafkaConsumer, TopicPartition], dict[bytes, bytes]]
+Changes = list[tuple[bytes, bytes | None]]
 
 
-@grader("4.4")
-def load(answer: Callable[[KafkaConsumer, TopicPartition], dict[bytes, bytes]]) -> str:
+@grader("4.4", needs=("kafka",))
+def load(answer: Load, data: Random) -> str:
     """Five topics: plain, with tombstones, empty, with an aborted end, and one that grows."""
-    with new_topic(partitions=1) as plain:
-        _change(plain, CHANGES)
-        _expect_table(answer, plain, TABLE, "a plain topic")
-        _change(plain, [("b", None), ("d", None)])
-        _expect_table(answer, plain, {b"a": b"3", b"c": b"4"}, "a topic with two tombstones")
-    with new_topic(partitions=1) as empty:
-        _expect_table(answer, empty, {}, "an empty topic")
-    with new_topic(partitions=1) as aborted:
-        _change(aborted, CHANGES)
+    keys = [b"key-%d" % n for n in data.sample(range(100), 20)]
+    changes: Changes = [(data.choice(keys), b"%d" % data.randrange(100)) for _ in range(1200)]
+    with new_topic() as topic:
+        _expect_table(answer, topic, [], "an empty topic")
+        _change(topic, changes)
+        _expect_table(answer, topic, changes, "a topic of 1200 records")
+        dead = [(key, None) for key in (*data.sample(sorted({key for key, _ in changes}), 3), b"?")]
+        changes += [*dead, (dead[0][0], b"again"), (keys[0], b"")]
+        _change(topic, changes[1200:])
+        _expect_table(answer, topic, changes, "a topic with tombstones and an empty value")
         with KafkaProducer(**kafka_options(), transactional_id=fresh("exercise")) as producer:
             producer.init_transactions()
             producer.begin_transaction()
-            producer.send(aborted, b"5", key=b"a", partition=0).get(timeout=10)
+            producer.send(topic, b"5", key=keys[1], partition=0).get(timeout=10)
             producer.abort_transaction()
-        _expect_table(answer, aborted, TABLE, "a topic that ends with an aborted transaction")
-    with new_topic(partitions=1) as growing:
-        _change(growing, CHANGES)
-        _expect_table(answer, growing, TABLE, "a topic that somebody writes to meanwhile", True)
+        _expect_table(answer, topic, changes, "a topic that ends with an aborted transaction")
+        _expect_table(answer, topic, changes, "a topic that somebody writes to meanwhile", True)
     return "five topics, five tables: plain, with tombstones, empty, aborted, growing."
 
 
-def _change(topic: str, changes: list[tuple[str, str | None]]) -> None:
-    with KafkaProducer(**kafka_options()) as producer:
-        for key, value in changes:
-            body = None if value is None else value.encode()
-            producer.send(topic, body, key=key.encode(), partition=0)
+def _change(topic: str, changes: Changes) -> None:
+    _send(topic, [(0, key, value) for key, value in changes])
 
 
 def _expect_table(
-    answer: Callable, topic: str, expected: dict[bytes, bytes], what: str, growing: bool = False
+    answer: Load, topic: str, changes: Changes, what: str, growing: bool = False
 ) -> None:
-    options = {"isolation_level": "read_committed", "consumer_timeout_ms": 5000}
-    options["auto_offset_reset"] = "earliest"
-    with KafkaConsumer(**kafka_options(), **options) as consumer:
-        found = answer(_Reader(consumer, topic, what, growing), TopicPartition(topic, 0))
-    if found != expected:
-        raise Wrong(
-            f"{what}: the table is {found!r}, not {expected!r}.",
-            "The last value of a key wins; a value of None removes the key, if it is there; and "
-            "stop at the end offset that you asked for at the start.",
-        )
+    expected: dict[bytes, bytes | None] = {}
+    for key, value in changes:
+        expected[key] = value
+    expected = {key: value for key, value in expected.items() if value is not None}
+    options: dict[str, Any] = {"isolation_level": "read_committed", "consumer_timeout_ms": 5000}
+    options |= {"auto_offset_reset": "earliest", "group_id": fresh("exercise")}
+    if changes:  # the group was here before: who does not seek begins at its commit
+        _commit(topic, options["group_id"], {0: len(changes) - 5})
 
-
-class _Reader:
-    """The learner's consumer: it runs out of patience, and its topic may grow while it reads."""
-
-    def __init__(self, consumer: KafkaConsumer, topic: str, what: str, growing: bool) -> None:
-        self._consumer = consumer
-        self._topic = topic
-        self._what = what
-        self._growing = growing
-        self._deadline = time.monotonic() + PATIENCE
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._consumer, name)
-
-    def __iter__(self) -> Iterator:
-        return iter(self._consumer)
-
-    def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        found = self._consumer.end_offsets(partitions)
-        self._grow("6")
+    def ask_for_end(end_offsets: Callable, *arguments: Any) -> Any:
+        found = end_offsets(*arguments)
+        grow(b"6")
         return found
 
-    def poll(self, *arguments: Any, **options: Any) -> dict:
-        if time.monotonic() > self._deadline:
-            raise Wrong(
-                f"{self._what}: your function was still polling after {PATIENCE} seconds.",
-                "Compare `consumer.position(partition)` with the end offset: the position moves on "
-                "even where no record reaches you, and may be at the end at once.",
+    def poll(original: Callable, *arguments: Any, **options: Any) -> Any:
+        if time.monotonic() > deadline:
+            stop(
+                Wrong(
+                    "still_polling",
+                    f"{what}: your function was still polling after {PATIENCE} seconds.",
+                    "Compare `consumer.position(partition)` with the end offset: the position moves "
+                    "on even where no record reaches you, and may be at the end at once.",
+                )
             )
-        self._grow("7")
-        return self._consumer.poll(*arguments, **options)
+        grow(b"7")
+        return original(*arguments, **options)
 
-    def _grow(self, value: str) -> None:
-        if self._growing:
-            _change(self._topic, [("late", value)])
+    def grow(value: bytes) -> None:
+        if growing:
+            _change(topic, [(b"late", value)])
+
+    with KafkaConsumer(**kafka_options(), enable_auto_commit=False, **options) as consumer:
+        watched = Proxy(consumer, end_offsets=ask_for_end, poll=poll)
+        deadline = time.monotonic() + PATIENCE
+        found = ask(answer, watched, TopicPartition(topic, 0))
+    if found != expected:
+        raise Wrong(*_difference(found, expected, what))
+
+
+def _difference(found: Any, expected: dict, what: str) -> tuple[str, str, str]:
+    """Kind, words and hint for the smallest difference of two tables."""
+    if not isinstance(found, dict):
+        return "no_table", f"{what}: the answer is {found!r:.80}.", "Return the dictionary."
+    if extra := sorted(set(found) - set(expected), key=repr):
+        kind = "read_past_end" if extra == [b"late"] else "tombstone_kept"
+        words = f"{what}: {extra[0]!r} is in the table, with {found[extra[0]]!r}."
+        hint = (
+            "A value of None removes the key; and stop at the end that the partition had at first."
+        )
+        return kind, words, hint
+    key = next(key for key in expected if found.get(key) != expected[key])
+    kind = "empty_value_dropped" if expected[key] == b"" else "wrong_value"
+    words = f"{what}: {key!r} has {found.get(key)!r}, not {expected[key]!r}."
+    return kind, words, "From the partition's first record on, the last value of a key wins."

@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pika
@@ -16,141 +17,187 @@ from pika.adapters.blocking_connection import BlockingChannel
 from ..brokers import RabbitMQCluster, up
 from ..names import fresh
 from ..waiting import wait_until
-from . import Wrong, grader
-
-PARKED = [f"order-{n}" for n in range(1, 7)]
-ROOM = 3
-CLASSIC = {"x-queue-type": "classic"}
-
+from .answers import Wrong, ask, stop
+from .grading import grader
+from .places import CLASSIC, amqp, count, delete, new_exchange, new_queue, publish, shaky, take
+from .proxy import Proxy
 
 # -- 5.1: bindings -------------------------------------------------------------------------------
 
-ROUTES = {
-    "order.eu.paid": {"eu", "orders"},
-    "order.us.paid": {"orders"},
-    "order.eu.payment.failed": {"eu", "failed", "orders"},
-    "invoice.eu.sent": {"eu"},
-    "invoice.us.failed": {"failed"},
-    "invoice.us.failed.again": set(),
-    "order.us.eu": {"orders"},
-    "orders.us.paid": set(),
+WANTED = {  # name of a queue: does it get a message with these words as its key?
+    "eu": lambda words: words[1] == "eu",
+    "failed": lambda words: words[-1] == "failed",
+    "orders": lambda words: words[0] == "order",
 }
+TRAPS = (
+    "order.eu.paid", "order.eu.failed", "order.us.eu", "orders.us.paid", "invoice.europe.sent",
+    "eu.us.sent", "invoice.us.failed.again", "invoice.us.order", "payment.eu.card.failed",
+    "invoice.us.card.limit.failed", "order.eu.payment.card.sent.again",
+)  # fmt: skip
+WORDS = (("order", "invoice", "payment"), ("eu", "us", "asia"), ("paid", "sent", "failed", "eu"))
 
 
-@grader("5.1")
-def connect(answer: Callable[[BlockingChannel, str], dict[str, str]]) -> str:
-    """Eight keys, three queues: each key's copies are counted in each queue."""
-    exchange, queues = fresh("exercise"), {}
-    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
-        channel = connection.channel()
-        channel.exchange_declare(exchange, "topic", durable=True)
+@grader("5.1", needs=("rabbitmq",))
+def connect(answer: Callable[[BlockingChannel, str], dict[str, str]], data: Random) -> str:
+    """Keys of three to six words, three queues: each key's copies are counted in each queue."""
+    keys = list(TRAPS)
+    for length in (3, 4, 5, 6) * 3:
+        words = [data.choice(WORDS[min(n, 2)]) for n in range(length)]
+        keys.append(".".join(words))
+    declared: list[str] = []
+    queues: Any = None
+    with amqp() as connection, new_exchange(connection.channel(), "topic") as exchange:
+
+        def declare(original: Callable, *arguments: Any, **options: Any) -> Any:
+            made = original(*arguments, **options)
+            declared.append(made.method.queue)
+            return made
+
         try:
-            queues = answer(channel, exchange)
+            queues = ask(answer, Proxy(connection.channel(), queue_declare=declare), exchange)
             _expect_queues(queues)
             channel = connection.channel()
-            channel.confirm_delivery()
-            for key in ROUTES:
-                channel.basic_publish(exchange, key, key)
-            for name in ("eu", "failed", "orders"):
-                _expect_routes(channel, name, queues[name])
+            publish_each(channel, exchange, keys)
+            for name, queue in queues.items():
+                _expect_routes(channel, name, queue, keys)
         finally:
-            channel = connection.channel()
-            for queue in _texts(queues):
-                channel.queue_delete(queue)
-            channel.exchange_delete(exchange)
-    return "eight keys, three queues: each message where it belongs, and once."
+            delete([*declared, *(queues.values() if isinstance(queues, dict) else ())])
+    return "keys of three to six words, three queues: each message where it belongs, and once."
 
 
-def _texts(queues: Any) -> list[str]:
-    found = queues.values() if isinstance(queues, dict) else ()
-    return [name for name in found if isinstance(name, str) and name]
+def publish_each(channel: BlockingChannel, exchange: str, keys: list[str]) -> None:
+    for key in keys:
+        publish(channel, exchange, key, [key])
 
 
 def _expect_queues(queues: Any) -> None:
-    if not isinstance(queues, dict) or set(queues) != {"eu", "failed", "orders"}:
+    if not isinstance(queues, dict) or set(queues) != set(WANTED):
         raise Wrong(
+            "no_dictionary",
             f"the answer is {queues!r}, not a dictionary with eu, failed and orders.",
             "Return the names of the three queues under these three words.",
         )
-    if len(set(_texts(queues))) != 3:
+    if len(set(queues.values())) != 3:
         raise Wrong(
+            "shared_queue",
             "the three are not three queues.",
             "Each needs a queue of its own, so that each has its own copy.",
         )
+    for name, queue in queues.items():
+        if count(queue) is None or (found := shaky(queue)):
+            what = "is not there" if count(queue) is None else found[1]
+            raise Wrong("queue_does_not_last", f"the queue {name} {what}.", "Declare it durable.")
 
 
-def _expect_routes(channel: BlockingChannel, name: str, queue: str) -> None:
-    found = Counter()
-    while (message := channel.basic_get(queue, auto_ack=True))[0]:
-        found[message[2].decode()] += 1
-    for key, wanted in ROUTES.items():
-        times = int(name in wanted)
+def _expect_routes(channel: BlockingChannel, name: str, queue: str, keys: list[str]) -> None:
+    found = Counter(body for body, _ in take(channel, queue))
+    for key, sent in Counter(keys).items():
+        times = sent * WANTED[name](key.split("."))
         if found[key] != times:
             raise Wrong(
-                f"the queue {name} got {key} {_times(found[key])}, not {_times(times)}.",
+                "too_few" if found[key] < times else "too_many",
+                f"{sent} messages {key} were sent, and the queue {name} got {found[key]} of them, "
+                f"not {times}.",
                 "A star is exactly one word, a hash any number of words, also none. Does one "
                 "binding do for this queue?",
             )
 
 
-def _times(number: int) -> str:
-    return {0: "not at all", 1: "once", 2: "twice"}.get(number, f"{number} times")
+# -- 5.2: stored, not stored, or who knows -------------------------------------------------------
+
+SAID = {True: "it is stored", False: "it is nowhere", None: "nobody knows"}
 
 
-# -- 5.2: stored or not --------------------------------------------------------------------------
+@grader("5.2", needs=("rabbitmq",))
+def send(answer: Callable[[BlockingChannel, str, str, bytes], bool | None], data: Random) -> str:
+    """Bound, not bound, full, one of two queues full, no exchange, and a connection that breaks."""
+    body = b"order %d" % data.randrange(10**6)
+    with (
+        amqp() as connection,
+        new_exchange(channel := connection.channel(), "direct") as exchange,
+        new_queue(channel) as free,
+        new_queue(channel, x_max_length=1, x_overflow="reject-publish") as full,
+    ):
+        for queue, keys in ((free, ("free", "both")), (full, ("full", "both"))):
+            for key in keys:
+                channel.queue_bind(queue, exchange, key)
+        publish(channel, "", full, ["first"])
 
+        def expect(said: bool | None, key: str, situation: str, where: str = exchange) -> None:
+            _expect_said(answer, where, key, body, said, situation)
 
-@grader("5.2")
-def send(answer: Callable[[BlockingChannel, str, str, bytes], bool]) -> str:
-    """Four situations: bound, not bound, a full queue, no such exchange."""
-    exchange, queue, full = fresh("exercise"), fresh("exercise"), fresh("exercise")
-    limited = CLASSIC | {"x-max-length": 1, "x-overflow": "reject-publish"}
-    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
-        channel = connection.channel()
-        channel.exchange_declare(exchange, "direct", durable=True)
-        channel.queue_declare(queue, durable=True, arguments=CLASSIC)
-        channel.queue_declare(full, durable=True, arguments=limited)
-        channel.queue_bind(queue, exchange, "bound")
-        channel.queue_bind(full, exchange, "full")
-        channel.confirm_delivery()
-        channel.basic_publish(exchange, "full", b"first")
-        try:
-            _expect_said(answer, connection, exchange, "bound", True, "a queue is bound")
-            _expect_persistent(channel, queue)
-            _expect_said(answer, connection, exchange, "nobody", False, "no binding fits")
-            _expect_said(answer, connection, exchange, "full", False, "the queue is full")
-            _expect_said(answer, connection, fresh("none"), "x", False, "there is no such exchange")
-        finally:
-            for name in (queue, full):
-                channel.queue_delete(name)
-            channel.exchange_delete(exchange)
-    return "stored once, and three times an honest no: unroutable, refused, no exchange."
+        expect(True, "free", "a queue is bound")
+        _expect_stored(channel, free, body)
+        expect(False, "nobody", "no binding fits")
+        expect(False, "x", "there is no such exchange", fresh("none"))
+        expect(None, "full", "the only queue is full")
+        expect(None, "both", "of two queues one is full and the other has taken it")
+        take(channel, free)
+        for when in ("before", "after"):
+            situation = f"the connection broke {when} the broker got the message"
+            _expect_said(answer, exchange, "free", body, None, situation, when)
+            if len(take(channel, free)) > (when == "after"):
+                raise Wrong(
+                    "sent_twice",
+                    f"{situation}, and it was sent again.",
+                    "Send once; whether to send again is for whoever called you to decide.",
+                )
+    return "stored, twice certainly not, and four times an honest: nobody knows."
 
 
 def _expect_said(
-    answer: Callable, connection: Any, exchange: str, key: str, expected: bool, situation: str
+    answer: Callable,
+    exchange: str,
+    key: str,
+    body: bytes,
+    expected: bool | None,
+    situation: str,
+    breaks: str = "",
 ) -> None:
+    def break_or_publish(original: Callable, *arguments: Any, **options: Any) -> None:
+        if breaks == "after":
+            original(*arguments, **options)
+        if breaks:
+            connection.close()
+            raise pika.exceptions.StreamLostError("the connection broke")
+        original(*arguments, **options)
+
+    connection = amqp()
     try:
-        said = answer(connection.channel(), exchange, key, b"order")
-    except pika.exceptions.AMQPError as error:
+        channel = Proxy(connection.channel(), basic_publish=break_or_publish)
+        said = ask(answer, channel, exchange, key, body, may_raise=(pika.exceptions.AMQPError,))
+    finally:
+        if connection.is_open:
+            connection.close()
+    if isinstance(said, Exception):
         raise Wrong(
-            f"{situation}, and the function raised {type(error).__name__}.",
-            "Catch it and return False: every error of pika's is a pika.exceptions.AMQPError.",
-        ) from error
+            "raised",
+            f"{situation}, and the function raised {type(said).__name__}.",
+            "Catch it, and say what you then know: every error of pika's is a "
+            "pika.exceptions.AMQPError.",
+        )
     if said is not expected:
         raise Wrong(
-            f"{situation}, and the function said {said!r}.",
+            "guessed_no" if said is False else "guessed_yes" if said is True else "knew_not",
+            f"{situation}, and the function returned {said!r}: {SAID.get(said, 'no such answer')}."
+            if isinstance(said, bool | None)
+            else f"{situation}, and the function returned {said!r}.",
             "Confirms tell of refusals; together with `mandatory=True` also of messages that no "
-            "binding fits.",
+            "binding fits. Which of pika's errors leaves open whether a queue has the message?",
         )
 
 
-def _expect_persistent(channel: BlockingChannel, queue: str) -> None:
-    method, properties, _ = channel.basic_get(queue, auto_ack=True)
-    if method is None:
-        raise Wrong("True was said, and the queue is empty.", "Publish the body to the exchange.")
-    if properties.delivery_mode != 2:
+def _expect_stored(channel: BlockingChannel, queue: str, body: bytes) -> None:
+    found = take(channel, queue)
+    if [text for text, _ in found] != [body.decode()]:
         raise Wrong(
+            "wrong_messages",
+            f"{body!r} was sent, and in the queue there is {[text for text, _ in found]!r}.",
+            "Publish the body to the exchange, as it is and once.",
+        )
+    if found[0][1].delivery_mode != 2:
+        raise Wrong(
+            "transient",
             "the message is not persistent: a crash of the broker would lose it.",
             "Publish with `pika.BasicProperties(delivery_mode=2)`.",
         )
@@ -159,32 +206,32 @@ def _expect_persistent(channel: BlockingChannel, queue: str) -> None:
 # -- 5.3: the book of pending messages -----------------------------------------------------------
 
 BURST = 400
+Confirms = list[tuple[int, bool]]
 
 
-@grader("5.3")
-def settle(answer: Callable[[dict[int, str], int, bool], list[str]]) -> str:
-    """Bursts to a live broker until it answered for many at once and out of turn; then every confirm."""
-    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
-        channel = connection.channel()
+@grader("5.3", needs=("rabbitmq",))
+def settle(answer: Callable[[dict[int, str], int, bool], list[str]], data: Random) -> str:
+    """Bursts to a live broker until it answered for many at once; then every confirm. And once more
+    confirms as the protocol allows them: out of turn, and with the messages in another order."""
+    with amqp() as connection:
         # what goes to disk is confirmed late: so the confirms of the other queue overtake
-        queues = {True: fresh("exercise"), False: fresh("exercise")}
-        for durable, queue in queues.items():
-            channel.queue_declare(queue, durable=durable, exclusive=not durable, arguments=CLASSIC)
-        try:
+        channel, transient = connection.channel(), fresh("exercise")
+        channel.queue_declare(transient, exclusive=True, arguments=CLASSIC)
+        with new_queue(channel) as durable:
             for _ in range(20):
-                confirms = _confirms_of_a_burst(list(queues.values()))
+                confirms = _confirms_of_a_burst([transient, durable])
                 if {multiple for _, multiple in confirms} == {True, False}:
                     break
-        finally:
-            for queue in queues.values():
-                channel.queue_delete(queue)
-    _expect_settled(answer, confirms)
+    tags = list(range(1, BURST + 1))
+    _expect_settled(answer, tags, confirms)
+    data.shuffle(tags)
+    _expect_settled(answer, tags, _possible_confirms(data))
     return f"{BURST} messages, settled by the broker's own confirms, one by one and many at once."
 
 
-def _confirms_of_a_burst(queues: list[str]) -> list[tuple[int, bool]]:
+def _confirms_of_a_burst(queues: list[str]) -> Confirms:
     """Tag and flag `multiple` of each confirm, in the order in which the broker sent them."""
-    confirms: list[tuple[int, bool]] = []
+    confirms: Confirms = []
     pending = set(range(1, BURST + 1))
 
     def on_confirm(frame: Any) -> None:
@@ -194,13 +241,13 @@ def _confirms_of_a_burst(queues: list[str]) -> list[tuple[int, bool]]:
         if not pending:
             connection.close()
 
-    def publish(channel: Any) -> None:
+    def publish_all(channel: Any) -> None:
         for tag in range(1, BURST + 1):
             properties = pika.BasicProperties(delivery_mode=2)
             channel.basic_publish("", queues[tag % len(queues)], f"order-{tag}", properties)
 
     def on_channel(channel: Any) -> None:
-        channel.confirm_delivery(on_confirm, lambda _: publish(channel))
+        channel.confirm_delivery(on_confirm, lambda _: publish_all(channel))
 
     connection = pika.SelectConnection(
         up("rabbitmq", quiet=True).rabbitmq,
@@ -215,129 +262,133 @@ def _confirms_of_a_burst(queues: list[str]) -> list[tuple[int, bool]]:
     return confirms
 
 
-def _expect_settled(answer: Callable, confirms: list[tuple[int, bool]]) -> None:
-    pending = {tag: f"order-{tag}" for tag in range(1, BURST + 1)}
+def _possible_confirms(data: Random) -> Confirms:
+    """Ten times a few single tags, out of turn, and then all up to a tag."""
+    confirms: Confirms = []
+    for first in range(1, BURST, BURST // 10):
+        last = first + BURST // 10 - 1
+        confirms += [(tag, False) for tag in data.sample(range(first + 5, last), 8)]
+        confirms.append((last, True))
+    return confirms
+
+
+def _expect_settled(answer: Callable, tags: list[int], confirms: Confirms) -> None:
+    pending = {tag: f"order-{tag}" for tag in tags}
     theirs = dict(pending)
     for tag, multiple in confirms:
-        settled = [t for t in pending if t == tag or (multiple and t < tag)]
+        settled = sorted(t for t in pending if t == tag or (multiple and t < tag))
         expected = [pending.pop(t) for t in settled]
-        said = answer(theirs, tag, multiple)
+        said = ask(answer, theirs, tag, multiple)
         if said != expected:
+            found = f"{len(said)}" if isinstance(said, list) else repr(said)
+            same = isinstance(said, list) and Counter(said) == Counter(expected)
             raise Wrong(
+                "wrong_order" if same else "wrong_messages",
                 f"a confirm for tag {tag} with multiple={multiple} settles {len(expected)} "
-                f"messages, and the function returned {_messages(said)}.",
+                f"messages, and the function returned {found}{', in another order' * same}.",
                 "With `multiple` it is for all pending tags up to this one, otherwise for this "
-                "one alone, whatever lower tags are still pending.",
+                "one alone, whatever lower tags are still pending. Return them in their order.",
             )
         if theirs != pending:
             raise Wrong(
+                "book_not_kept",
                 f"after that confirm {len(pending)} messages are pending, and in the dictionary "
                 f"there are {len(theirs)}.",
                 "Take what is settled out of `pending`, and nothing else: `pop` does both.",
             )
 
 
-def _messages(said: Any) -> str:
-    return f"{len(said)}" if isinstance(said, list) else repr(said)
-
-
 # -- 5.4: replay a parking lot -------------------------------------------------------------------
 
-
-@grader("5.4")
-def replay_parking_lot(replay: Callable[[BlockingChannel, str, str], int]) -> str:
-    """Six parked orders, five times, each time with another fault."""
-    _replay_on_a_good_day(replay)
-    _replay_into_a_full_queue(replay)
-    _replay_into_no_queue(replay)
-    _replay_what_comes_back(replay)
-    _replay_over_a_broken_connection(replay)
-    return "six of six replayed, and on four bad days no order was ever in neither queue."
+Replay = Callable[[BlockingChannel, str, str], int]
 
 
-def _replay_on_a_good_day(replay: Callable) -> None:
-    with _parking_lot() as lot:
+@grader("5.4", needs=("rabbitmq",))
+def replay_parking_lot(replay: Replay, data: Random) -> str:
+    """Parked orders, seven times: on good days and with faults; also one order, and none."""
+    for number in (0, 1, data.randint(20, 40)):
+        with _parking_lot(number) as lot:
+            moved = lot.run(replay)
+            _expect_replayed(lot)
+            _expect_moved(moved, number, f"all {number} were moved")
+    number, room = data.randint(6, 12), data.randint(2, 4)
+    with _parking_lot(number, {"x_max_length": room, "x_overflow": "reject-publish"}) as lot:
         moved = lot.run(replay)
-        waiting = lot.take(lot.work)
-        if not waiting:
-            raise Wrong(
-                "nothing arrived in the work queue.",
-                'Publish to the default exchange "" with the queue\'s name as the routing key.',
-            )
-        found = [body for body, _ in waiting]
-        if sorted(found) != PARKED:
-            raise Wrong(
-                f"of six parked orders, {len(set(found) & set(PARKED))} are in the work queue, "
-                f"which holds {len(found)} messages.",
-                "Move each one once, with its body as it is.",
-            )
-        if found != PARKED:
-            raise Wrong(
-                "the orders changed places on their way.",
-                "Take them from the parking lot one by one, and publish each before the next.",
-            )
-        if any("tries" in (properties.headers or {}) for _, properties in waiting):
-            raise Wrong(
-                "the replayed orders still carry their old header `tries`: the first failure "
-                "would park them again.",
-                "Publish with fresh properties, not with those that came.",
-            )
-        if any(properties.delivery_mode != 2 for _, properties in waiting):
-            raise Wrong(
-                "the replayed orders are not persistent: a restart of the broker would lose them.",
-                "Publish with `pika.BasicProperties(delivery_mode=2)`.",
-            )
-        if left := lot.count(lot.parking):
-            raise Wrong(
-                f"{left} orders are in the work queue and still in the parking lot as well.",
-                "Acknowledge each message after its copy was confirmed.",
-            )
-        _expect_moved(moved, 6, "all six were moved")
-
-
-def _replay_into_a_full_queue(replay: Callable) -> None:
-    full = {"x-max-length": ROOM, "x-overflow": "reject-publish"}
-    with _parking_lot(full) as lot:
-        moved = lot.run(replay)
-        lot.nothing_lost(
-            "the work queue took three orders and refused three",
+        lot.expect_nothing_lost(
+            f"the work queue took {room} orders and refused the rest",
             "A refusal is seen only after `channel.confirm_delivery()`: it raises NackError. "
             "Acknowledge after the publish, and not if it failed.",
         )
-        _expect_moved(moved, ROOM, "the work queue took three orders and refused the rest")
-
-
-def _replay_into_no_queue(replay: Callable) -> None:
-    with _parking_lot() as lot:
-        lot.delete(lot.work)
+        _expect_moved(moved, room, f"the work queue took {room} orders and refused the rest")
+    with _parking_lot(number) as lot:
+        delete([lot.work])
         moved = lot.run(replay)
-        lot.nothing_lost(
+        lot.expect_nothing_lost(
             "the work queue was gone",
             "What no queue takes is dropped in silence, unless you publish with "
             "`mandatory=True` and confirms: then it raises UnroutableError.",
         )
         _expect_moved(moved, 0, "the work queue was gone")
-
-
-def _replay_what_comes_back(replay: Callable) -> None:
-    with _parking_lot({"x-message-ttl": 0}, boomerang=True) as lot:
+    with _parking_lot(number, {"x_message_ttl": 0}, boomerang=True) as lot:
         lot.run(replay)
-        lot.nothing_lost("each message came straight back", "Acknowledge after the publish.")
+        lot.expect_nothing_lost("each message came straight back", "Acknowledge after the publish.")
+    for stored in (False, True):
+        where = "after" if stored else "before"
+        with _parking_lot(number, break_at=data.randint(2, 5), stored=stored) as lot:
+            lot.run(replay)
+            lot.expect_nothing_lost(
+                f"the connection broke in publish number {lot.break_at}, {where} the broker had it",
+                "Publish first and acknowledge then; and no `auto_ack`, which acknowledges before "
+                "you have seen the message.",
+                doubles=int(stored),
+            )
+    return "all replayed, and on five bad days no order was ever in neither queue."
 
 
-def _replay_over_a_broken_connection(replay: Callable) -> None:
-    with _parking_lot(break_at=3) as lot:
-        lot.run(replay)
-        lot.nothing_lost(
-            "the connection broke during the third publish",
-            "Publish first and acknowledge then; and no `auto_ack`, which acknowledges before "
-            "you have seen the message.",
+def _expect_replayed(lot: _ParkingLot) -> None:
+    waiting = take(lot.watcher, lot.work)
+    found = [body for body, _ in waiting]
+    if lot.parked and not found:
+        raise Wrong(
+            "nothing_moved",
+            "nothing arrived in the work queue.",
+            'Publish to the default exchange "" with the queue\'s name as the routing key.',
+        )
+    if found != lot.parked:
+        same = sorted(found) == sorted(lot.parked)
+        raise Wrong(
+            "wrong_order" if same else "wrong_messages",
+            "the orders changed places on their way."
+            if same
+            else f"of {len(lot.parked)} parked orders, {len(set(found) & set(lot.parked))} are in "
+            f"the work queue, which holds {len(found)} messages.",
+            "Take them from the parking lot one by one, and move each once, with its body as it is.",
+        )
+    if any("tries" in (properties.headers or {}) for _, properties in waiting):
+        raise Wrong(
+            "old_header",
+            "the replayed orders still carry their old header `tries`: the first failure "
+            "would park them again.",
+            "Publish with fresh properties, not with those that came.",
+        )
+    if any(properties.delivery_mode != 2 for _, properties in waiting):
+        raise Wrong(
+            "transient",
+            "the replayed orders are not persistent: a restart of the broker would lose them.",
+            "Publish with `pika.BasicProperties(delivery_mode=2)`.",
+        )
+    if left := count(lot.parking):
+        raise Wrong(
+            "not_acknowledged",
+            f"{left} orders are in the work queue and still in the parking lot as well.",
+            "Acknowledge each message after its copy was confirmed.",
         )
 
 
 def _expect_moved(moved: Any, expected: int, day: str) -> None:
-    if moved != expected:
+    if moved != expected or isinstance(moved, bool):
         raise Wrong(
+            "miscounted",
             f"{day}, but the function returned {moved!r}.",
             f"Count a message as moved once it is confirmed and acknowledged; here {expected}.",
         )
@@ -345,117 +396,94 @@ def _expect_moved(moved: Any, expected: int, day: str) -> None:
 
 @dataclass
 class _ParkingLot:
-    """Two queues, a connection for the learner and another to look on."""
+    """Two queues with what is parked, a channel to look on, and what is to go wrong."""
 
+    parked: list[str]
     parking: str
     work: str
-    arguments: dict[str, Any]
-    boomerang: bool
-    break_at: int | None
-    parameters: pika.URLParameters
     watcher: BlockingChannel
+    boomerang: bool
+    break_at: int
+    stored: bool
+    published: int = field(default=0)
 
-    def run(self, replay: Callable) -> Any:
-        """The learner's replay, on a channel that may break; None if it did, as it may."""
-        connection = pika.BlockingConnection(self.parameters)
+    def run(self, replay: Replay) -> Any:
+        """The learner's replay, on a channel that may break; which it may pass on."""
+        may_raise = (pika.exceptions.AMQPError,) if self.break_at else ()
+        connection = amqp()
         try:
-            return replay(_Watched(connection.channel(), self), self.parking, self.work)
-        except pika.exceptions.AMQPError:
-            if self.break_at is None:
-                raise
-            return None
+            channel = Proxy(connection.channel(), basic_publish=self._publish)
+            return ask(replay, channel, self.parking, self.work, may_raise=may_raise)
         finally:
             if connection.is_open:
                 connection.close()
 
-    def count(self, queue: str) -> int:
-        return self.watcher.queue_declare(queue, passive=True).method.message_count
+    def _publish(self, original: Callable, *arguments: Any, **options: Any) -> None:
+        """The learner's publish: it breaks when it is to, and waits for what comes straight back."""
+        self.published += 1
+        breaks = self.published == self.break_at
+        if self.published > len(self.parked):
+            stop(
+                Wrong(
+                    "round_and_round",
+                    f"{len(self.parked)} orders were parked, each came straight back to the parking "
+                    f"lot, and the replay has published number {self.published}."
+                    if self.boomerang
+                    else f"{len(self.parked)} orders were parked, and the replay has published "
+                    f"number {self.published}.",
+                    "Move what is parked at the start, a fixed number, and not until it is empty.",
+                )
+            )
+        before = count(self.parking) or 0
+        if not breaks or self.stored:
+            original(*arguments, **options)
+        if breaks:
+            original.__self__.connection.close()
+            raise pika.exceptions.StreamLostError("the connection broke")
+        if self.boomerang:
+            back = lambda: (count(self.parking) or 0) > before  # noqa: E731
+            wait_until(back, "the message to come back", timeout=10)
 
-    def delete(self, queue: str) -> None:
-        self.watcher.queue_delete(queue)
-
-    def take(self, queue: str) -> list[tuple[str, pika.BasicProperties]]:
-        """All that is ready in a queue."""
-        found = []
-        while True:
-            method, properties, body = self.watcher.basic_get(queue, auto_ack=True)
-            if method is None:
-                return found
-            found.append((body.decode(errors="replace"), properties))
-
-    def nothing_lost(self, day: str, hint: str) -> None:
+    def expect_nothing_lost(self, day: str, hint: str, doubles: int = 0) -> None:
         """Each parked order must be in one of the queues, now that the learner's channel is closed."""
-        # a queue that was deleted is made again, empty, so that it can be looked into
-        self.watcher.queue_declare(self.work, durable=True, arguments=self.arguments)
-        found = Counter(body for body, _ in [*self.take(self.work), *self.take(self.parking)])
-        if missing := sorted(set(PARKED) - set(found)):
-            raise Wrong(f"{day}, and {_orders(len(missing))} in neither queue.", hint)
-        doubled = sum(found.values()) - len(PARKED)
-        if doubled and self.break_at is None:
+        found: Counter[str] = Counter()
+        for queue in (self.work, self.parking):
+            if count(queue) is not None:
+                found.update(body for body, _ in take(self.watcher, queue))
+        if missing := [order for order in self.parked if not found[order]]:
             raise Wrong(
-                f"{day}, and {_orders(doubled)} in both queues.",
+                "acknowledged_before_stored",
+                f"{day}, and {len(missing)} of {len(self.parked)} orders are in neither queue.",
+                hint,
+            )
+        if sum(found.values()) > len(self.parked) + doubles:
+            raise Wrong(
+                "doubled",
+                f"{day}, and {sum(found.values()) - len(self.parked)} orders are in both queues.",
                 "Acknowledge a message that was moved, and put back one that was not.",
             )
 
 
-def _orders(number: int) -> str:
-    return "1 order is" if number == 1 else f"{number} orders are"
-
-
-class _Watched:
-    """The learner's channel. It breaks when it is told to, and waits for what comes straight back."""
-
-    def __init__(self, channel: BlockingChannel, lot: _ParkingLot) -> None:
-        self._channel = channel
-        self._lot = lot
-        self._published = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._channel, name)
-
-    def basic_publish(self, *arguments: Any, **options: Any) -> None:
-        self._published += 1
-        if self._published == self._lot.break_at:
-            self._channel.connection.close()
-            raise pika.exceptions.StreamLostError("the connection broke")
-        if self._published > 3 * len(PARKED):
-            raise Wrong(
-                "the bank was still down, each order came straight back to the parking lot, and "
-                "the replay went round and round.",
-                "Move what is parked at the start, a fixed number, and not until it is empty.",
-            )
-        before = self._lot.count(self._lot.parking)
-        self._channel.basic_publish(*arguments, **options)
-        if self._lot.boomerang:
-            back = lambda: self._lot.count(self._lot.parking) > before  # noqa: E731
-            wait_until(back, "the message to come back", timeout=10)
-
-
 @contextmanager
 def _parking_lot(
-    arguments: dict[str, Any] | None = None, boomerang: bool = False, break_at: int | None = None
+    number: int,
+    settings: dict[str, Any] | None = None,
+    boomerang: bool = False,
+    break_at: int = 0,
+    stored: bool = False,
 ) -> Iterator[_ParkingLot]:
-    """Six parked orders, each with three tries behind it; a work queue with these arguments."""
-    brokers = up("rabbitmq", quiet=True)
-    parking, work = fresh("parking"), fresh("jobs")
-    arguments = CLASSIC | (arguments or {})
-    if boomerang:
-        arguments |= {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": parking}
-    with pika.BlockingConnection(brokers.rabbitmq) as connection:
-        channel = connection.channel()
+    """So many parked orders, each with three tries behind it; a work queue with these settings."""
+    settings = dict(settings or {})
+    orders = [f"order-{n}" for n in range(1, number + 1)]
+    with amqp() as connection, new_queue(channel := connection.channel()) as parking:
+        if boomerang:
+            settings |= {"x_dead_letter_exchange": "", "x_dead_letter_routing_key": parking}
         channel.confirm_delivery()
-        channel.queue_declare(parking, durable=True, arguments=CLASSIC)
-        channel.queue_declare(work, durable=True, arguments=arguments)
-        for body in PARKED:
+        for body in orders:
             properties = pika.BasicProperties(delivery_mode=2, headers={"tries": 4})
             channel.basic_publish("", parking, body, properties)
-        try:
-            yield _ParkingLot(
-                parking, work, arguments, boomerang, break_at, brokers.rabbitmq, channel
-            )
-        finally:
-            channel.queue_delete(parking)
-            channel.queue_delete(work)
+        with new_queue(channel, **settings) as work:
+            yield _ParkingLot(orders, parking, work, channel, boomerang, break_at, stored)
 
 
 # -- 5.5: publish with a deadline ----------------------------------------------------------------
@@ -466,79 +494,82 @@ GRACE = 5.0  # seconds that a busy machine may take on top
 
 @grader("5.5")
 def publish_within(
-    answer: Callable[[pika.URLParameters, str, bytes, float], str], cluster: RabbitMQCluster
+    answer: Callable[[pika.URLParameters, str, bytes, float], str],
+    data: Random,
+    cluster: RabbitMQCluster,
 ) -> str:
     """Four situations: room, a full queue, no such queue, and a broker with an alarm."""
-    open_, full = fresh("exercise"), fresh("exercise")
+    body = b"order %d" % data.randrange(10**6)
+    room, full = fresh("exercise"), fresh("exercise")
     limited = CLASSIC | {"x-max-length": 1, "x-overflow": "reject-publish"}
     with pika.BlockingConnection(cluster.rabbitmq(1)) as connection:
         channel = connection.channel()
-        channel.queue_declare(open_, durable=True, arguments=CLASSIC)
+        channel.queue_declare(room, durable=True, arguments=CLASSIC)
         channel.queue_declare(full, durable=True, arguments=limited)
-        channel.confirm_delivery()
-        channel.basic_publish("", full, b"first")
+        publish(channel, "", full, ["first"])
         try:
-            _expect_answer(answer, cluster, open_, "stored", "there is room")
-            _expect_persistent(channel, open_)
-            _expect_answer(answer, cluster, full, "refused", "the queue is full")
-            _expect_answer(answer, cluster, fresh("none"), "refused", "there is no such queue")
-            said = _said_during_an_alarm(answer, cluster, open_)
-            _expect_unknown(said, _found_afterwards(cluster, channel, open_))
+            _expect_answer(answer, cluster, room, body, "stored", "there is room")
+            _expect_stored(channel, room, body)
+            _expect_answer(answer, cluster, full, body, "refused", "the queue is full")
+            nowhere = "there is no such queue"
+            _expect_answer(answer, cluster, fresh("none"), body, "refused", nowhere)
+            said = _said_during_an_alarm(answer, cluster, room, body)
+            _expect_unknown(said, _found_afterwards(cluster, channel, room))
         finally:
-            channel.queue_delete(open_)
+            channel.queue_delete(room)
             channel.queue_delete(full)
     return (
         "stored, refused twice, and unknown when the broker would not read: each within its time."
     )
 
 
+def _call_within(answer: Callable, cluster: RabbitMQCluster, queue: str, body: bytes) -> Any:
+    patience = DEADLINE + GRACE
+    late = Wrong(
+        "no_deadline",
+        f"{patience:g} s later the function, which had {DEADLINE:g}, was still waiting.",
+        "Set `parameters.blocked_connection_timeout` before you connect. Without confirms it "
+        "is `close` that waits.",
+    )
+    given = cluster.rabbitmq(1), queue, body, DEADLINE
+    errors = (pika.exceptions.AMQPError,)
+    return ask(answer, *given, seconds=patience, may_raise=errors, late=late)
+
+
 def _expect_answer(
-    answer: Callable, cluster: RabbitMQCluster, queue: str, expected: str, situation: str
+    answer: Callable,
+    cluster: RabbitMQCluster,
+    queue: str,
+    body: bytes,
+    expected: str,
+    situation: str,
 ) -> None:
-    try:
-        said = answer(cluster.rabbitmq(1), queue, b"order", DEADLINE)
-    except pika.exceptions.AMQPError as error:
+    said = _call_within(answer, cluster, queue, body)
+    if isinstance(said, Exception):
         raise Wrong(
-            f"{situation}, and the function raised {type(error).__name__}.",
+            "raised",
+            f"{situation}, and the function raised {type(said).__name__}.",
             "NackError and UnroutableError are the broker's clear no; any other AMQPError leaves "
             "the question open.",
-        ) from error
+        )
     if said != expected:
         raise Wrong(
+            "guessed",
             f"{situation}, and the function said {said!r}, not {expected!r}.",
             "Only a confirm makes it stored: `channel.confirm_delivery()`, and `mandatory=True`. "
             "NackError and UnroutableError are the broker's clear no.",
         )
 
 
-def _said_during_an_alarm(answer: Callable, cluster: RabbitMQCluster, queue: str) -> Any:
+def _said_during_an_alarm(
+    answer: Callable, cluster: RabbitMQCluster, queue: str, body: bytes
+) -> Any:
     """What the function returns, or raises, while the broker has a disk alarm."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append(answer(cluster.rabbitmq(1), queue, b"order", DEADLINE))
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
     try:
         cluster.ctl(1, "set_disk_free_limit", "100000GB")
-        thread.start()
-        thread.join(DEADLINE + GRACE)
-        in_time = list(outcome)
+        return _call_within(answer, cluster, queue, body)
     finally:
         cluster.ctl(1, "set_disk_free_limit", "50MB")
-        if thread.ident:
-            thread.join(GRACE)
-    if not in_time:
-        raise Wrong(
-            f"the broker had an alarm, and {DEADLINE + GRACE:g} s later the function, which had "
-            f"{DEADLINE:g}, was still waiting.",
-            "Set `parameters.blocked_connection_timeout` before you connect. Without confirms it "
-            "is `close` that waits.",
-        )
-    return in_time[0]
 
 
 def _found_afterwards(cluster: RabbitMQCluster, channel: BlockingChannel, queue: str) -> int:
@@ -551,18 +582,21 @@ def _found_afterwards(cluster: RabbitMQCluster, channel: BlockingChannel, queue:
 def _expect_unknown(said: Any, found: int) -> None:
     if isinstance(said, Exception):
         raise Wrong(
+            "raised",
             f"the broker had an alarm, and the function raised {type(said).__name__}.",
             "ConnectionBlockedTimeout is an AMQPError too. Catch it, also around the connection's "
             "`close`, and say what you then know.",
         )
     if said != "unknown":
         raise Wrong(
+            "guessed",
             f"the broker had an alarm, and the function said {said!r}; afterwards there "
             f"{'was' if found == 1 else 'were'} {found} in the queue.",
             "Nobody has confirmed it, and nobody has refused it: it is on its way. Say unknown.",
         )
     if found > 1:
         raise Wrong(
+            "sent_twice",
             f"the broker had an alarm, and afterwards the order was in the queue {found} times.",
             "Do not send again what is unknown: that is for the caller to decide.",
         )
@@ -573,29 +607,29 @@ def _expect_unknown(said: Any, found: int) -> None:
 PATIENCE, LATE = 0.4, 2.0  # seconds: a deadline to be kept, and when the answer comes after all
 FIRST, LONG_ENOUGH = 4.0, 10.0  # seconds for an answer that is on its way
 STRANGER = b"the answer to somebody else"
-CALLS = {  # body of the question: how it is answered
-    b"order 1": "at once",
-    b"order 2": "after two answers to other questions",
-    b"order 3": "twice",
-    b"order 4": "at once",
-    b"order 5": "too late, and answers to others all the while",
-    b"order 6": "at once",
-    b"order 7": "too late, and nothing before",
-    b"order 8": "at once",
-}
+HOW = (  # the calls, and how each is answered
+    "at once",
+    "after two answers to other questions",
+    "twice",
+    "at once",
+    "too late, and answers to others all the while",
+    "at once",
+    "too late, and nothing before",
+    "at once",
+)
 
 
-@grader("5.6")
-def call(answer: Callable[[Any, str, bytes, float], bytes]) -> str:
+@grader("5.6", needs=("rabbitmq",))
+def call(answer: Callable[[Any, str, bytes, float], bytes], data: Random) -> str:
     """Eight calls over one connection to a server with strangers, echoes and silence."""
-    parameters, queue = up("rabbitmq", quiet=True).rabbitmq, fresh("exercise")
-    with pika.BlockingConnection(parameters) as watcher:
-        watcher.channel().queue_declare(queue, durable=True, arguments=CLASSIC)
-        server, connection = _BadServer(parameters, queue), pika.BlockingConnection(parameters)
+    numbers = data.sample(range(10**6), len(HOW))
+    calls = {b"order %d" % number: how for number, how in zip(numbers, HOW, strict=True)}
+    with amqp() as watcher, new_queue(watcher.channel()) as queue, amqp() as connection:
+        server = _BadServer(queue, calls)
         server.start()
         server.ready.wait(timeout=20)
         try:
-            for body, how in CALLS.items():
+            for body, how in calls.items():
                 if how.startswith("too late"):
                     _expect_given_up(answer, connection, queue, body, how)
                 else:
@@ -603,25 +637,35 @@ def call(answer: Callable[[Any, str, bytes, float], bytes]) -> str:
         finally:
             server.stopping.set()
             server.join(timeout=20)
-            if connection.is_open:
-                connection.close()
-            watcher.channel().queue_delete(queue)
+    if len(set(server.keys)) < len(server.keys):
+        raise Wrong(
+            "one_id_for_all",
+            f"{len(server.keys)} questions came, with {len(set(server.keys))} correlation ids.",
+            "Make a correlation id of its own for each call: an id says which question was meant.",
+        )
+    if server.asked != len(calls):
+        raise Wrong(
+            "asked_twice",
+            f"{len(calls)} calls were made, and {server.asked} questions came.",
+            "Ask once; whether to ask again is for whoever called you to decide.",
+        )
     return "eight calls: six right answers, two deadlines kept, among strangers and echoes."
 
 
 class _BadServer(threading.Thread):
-    """Answers each question in the way that ``CALLS`` has for it."""
+    """Answers each question in the way that it was told."""
 
-    def __init__(self, parameters: pika.URLParameters, queue: str) -> None:
+    def __init__(self, queue: str, calls: dict[bytes, str]) -> None:
         super().__init__(daemon=True)
         self.ready, self.stopping = threading.Event(), threading.Event()
         self.asked = 0
+        self.keys: list[str] = []
         self.lacking: list[str] = []
-        self._parameters = parameters
         self._queue = queue
+        self._calls = calls
 
     def run(self) -> None:
-        with pika.BlockingConnection(self._parameters) as connection:
+        with amqp() as connection:
             connection.channel().basic_consume(self._queue, self._handle, auto_ack=True)
             self.ready.set()
             while not self.stopping.is_set():
@@ -633,12 +677,13 @@ class _BadServer(threading.Thread):
         self.lacking = [name for name in needed if not getattr(properties, name)]
         if self.lacking:
             return
+        self.keys.append(properties.correlation_id)
 
         def say(text: bytes, key: str | None = properties.correlation_id) -> None:
             answer = pika.BasicProperties(correlation_id=key)
             channel.basic_publish("", properties.reply_to, text, answer)
 
-        how = CALLS.get(body, "at once")
+        how = self._calls.get(body, "at once")
         if how == "after two answers to other questions":
             say(STRANGER, "no question of yours")
             say(STRANGER, None)
@@ -660,19 +705,21 @@ def _expect_answered(
     answer: Callable, connection: Any, queue: str, body: bytes, how: str, server: _BadServer
 ) -> None:
     expected = _answer_to(body)
-    try:
-        said = answer(connection, queue, body, LONG_ENOUGH if server.asked else FIRST)
-    except TimeoutError as error:
-        raise _no_answer(body, how, server) from error
+    patience = LONG_ENOUGH if server.asked else FIRST
+    said = ask(answer, connection, queue, body, patience, may_raise=(TimeoutError,))
+    if isinstance(said, TimeoutError):
+        raise _no_answer(body, how, server)
     if said == expected:
         return
     if isinstance(said, bytes) and said.startswith(b"the answer to "):
         raise Wrong(
+            "anothers_answer",
             f"{body.decode()} was answered {how}, and the function returned {said.decode()!r}.",
             "Make a correlation id of its own for each call, and pass over every answer that has "
             "another one.",
         )
     raise Wrong(
+        "no_answer",
         f"{body.decode()} was answered {how}, and the function returned {said!r}.",
         "Return the body of the answer as it came: bytes.",
     )
@@ -681,15 +728,18 @@ def _expect_answered(
 def _no_answer(body: bytes, how: str, server: _BadServer) -> Wrong:
     if not server.asked:
         return Wrong(
+            "not_asked",
             "no question came to the server.",
             'Publish the body to the default exchange "" with the queue\'s name as the routing key.',
         )
     if server.lacking:
         return Wrong(
+            "no_address",
             f"the question has no {' and no '.join(server.lacking)}.",
             "Both are properties: `pika.BasicProperties(reply_to=…, correlation_id=…)`.",
         )
     return Wrong(
+        "gave_up",
         f"{body.decode()} was answered {how}, and the function raised TimeoutError.",
         "An answer that isn't yours doesn't end the call: go on until yours is there or the "
         "deadline has passed.",
@@ -702,18 +752,18 @@ def _expect_given_up(answer: Callable, connection: Any, queue: str, body: bytes,
         "more than what is left of it, however many answers come."
     )
     began = time.monotonic()
-    try:
-        said = answer(connection, queue, body, PATIENCE)
-    except TimeoutError as error:
-        if time.monotonic() - began > 0.8 * LATE:
-            raise Wrong(
-                f"{body.decode()} was answered {how}, and TimeoutError came only with the answer.",
-                hint,
-            ) from error
+    said = ask(answer, connection, queue, body, PATIENCE, may_raise=(TimeoutError,))
+    if isinstance(said, TimeoutError) and time.monotonic() - began <= 0.8 * LATE:
         return
-    if said == _answer_to(body):
-        raise Wrong(f"{body.decode()} was answered {how}, and the function waited for it.", hint)
+    if isinstance(said, TimeoutError) or said == _answer_to(body):
+        raise Wrong(
+            "no_deadline",
+            f"{body.decode()} was answered {how}, and the function, which had {PATIENCE:g} s, "
+            "waited for the answer.",
+            hint,
+        )
     raise Wrong(
+        "anothers_answer" if said == STRANGER else "no_timeout",
         f"{body.decode()} was answered {how}, and the function returned {said!r}.",
         "When the deadline has passed, `raise TimeoutError`.",
     )

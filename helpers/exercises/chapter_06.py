@@ -2,95 +2,113 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sqlite3
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
-import pika
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from ..brokers import up
 from ..names import fresh
 from ..waiting import wait_until
-from . import Wrong, grader
-from .program import as_program
-from .topic import kafka_options, new_topic
+from .answers import Wrong, ask
+from .grading import grader
+from .lives import KILLED, die, live, mortal
+from .places import amqp, count, kafka_options, new_queue, new_topic, publish
+from .proxy import Proxy
 
 # -- 6.1: begin now ------------------------------------------------------------------------------
 
-
-class _Died(BaseException):
-    """The service's process ends here. Not an Exception: a dead process catches nothing."""
+Begin = Callable[[KafkaConsumer, list[TopicPartition]], None]
 
 
-@grader("6.1")
-def begin_now(answer: Callable[[KafkaConsumer, list[TopicPartition]], None]) -> str:
-    """Four starts: a death at the first commit, one before reading, and a partition added later."""
+@grader("6.1", needs=("kafka",))
+def begin_now(answer: Begin, data: Random) -> str:
+    """Starts of a group: a death at the first commit, one before reading, and a partition added later,
+    which a second member gets alone."""
     with new_topic(partitions=3) as topic:
         group = fresh("exercise")
-        _send(topic, {0: ["old"] * 5, 1: ["old"] * 3})  # partition 2 is empty
-        _start(answer, topic, group, partitions=3, die=True)
+        empty, *full = data.sample(range(3), 3)
+        old = {number: ["old"] * data.randint(2, 6) for number in full}
+        _send(topic, old)
+        _die(answer, topic, group)
         _send(topic, {0: ["a"], 1: ["b"], 2: ["c"]})
-        _start(answer, topic, group, partitions=3, die=True)
+        _die(answer, topic, group)
         with KafkaAdminClient(**kafka_options()) as admin:
             admin.create_partitions({topic: 4})
         _wait_for_partitions(topic, 4)
-        _send(topic, {3: ["d"], 0: ["e"]})
-        got = _start(answer, topic, group, partitions=4)
-        _expect_from_now_on(got)
-        _send(topic, {0: ["f"], 2: ["g"]})
-        again = _start(answer, topic, group, partitions=4)
+        _send(topic, {3: ["d"], empty: ["e"]})
+        got = _start(answer, topic, group, range(3, 4)) + _start(answer, topic, group, range(3))
+        _expect_from_now_on(got, sum(map(len, old.values())))
+        _send(topic, {full[0]: ["f"], 3: ["g"]})
+        again = _start(answer, topic, group, range(4))
         if sorted(again) != ["f", "g"]:
             raise Wrong(
+                "began_again",
                 f"after a start at which everything was handled and committed, two events came, "
-                f"and the next start read {len(again)}.",
+                f"and the next start read {sorted(again)}.",
                 "A group that has commits goes on at them: leave them alone.",
             )
     return "nothing of the past, and all that came since: over two deaths and a new partition."
 
 
-def _expect_from_now_on(got: list[str]) -> None:
+def _expect_from_now_on(got: list[str], past: int) -> None:
     if old := got.count("old"):
         raise Wrong(
-            f"the service would have mailed {old} of 8 customers of last year.",
+            "mailed_the_past",
+            f"the service would have mailed {old} of {past} customers of last year.",
             "At its first start the group has no commits, and `earliest` applies. Commit the end "
             "offsets of all partitions, also of an empty one, in one call: it may be your last.",
         )
     if missing := sorted({"a", "b", "c", "e"} - set(got)):
         raise Wrong(
+            "missed_events",
             f"{len(missing)} of 5 events that came after the first start were missed.",
             "A position that isn't committed dies with its process, and the end is somewhere else "
             "by the next start. Commit the end once, at the first start, and never again.",
         )
     if "d" not in got:
         raise Wrong(
+            "missed_partition",
             "the event in the partition that was added later was missed.",
-            "A group with a commit in any partition isn't new: then commit nothing, and "
-            "`earliest` reads the new partition from its beginning.",
+            "A group with a commit in any partition of the topic isn't new, whoever of its members "
+            "has that one: then commit nothing, and `earliest` reads the new one from its beginning.",
         )
 
 
-def _start(
-    answer: Callable, topic: str, group: str, partitions: int, die: bool = False
-) -> list[str]:
-    """One life of the service: what it reads up to the end.
-
-    If it is to die, it does after its first commit, or else before it reads."""
+def _with_consumer(
+    topic: str, group: str, numbers: Iterable[int], work: Callable[[KafkaConsumer, list], Any]
+) -> Any:
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "group_id": group}
     with KafkaConsumer(**kafka_options(), **options) as consumer:
-        own = [TopicPartition(topic, number) for number in range(partitions)]
+        own = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(own)
-        if die:
-            with suppress(_Died):
-                answer(_mortal(consumer), own)
-            return []
+        return work(consumer, own)
+
+
+def _die(answer: Begin, topic: str, group: str) -> None:
+    """A life of the service that is killed after its first commit, or else before it reads."""
+
+    def commit_and_die(commit: Callable, *arguments: Any, **options: Any) -> None:
+        commit(*arguments, **options)
+        die()
+
+    def work(consumer: KafkaConsumer, own: list[TopicPartition]) -> None:
+        answer(Proxy(consumer, commit=commit_and_die), own)
+        die()
+
+    live(answer, lambda: _with_consumer(topic, group, range(3), work))
+
+
+def _start(answer: Begin, topic: str, group: str, numbers: Iterable[int]) -> list[str]:
+    """A life in which a member reads its partitions to the end, commits that, and returns what it read."""
+
+    def work(consumer: KafkaConsumer, own: list[TopicPartition]) -> list[str]:
         answer(consumer, own)
         ends, got = consumer.end_offsets(own), []
 
@@ -103,16 +121,7 @@ def _start(
         consumer.commit({p: OffsetAndMetadata(end, "", -1) for p, end in ends.items()})
         return got
 
-
-def _mortal(consumer: KafkaConsumer) -> KafkaConsumer:
-    commit = consumer.commit
-
-    def commit_and_die(*arguments: Any, **options: Any) -> None:
-        commit(*arguments, **options)
-        raise _Died
-
-    consumer.commit = commit_and_die
-    return consumer
+    return live(answer, lambda: _with_consumer(topic, group, numbers, work))
 
 
 def _send(topic: str, values: dict[int, list[str]]) -> None:
@@ -134,9 +143,7 @@ def _wait_for_partitions(topic: str, number: int) -> None:
 # -- 6.2: reserve and release --------------------------------------------------------------------
 
 STOCK = 100_000_000
-KILLS: list[tuple[int, int | str]] = [(1, "ack"), (8, 5), (8, "ack")]  # event, and before what;
-# events 1 and 8 are a P and a C. At event 1 it's killed before each statement but the first, too:
-MOST_STATEMENTS = 10
+MOST_STATEMENTS = 12  # of one event, before each of which the process is killed once
 STORIES = {  # order: what comes, P for placed and C for cancelled; and how often it holds its pens
     "order-1": ("P", 1),
     "order-2": ("PC", 0),
@@ -156,89 +163,69 @@ WHAT_CAME = {
     "PCP": "was placed and cancelled, and then *placed* came a second time",
     "C": "was cancelled, and has not been placed yet",
 }
-INVENTORY = """
-import json, os, signal, sqlite3, sys
-import pika
-from helpers import up
-queue, path, fatal = sys.argv[1], sys.argv[2], sys.argv[3]
-
-database, event, statement = sqlite3.connect(path), 0, 0
-
-def die_at(place):
-    if place == fatal: os.kill(os.getpid(), signal.SIGKILL)
-
-def before_statement(sql):  # also before a BEGIN and a COMMIT, whoever sends them
-    global statement
-    statement += 1
-    die_at(f"{event}:{statement}")
-
-database.set_trace_callback(before_statement)
-with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
-    channel = connection.channel()
-    while (message := channel.basic_get(queue))[0]:
-        event, statement = event + 1, 0
-        answer(database, json.loads(message[2]))
-        with open(path + ".log", "a") as log: print(statement, file=log)
-        die_at(f"{event}:ack")
-        channel.basic_ack(message[0].delivery_tag)
-"""
+KILLED_AT = ("order-1", "order-2")  # at each of their events
 
 
-@grader("6.2", seconds=90)  # it starts up to 25 processes
-def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None]) -> str:
+@grader("6.2", needs=("rabbitmq",))
+def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None], data: Random) -> str:
     """Seven orders' events, doubled and out of order; then again and again, with a kill."""
-    program = as_program(answer, INVENTORY)
     with tempfile.TemporaryDirectory() as folder:
-        unharmed = _sell(program, folder)
-        _expect_stock(unharmed, "nobody was killed")
-        statements, *_ = map(int, Path(f"{unharmed}.log").read_text().split())
-        kills = [(1, n) for n in range(2, min(statements, MOST_STATEMENTS) + 1)] + KILLS
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            lives = [pool.submit(_sell, program, folder, kill) for kill in kills]
-            try:
-                for (event, place), life in zip(kills, lives, strict=True):
-                    what = "its acknowledgement" if place == "ack" else f"statement {place}"
-                    _expect_stock(life.result(), f"killed at event {event}, before {what}", True)
-            finally:
-                for life in lives:
-                    life.cancel()
+        books = _shop(folder, "whole")
+        _sell(answer, books, list(_events(data)))
+        _expect_stock(books, list(STORIES), "nobody was killed")
+        for order in KILLED_AT:
+            mine = [event for event in _events(data) if event["subject"] == order]
+            for number in range(len(mine)):
+                for statement in range(1, MOST_STATEMENTS + 1):
+                    books = _shop(folder, f"{order}-{number}-{statement}")
+                    killed = _sell(answer, books, mine, number, statement)
+                    place = f"statement {statement}" if killed else "its acknowledgement"
+                    _expect_stock(books, [order], f"killed at event {number + 1}, before {place}")
+                    if not killed:
+                        break
     return "seven orders, doubled, reversed, killed between statements: the stock is always right."
 
 
-def _sell(program: str, folder: str, kill: tuple[int, int | str] | None = None) -> Path:
-    """Handle all events; if it is to be killed at one, go on in a second life."""
-    fatal = f"{kill[0]}:{kill[1]}" if kill else "never"
-    books = Path(folder) / f"{fatal.replace(':', '-')}.db"
+def _shop(folder: str, name: str) -> Path:
+    books = Path(folder) / f"{name}.db"
     with closing(sqlite3.connect(books)) as database, database:
         database.execute(f"CREATE TABLE stock AS SELECT {STOCK} AS pens")
         database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, state TEXT)")
-    with _queue_of_events() as queue:
-        if _run(program, queue, books, fatal):
-            _run(program, queue, books, "never")
-        if left := _left(queue):
-            raise Wrong(
-                f"{left} events were left in the queue: the process ended before it had them all.",
-                "Return after each event; don't end the process.",
-            )
     return books
 
 
-@contextmanager
-def _queue_of_events() -> Iterator[str]:
-    queue = fresh("exercise")
-    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
-        channel = connection.channel()
-        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic"})
-        channel.confirm_delivery()
-        try:
-            for event in _events():
-                channel.basic_publish("", queue, json.dumps(event))
-            yield queue
-        finally:
-            channel.queue_delete(queue)
+def _sell(
+    answer: Callable, books: Path, events: list[dict], fatal: int = -1, statement: int = 0
+) -> bool:
+    """Handle events from a queue. At the fatal one the process is killed, before this statement or, if
+    there are fewer, before the acknowledgement; then another goes on. Was it by a statement?"""
+    with amqp() as connection, new_queue(channel := connection.channel()) as queue:
+        publish(channel, "", queue, map(json.dumps, events))
+        ended = live(answer, lambda: _handle_all(answer, queue, books, fatal, statement))
+        if ended is KILLED or ended:
+            live(answer, lambda: _handle_all(answer, queue, books))
+        if left := count(queue):
+            raise Wrong("left_in_queue", f"{left} events were left in the queue.", "Return.")
+    return ended is KILLED
 
 
-def _events() -> Iterator[dict[str, Any]]:
+def _handle_all(
+    answer: Callable, queue: str, books: Path, fatal: int = -1, statement: int = 0
+) -> bool:
+    """True if it went home before the acknowledgement of the fatal event."""
+    with amqp() as connection:
+        channel, number = connection.channel(), 0
+        while (message := channel.basic_get(queue))[0]:
+            with mortal(books, statement if number == fatal else 0) as database:
+                answer(database, json.loads(message[2]))
+            if number == fatal:
+                return True
+            channel.basic_ack(message[0].delivery_tag)
+            number += 1
+    return False
+
+
+def _events(_data: Random) -> Iterator[dict[str, Any]]:
     """The stories' events, dealt out in turn: the first of each, then the second of each…"""
     kinds = {"P": "order.placed.v1", "C": "order.cancelled.v1"}
     for turn in range(max(len(story) for story, _ in STORIES.values())):
@@ -256,41 +243,17 @@ def _events() -> Iterator[dict[str, Any]]:
                 }
 
 
-def _left(queue: str) -> int:
-    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
-        channel = connection.channel()
-        return int(channel.queue_declare(queue, passive=True).method.message_count)
-
-
-def _run(program: str, queue: str, books: Path, fatal: str) -> bool:
-    """Run the learner's function on the queue; True if it was killed before the end of it.
-
-    Raises:
-        Wrong: it died of something else."""
-    command = [sys.executable, "-c", program, queue, str(books), fatal]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise Wrong(
-            "your function was still running after 20 seconds.",
-            "It gets one event at a time, and returns when that is handled.",
-        ) from error
-    if done.returncode > 0:
-        said = [f"raised {line}" for line in done.stderr.strip().splitlines()[-1:]]
-        raise Wrong(
-            f"your function {''.join(said) or f'ended its process (exit {done.returncode}).'}",
-            "It runs in a process of its own: import in it, and return after each event.",
-        )
-    return done.returncode < 0
-
-
-def _expect_stock(books: Path, day: str, killed: bool = False) -> None:
+def _expect_stock(books: Path, orders: list[str], day: str) -> None:
     with closing(sqlite3.connect(books)) as database:
         [(pens,)] = database.execute("SELECT pens FROM stock").fetchall()
     for order, times in _taken(STOCK - pens).items():
         story, wanted = STORIES[order]
+        if order not in orders:
+            wanted = 0
         if times != wanted:
+            killed = day.startswith("killed")
             raise Wrong(
+                "two_transactions" if killed else "wrong_stock",
                 f"{day}: {order} {WHAT_CAME[story]}, and holds its pens {times} times instead of "
                 f"{wanted}.",
                 "The state and the stock belong into one transaction: a single `commit()`, after both."
@@ -322,6 +285,14 @@ def _field(name: str, kind: Any, **more: Any) -> dict[str, Any]:
 
 def _how(symbols: str, **more: Any) -> dict[str, Any]:
     return _field("how", {"type": "enum", "name": "How", "symbols": list(symbols), **more})
+
+
+def _many(kind: str) -> dict[str, Any]:
+    return _field("numbers", {"type": "array", "items": kind})
+
+
+def _named(kind: str) -> dict[str, Any]:
+    return _field("prices", {"type": "map", "values": kind})
 
 
 def _address(*fields: dict[str, Any]) -> dict[str, Any]:
@@ -360,7 +331,33 @@ PAIRS = {  # what was changed: the old schema, the new one, and the truth
     "a record within the record got a field without a default": (
         _record(_address(_STREET)), _record(_address(_STREET, _field("zip", "string"))), "forward",
     ),
+    "a nested record's optional field became a must": (
+        _record(_address(_field("zip", ["null", "string"], default=None))),
+        _record(_address(_field("zip", "string"))), "forward",
+    ),
+    "an int became a string": (_record(_AMOUNT), _record(_field("amount", "string")), "none"),
+    "a float became a double": (
+        _record(_field("rate", "float")), _record(_field("rate", "double")), "backward",
+    ),
+    "a long became a float": (
+        _record(_field("rate", "long")), _record(_field("rate", "float")), "backward",
+    ),
+    "an array of ints became one of longs": (
+        _record(_many("int")), _record(_many("long")), "backward",
+    ),
+    "an array of ints became one of strings": (
+        _record(_many("int")), _record(_many("string")), "none",
+    ),
+    "a map of longs became one of ints": (
+        _record(_named("long")), _record(_named("int")), "forward",
+    ),
+    "an enum lost a symbol": (_record(_how("abc")), _record(_how("ab")), "forward"),
+    "an enum lost a symbol, and has a default": (
+        _record(_how("abc", default="a")), _record(_how("ab", default="a")), "full",
+    ),
 }  # fmt: skip
+WEAKER = {"full": ("backward", "forward", "none"), "backward": ("none",), "forward": ("none",)}
+WEAKER["none"] = ()
 MEANING = {
     "full": "each version's readers can read the other's events",
     "backward": "new readers can read old events, but not the other way round",
@@ -370,12 +367,14 @@ MEANING = {
 
 
 @grader("6.3")
-def compare(answer: Callable[[dict[str, Any], dict[str, Any]], str]) -> str:
-    """Twelve pairs of schemas."""
-    for change, (old, new, truth) in PAIRS.items():
-        said = answer(json.loads(json.dumps(old)), json.loads(json.dumps(new)))
+def compare(answer: Callable[[dict[str, Any], dict[str, Any]], str], data: Random) -> str:
+    """Pairs of schemas, in an order of their own each time."""
+    for change in data.sample(list(PAIRS), len(PAIRS)):
+        old, new, truth = PAIRS[change]
+        said = ask(answer, copy.deepcopy(old), copy.deepcopy(new))
         if said not in MEANING:
             raise Wrong(
+                "no_word",
                 f"{change}: the answer is {said!r}.",
                 'Return one of four words: "full", "backward", "forward" or "none".',
             )
@@ -383,6 +382,7 @@ def compare(answer: Callable[[dict[str, Any], dict[str, Any]], str]) -> str:
             continue
         mirrored = {"backward": "forward", "forward": "backward"}.get(truth) == said
         raise Wrong(
+            "mirrored" if mirrored else "too_strict" if said in WEAKER[truth] else "too_lenient",
             f"{change}: that's {truth} ({MEANING[truth]}), not {said}.",
             "Backward looks back: the *new* schema is the reader's, the old one the writer's."
             if mirrored

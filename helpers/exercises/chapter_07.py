@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any
 
-from . import Wrong, grader
+from .answers import Wrong, ask, stop
+from .grading import grader
 
 ACCOUNT = "acc-1"
 
@@ -40,236 +43,306 @@ def _replaced(bank: ModuleType, **functions: Callable[..., Any]) -> Iterator[Non
 
 # -- 7.1: paid out once --------------------------------------------------------------------------
 
+MOST_APPENDS = 50  # of one situation; none needs ten
+Append = Callable[..., int]
+
 
 @grader("7.1")
-def withdraw(answer: Callable[..., bool], bank: ModuleType) -> str:
-    """A quiet day, then rivals between reading and appending, and answers that get lost."""
-    for situation in (_on_a_quiet_day, _among_rivals, _when_the_money_goes, _overtaken_by_itself):
-        with _fifty_appends_at_most(bank):
-            situation(answer, bank)
+def withdraw(answer: Callable[..., bool], data: Random, bank: ModuleType) -> str:
+    """A quiet day, amounts that are none, rivals between reading and appending, a store that does not
+    answer once, and one that does not answer at all."""
+    for situation in (_quiet_day, _no_amounts, _rivals, _money_goes, _overtaken):
+        situation(answer, data, bank)
     for stored in (True, False):
-        with _fifty_appends_at_most(bank):
-            _when_the_answer_is_lost(answer, bank, stored)
+        _lost_answer(answer, data, bank, stored)
+    _store_is_away(answer, data, bank)
     return "paid out once each, among rivals, repeats and lost answers, and never overdrawn."
 
 
-class _Enough(BaseException):
-    """Not an Exception, so that a learner's ``except Exception`` does not swallow it."""
-
-
 @contextmanager
-def _fifty_appends_at_most(bank: ModuleType) -> Iterator[None]:
-    """No situation needs ten; who appends with a wrong version for ever is told so."""
-    append, calls = bank.append, []
+def _append_of_ours(bank: ModuleType, instead: Callable[..., int]) -> Iterator[None]:
+    """The bank's `append` becomes `instead(append, visit, *arguments)`; `visit` counts from 1."""
+    append, visits = bank.append, itertools.count(1)
 
-    def counting(*arguments: Any, **options: Any) -> int:
-        calls.append(arguments)
-        if len(calls) > 50:
-            raise _Enough
-        return append(*arguments, **options)
+    def appending(db: Any, stream: str, events: Any, expected: Any = None) -> int:
+        if (visit := next(visits)) > MOST_APPENDS:
+            stop(
+                Wrong(
+                    "for_ever",
+                    f"the function tried to append {MOST_APPENDS} times.",
+                    "Read the history again after each Conflict, and append with its length. And how "
+                    "often will you ask a store that does not answer?",
+                )
+            )
+        return instead(append, visit, db, stream, events, expected)
 
-    try:
-        with _replaced(bank, append=counting):
-            yield
-    except _Enough:
+    with _replaced(bank, append=appending):
+        yield
+
+
+def _plainly(append: Append, _visit: int, *arguments: Any) -> int:
+    return append(*arguments)
+
+
+def _pay(
+    answer: Callable,
+    bank: ModuleType,
+    db: Any,
+    cents: int,
+    request: str,
+    instead: Callable[..., int] = _plainly,
+) -> Any:
+    """What the function says, or the ConnectionError or ValueError that it raises."""
+    errors = (ConnectionError, ValueError, bank.Conflict)
+    with _append_of_ours(bank, instead):
+        said = ask(answer, db, ACCOUNT, cents, request, may_raise=errors)
+    if isinstance(said, bank.Conflict):
         raise Wrong(
-            "the function tried to append 50 times.",
-            "Read the history again after each Conflict, and append with its length.",
-        ) from None
+            "conflict_raised",
+            "somebody else used the account, and the function raised Conflict.",
+            "A Conflict means: read again, check again, try again.",
+        )
+    return said
 
 
-def _expect_said(said: Any, expected: bool, situation: str, hint: str) -> None:
-    if said is not expected:
-        raise Wrong(f"{situation}, and the function said {said!r}.", hint)
-
-
-def _expect_paid(bank: ModuleType, db: Any, cents: int, times: int, situation: str) -> None:
+def _expect(
+    bank: ModuleType, db: Any, said: Any, expected: Any, paid: dict[str, int], situation: str
+) -> None:
+    """The answer that was expected, and these requests in the log, each with its amount and once."""
     history = bank.read(db, ACCOUNT)
-    paid = [e for e in history if e.kind == "withdrawn" and e.data.get("request") == "r1"]
+    found = [e for e in history if e.kind == "withdrawn" and e.data.get("request") != "rival"]
     if bank.balance(history) < 0:
         raise Wrong(
+            "overdrawn",
             f"{situation}, and the account is overdrawn.",
             "Append with the version that your check was based on, and check anew after a Conflict.",
         )
-    if len(paid) != times:
+    for request, cents in paid.items():
+        mine = [e.data.get("cents") for e in found if e.data.get("request") == request]
+        if mine != [cents]:
+            raise Wrong(
+                "paid_twice" if len(mine) > 1 else "not_paid" if not mine else "wrong_amount",
+                f"{situation}: of the request, {cents} cents, the log has {mine}.",
+                "Look for the request in the history before you pay, each time that you read it; and "
+                'keep it in the event\'s data: {"cents": cents, "request": request}.',
+            )
+    if more := [e.data for e in history[1:] if e.data.get("request") not in (*paid, "rival")
+                and e.kind != "deposited"]:  # fmt: skip
         raise Wrong(
-            f"{situation}: the request is in the log {len(paid)} times, not {times}.",
-            "Look for the request in the history before you pay, each time that you read it; and "
-            "keep it in the event's data.",
+            "wrong_event", f"{situation}, and the log has {more[0]}.", "Append only what happened."
         )
-    if any(event.data.get("cents") != cents for event in paid):
+    if said is not expected:
         raise Wrong(
-            f"{situation}, and another amount than asked for was paid out.",
-            'The event\'s data is {"cents": cents, "request": request}.',
+            "wrong_answer",
+            f"{situation}, and the function said {said!r}, not {expected!r}.",
+            "True when it was paid out, now or by an earlier call; False if there isn't enough.",
         )
 
 
-def _on_a_quiet_day(answer: Callable, bank: ModuleType) -> None:
+def _quiet_day(answer: Callable, data: Random, bank: ModuleType) -> None:
+    cents, first, second = data.randint(100_00, 200_00), *_requests(data)
+    with _account(bank, cents + 1) as db:
+        for situation in ("there was enough money", "a request came twice"):
+            said = _pay(answer, bank, db, cents, first)
+            _expect(bank, db, said, True, {first: cents}, situation)
+        said = _pay(answer, bank, db, 2, second)
+        _expect(bank, db, said, False, {first: cents}, "there was one cent, and two were asked for")
+        said = _pay(answer, bank, db, 1, second)
+        paid = {first: cents, second: 1}
+        _expect(bank, db, said, True, paid, "the last cent was asked for")
+        said = _pay(answer, bank, db, cents, first)
+        _expect(bank, db, said, True, paid, "the first request came again, to an empty account")
+
+
+def _no_amounts(answer: Callable, data: Random, bank: ModuleType) -> None:
+    """An amount that is none: to refuse it is right, by False or a ValueError."""
+    with _account(bank, 10_00) as db:
+        for cents in (-data.randint(1, 500), 0):
+            said = _pay(answer, bank, db, cents, data.choice(_requests(data)))
+            history = bank.read(db, ACCOUNT)
+            if bank.balance(history) != 10_00 or len(history) != 1 or said is True:
+                raise Wrong(
+                    "no_amount",
+                    f"{cents} cents were asked for, the function said {said!r}, and the account has "
+                    f"{bank.balance(history) / 100:.2f} instead of 10.00.",
+                    "Who withdraws less than nothing brings money. Pay out amounts above zero only.",
+                )
+
+
+def _rivals(answer: Callable, data: Random, bank: ModuleType) -> None:
+    """Several times somebody deposits a cent, right before the answer appends."""
+    times, request = data.randint(3, 6), _requests(data)[0]
+
+    def crowded(append: Append, visit: int, db: Any, *arguments: Any) -> int:
+        if visit <= times:
+            append(db, ACCOUNT, [("deposited", {"cents": 1}, 0)], expected=None)
+        return append(db, *arguments)
+
     with _account(bank, 130_00) as db:
-        once = "Return True when it was paid out, now or by an earlier call."
-        _expect_said(answer(db, ACCOUNT, 130_00, "r1"), True, "there was enough money", once)
-        _expect_paid(bank, db, 130_00, 1, "a quiet day")
-        _expect_said(answer(db, ACCOUNT, 130_00, "r1"), True, "a request came twice", once)
-        _expect_paid(bank, db, 130_00, 1, "a request came twice")
-        _expect_said(answer(db, ACCOUNT, 1, "r2"), False, "the account is empty", "Return False.")
-        if len(bank.read(db, ACCOUNT)) != 2:
-            raise Wrong("a refused request has left an event.", "Append only what happened.")
+        said = _pay(answer, bank, db, 100_00, request, crowded)
+        situation = f"rivals used the account {times} times between reading and appending"
+        _expect(bank, db, said, True, {request: 100_00}, situation)
 
 
-def _among_rivals(answer: Callable, bank: ModuleType) -> None:
-    """Three times somebody deposits a cent, right before the answer appends."""
-    append, visits = bank.append, []
-
-    def crowded(db: Any, stream: str, events: Any, expected: Any = None) -> int:
-        if len(visits) < 3:
-            visits.append(append(db, ACCOUNT, [("deposited", {"cents": 1}, 0)], expected=None))
-        return append(db, stream, events, expected)
+def _money_goes(answer: Callable, data: Random, bank: ModuleType) -> None:
+    def robbed(append: Append, visit: int, db: Any, *arguments: Any) -> int:
+        if visit == 1:
+            rival = ("withdrawn", {"cents": 100_00, "request": "rival"}, 0)
+            append(db, ACCOUNT, [rival], expected=None)
+        return append(db, *arguments)
 
     with _account(bank, 130_00) as db:
-        situation = "rivals used the account three times between reading and appending"
-        with _replaced(bank, append=crowded):
-            said = _answer_of(answer, bank, db, 100_00, situation)
-        _expect_said(said, True, situation, "There was enough money all the time.")
-        _expect_paid(bank, db, 100_00, 1, situation)
-
-
-def _when_the_money_goes(answer: Callable, bank: ModuleType) -> None:
-    append, visits = bank.append, []
-
-    def robbed(db: Any, stream: str, events: Any, expected: Any = None) -> int:
-        if not visits:
-            rival = [("withdrawn", {"cents": 100_00, "request": "rival"}, 0)]
-            visits.append(append(db, ACCOUNT, rival, expected=None))
-        return append(db, stream, events, expected)
-
-    with _account(bank, 130_00) as db:
+        said = _pay(answer, bank, db, 100_00, _requests(data)[0], robbed)
         situation = "a rival took the money between reading and appending"
-        with _replaced(bank, append=robbed):
-            said = _answer_of(answer, bank, db, 100_00, situation)
-        _expect_paid(bank, db, 100_00, 0, situation)
-        _expect_said(said, False, situation, "After a Conflict check anew, not only append anew.")
+        _expect(bank, db, said, False, {}, situation)
 
 
-def _overtaken_by_itself(answer: Callable, bank: ModuleType) -> None:
+def _overtaken(answer: Callable, data: Random, bank: ModuleType) -> None:
     """The app's second try arrives while the first is between reading and appending."""
-    append, visits = bank.append, []
+    request = _requests(data)[0]
 
-    def overtaken(db: Any, stream: str, events: Any, expected: Any = None) -> int:
-        if not visits:
-            twin = [("withdrawn", {"cents": 10_00, "request": "r1"}, 0)]
-            visits.append(append(db, ACCOUNT, twin, expected=None))
-        return append(db, stream, events, expected)
+    def overtaken(append: Append, visit: int, db: Any, *arguments: Any) -> int:
+        if visit == 1:
+            twin = ("withdrawn", {"cents": 10_00, "request": request}, 0)
+            append(db, ACCOUNT, [twin], expected=None)
+        return append(db, *arguments)
 
     with _account(bank, 130_00) as db:
+        said = _pay(answer, bank, db, 10_00, request, overtaken)
         situation = "the same request was paid out by another program in between"
-        with _replaced(bank, append=overtaken):
-            said = _answer_of(answer, bank, db, 10_00, situation)
-        _expect_paid(bank, db, 10_00, 1, situation)
-        _expect_said(said, True, situation, "It was paid out: the customer has the money.")
+        _expect(bank, db, said, True, {request: 10_00}, situation)
 
 
-def _when_the_answer_is_lost(answer: Callable, bank: ModuleType, stored: bool) -> None:
-    append, visits = bank.append, []
+def _lost_answer(answer: Callable, data: Random, bank: ModuleType, stored: bool) -> None:
+    request = _requests(data)[0]
 
-    def silent(db: Any, stream: str, events: Any, expected: Any = None) -> int:
-        visits.append(stream)
-        if len(visits) == 1:
-            if stored:
-                append(db, stream, events, expected)
+    def silent(append: Append, visit: int, *arguments: Any) -> int:
+        if visit > 1 or stored:
+            append(*arguments)
+        if visit == 1:
             raise ConnectionError("the store did not answer")
-        return append(db, stream, events, expected)
+        return len(arguments[1])
 
     with _account(bank, 130_00) as db:
-        where = "after" if stored else "before"
-        broke = f"the connection broke {where} the event was appended"
-        situation = f"{broke}, and the app asked again"
-        with _replaced(bank, append=silent):
-            with suppress(ConnectionError):  # to pass it on is fine: the app asks again
-                said = _answer_of(answer, bank, db, 100_00, broke)
-                hint = "Nobody knows if it was paid out: read again, or pass the error on."
-                _expect_said(said, True, broke, hint)
-                _expect_paid(bank, db, 100_00, 1, broke)
-            said = _answer_of(answer, bank, db, 100_00, situation)
-        _expect_paid(bank, db, 100_00, 1, situation)
-        _expect_said(said, True, situation, "Read the history to know what has happened.")
+        broke = f"the connection broke {'after' if stored else 'before'} the event was appended"
+        said = _pay(answer, bank, db, 100_00, request, silent)
+        if not isinstance(said, ConnectionError):  # to pass it on is fine: the app asks again
+            _expect(bank, db, said, True, {request: 100_00}, broke)
+        said = _pay(answer, bank, db, 100_00, request)
+        _expect(bank, db, said, True, {request: 100_00}, f"{broke}, and the app asked again")
 
 
-def _answer_of(answer: Callable, bank: ModuleType, db: Any, cents: int, situation: str) -> Any:
-    try:
-        return answer(db, ACCOUNT, cents, "r1")
-    except bank.Conflict as error:
-        raise Wrong(
-            f"{situation}, and the function raised Conflict.",
-            "A Conflict means: read again, check again, try again.",
-        ) from error
+def _store_is_away(answer: Callable, data: Random, bank: ModuleType) -> None:
+    """It can be read, and does not answer when something is appended: for ever."""
+
+    def away(*_: Any) -> int:
+        raise ConnectionError("the store does not answer")
+
+    with _account(bank, 130_00) as db:
+        said = _pay(answer, bank, db, 100_00, _requests(data)[0], away)
+        if not isinstance(said, ConnectionError):
+            raise Wrong(
+                "wrong_answer",
+                f"the store did not answer at all, and the function said {said!r}.",
+                "Nobody knows whether it was paid out. Pass the error on: the app will ask again.",
+            )
+
+
+def _requests(data: Random) -> list[str]:
+    return [f"request-{number}" for number in data.sample(range(10**6), 2)]
 
 
 # -- 7.2: snapshots to believe -------------------------------------------------------------------
 
-EVENTS = 40
-GOOD = (30, 2, '{"cents": 3000}')  # version, code, state; each event is a deposit of 1.00
-SITUATIONS: list[tuple[str, list[tuple[int, int, str]], int]] = [
-    ("there is no snapshot", [], 40),
-    ("there is a good one at version 30", [GOOD], 10),
-    ("there are good ones at 10, 20 and 30", [(10, 2, '{"cents": 1000}'), GOOD,
-     (20, 2, '{"cents": 2000}')], 10),
-    ("there is a good one at the stream's end", [GOOD, (40, 2, '{"cents": 4000}')], 0),
-    ("the newest was made by code 1", [GOOD, (35, 1, '{"cents": 9}')], 10),
-    ("the newest was made by code 3", [GOOD, (35, 3, '{"cents": 9}')], 10),
-    ("the newest is of a version that the stream hasn't reached",
-     [GOOD, (60, 2, '{"cents": 6000}')], 10),
-    ("the newest is cut off", [GOOD, (38, 2, '{"cents": 38')], 10),
-    ("the newest has no cents in it", [GOOD, (38, 2, '{"balance": 3800}')], 10),
-    ("the newest is null", [GOOD, (38, 2, "null")], 10),
-    ("the newest has a text for an amount", [GOOD, (38, 2, '{"cents": "38"}')], 10),
-    ("the newest has a fraction for an amount", [GOOD, (38, 2, '{"cents": 38.5}')], 10),
-    ("the newest has true for an amount", [GOOD, (38, 2, '{"cents": true}')], 10),
-    ("none can be believed", [(30, 1, '{"cents": 7}'), (35, 2, "[]"), (99, 2, '{"cents": 1}')], 40),
-]  # fmt: skip
+
+def _situations(end: int) -> list[tuple[str, list[tuple[int, int, str]], int]]:
+    """Tables of snapshots (version, code, state) of a stream with so many deposits of 1.00; and how
+    many events have to be read."""
+
+    def good(version: int) -> tuple[int, int, str]:
+        return version, 2, json.dumps({"cents": version * 100})
+
+    at = end - 10  # of the good one
+    return [
+        ("there is no snapshot", [], end),
+        (f"there is a good one at version {at}", [good(at)], 10),
+        ("there are three good ones", [good(10), good(at), good(20)], 10),
+        ("there is a good one at the stream's end", [good(at), good(end)], 0),
+        ("the newest was made by code 1", [good(at), (end - 5, 1, '{"cents": 9}')], 10),
+        ("the newest was made by code 3", [good(at), (end - 5, 3, '{"cents": 9}')], 10),
+        ("the newest is one version beyond the stream", [good(at), good(end + 1)], 10),
+        ("the newest is far beyond the stream", [good(at), good(end + 20)], 10),
+        ("the newest is cut off", [good(at), (end - 2, 2, '{"cents": 38')], 10),
+        ("the newest has no cents in it", [good(at), (end - 2, 2, '{"balance": 3800}')], 10),
+        ("the newest is null", [good(at), (end - 2, 2, "null")], 10),
+        ("the newest is a number", [good(at), (end - 2, 2, "3800")], 10),
+        ("the newest has a text for an amount", [good(at), (end - 2, 2, '{"cents": "38"}')], 10),
+        (
+            "the newest has a fraction for an amount",
+            [good(at), (end - 2, 2, '{"cents": 38.5}')],
+            10,
+        ),
+        ("the newest has true for an amount", [good(at), (end - 2, 2, '{"cents": true}')], 10),
+        (
+            "none can be believed",
+            [(at, 1, '{"cents": 7}'), (end - 5, 2, "[]"), (end + 59, 2, '{"cents": 1}')],
+            end,
+        ),
+    ]
 
 
 @grader("7.2")
-def load_account(answer: Callable[..., int], bank: ModuleType) -> str:
-    """Fourteen tables of snapshots: the balance must be right, and few events read where possible."""
-    for situation, snapshots, most in SITUATIONS:
-        with _account(bank, *[1_00] * EVENTS) as db:
-            bank.append(db, "acc-2", [("opened", {"cents": 1}, 0)] * 60, expected=0)
+def load_account(answer: Callable[..., int], data: Random, bank: ModuleType) -> str:
+    """Tables of snapshots: the balance must be right, and few events read where possible."""
+    end = data.randint(35, 60)
+    situations = _situations(end)
+    for situation, snapshots, most in situations:
+        with _account(bank, *[1_00] * end) as db:
+            bank.append(db, "acc-2", [("opened", {"cents": 1}, 0)] * (end + 20), expected=0)
             _fill(db, snapshots)
-            read, seen = bank.read, []
+            _expect_loaded(answer, bank, db, situation, end, most)
+    return f"{len(situations)} tables of snapshots: the balance always right, and never a long way."
 
-            def counting(
-                *arguments: Any, read: Any = read, seen: Any = seen, **options: Any
-            ) -> Any:
-                found = read(*arguments, **options)
-                seen.extend(found)
-                return found
 
-            with _replaced(bank, read=counting):
-                said = answer(db, ACCOUNT)
-            if said != EVENTS * 100 or type(said) is not int:
-                raise Wrong(
-                    f"{situation}, and the function said {said!r}, not {EVENTS * 100}.",
-                    "Believe a snapshot only of code 2, of a version that the stream has, and with "
-                    "a whole number under `cents`; add the events after its version.",
-                )
-            if len(seen) > most + 1:  # the one at the snapshot's version may be looked at
-                raise Wrong(
-                    f"{situation}, and {len(seen)} events were read, where {most} would do.",
-                    "`bank.read(db, account, after=version)` reads what came later, and no more.",
-                )
-            if most and not seen:
-                raise Wrong(
-                    f"{situation}, and no event was read with bank.read.",
-                    "Read the events that the snapshot doesn't know with `bank.read`.",
-                )
-            if len(read(db, ACCOUNT)) != EVENTS:
-                raise Wrong("the log was changed.", "To load is to read: append nothing.")
-    return f"{len(SITUATIONS)} tables of snapshots: the balance always right, and never a long way."
+def _expect_loaded(
+    answer: Callable, bank: ModuleType, db: Any, situation: str, end: int, most: int
+) -> None:
+    read, seen = bank.read, []
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        found = read(*arguments, **options)
+        seen.extend(found)
+        return found
+
+    with _replaced(bank, read=counting):
+        said = ask(answer, db, ACCOUNT)
+    if said != end * 100 or type(said) is not int:
+        raise Wrong(
+            "wrong_balance",
+            f"the stream has {end} deposits of 1.00, {situation}, and the function said {said!r}, "
+            f"not {end * 100}.",
+            "Believe a snapshot only of code 2, of a version that the stream has, and with "
+            "a whole number under `cents`; add the events after its version.",
+        )
+    if len(seen) > most + 1:  # the one at the snapshot's version may be looked at
+        raise Wrong(
+            "read_too_much",
+            f"{situation}, and {len(seen)} events were read, where {most} would do.",
+            "`bank.read(db, account, after=version)` reads what came later, and no more.",
+        )
+    if most and not seen:
+        raise Wrong(
+            "read_past_the_bank",
+            f"{situation}, and no event was read with bank.read.",
+            "Read the events that the snapshot doesn't know with `bank.read`.",
+        )
+    if len(read(db, ACCOUNT)) != end:
+        raise Wrong("log_changed", "the log was changed.", "To load is to read: append nothing.")
 
 
 def _fill(db: sqlite3.Connection, snapshots: list[tuple[int, int, str]]) -> None:
     db.execute("CREATE TABLE snapshots (stream TEXT, version INTEGER, code INTEGER, state TEXT)")
-    others = [("acc-2", 39, 2, json.dumps({"cents": 1}))]
+    others = [("acc-2", 30, 2, json.dumps({"cents": 1}))]
     rows = [*((ACCOUNT, *snapshot) for snapshot in snapshots), *others]
     db.executemany("INSERT INTO snapshots VALUES (?, ?, ?, ?)", rows)
 
@@ -284,41 +357,43 @@ NAMES = {
 
 
 @grader("7.3")
-def upcast_owner(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> str:
-    """Three names and every amount up to 100.00, in each version; then one from the future."""
+def upcast_owner(answer: Callable[[dict[str, Any]], dict[str, Any]], data: Random) -> str:
+    """Three names and every amount up to 100.00, in each version; then some that nobody knows."""
+    cents = data.randint(1000, 9999)
     for name, (first, last) in NAMES.items():
-        today = {"v": 3, "first": first, "last": last, "cents": 1999}
-        _expect_upcast(answer, {"v": 2, "name": name, "cents": 1999}, today)
-        _expect_upcast(answer, {"name": name, "amount": 19.99}, today)
+        today = {"v": 3, "first": first, "last": last, "cents": cents}
+        _expect_upcast(answer, {"v": 2, "name": name, "cents": cents}, today)
+        _expect_upcast(answer, {"name": name, "amount": cents / 100}, today)
         _expect_upcast(answer, today, today)
     for cents in range(100_01):
         today = {"v": 3, "first": "Ann", "last": "Lee", "cents": cents}
         _expect_upcast(answer, {"name": "Ann Lee", "amount": cents / 100}, today)
-    for version in (4, 17):
-        newer = {"v": version, "full_name": "Ann Lee", "minor_units": 1999}
-        try:
-            said = answer(dict(newer))
-        except ValueError:
-            continue
-        except Exception as error:
+    for version in (4, 0, -1, data.randint(5, 99)):
+        unknown = {"v": version, "full_name": "Ann Lee", "minor_units": 1999}
+        said = ask(answer, dict(unknown), may_raise=(Exception,))
+        if not isinstance(said, ValueError):
+            kind = "guessed_at_version" if not isinstance(said, Exception) else "wrong_exception"
             raise Wrong(
-                f"{newer} raised {type(error).__name__}, not a ValueError.",
-                "Look at the version before you look at anything else.",
-            ) from error
-        raise Wrong(
-            f"{newer} is from the future, and the function returned {said!r}.",
-            "What a newer program has written, an older one must not guess at: raise a ValueError.",
-        )
+                kind,
+                f"{unknown} has a version that nobody knows, and the function "
+                + (f"raised {type(said).__name__}." if kind != "guessed_at_version"
+                   else f"returned {said!r}."),
+                "Look at the version before you look at anything else. What another program has "
+                "written, this one must not guess at: raise a ValueError.",
+            )  # fmt: skip
     return "10,001 amounts, three kinds of names, three versions; and none from the future."
 
 
 def _expect_upcast(answer: Callable, old: dict[str, Any], today: dict[str, Any]) -> None:
     given = dict(old)
-    said = answer(given)
+    said = ask(answer, given)
     if given != old:
-        raise Wrong(f"{old} was changed while it was read.", "Make a new dictionary.")
+        raise Wrong(
+            "changed_what_was_given", f"{old} was changed while it was read.", "Make a new one."
+        )
     if said != today or type(said.get("cents")) is not int:
         raise Wrong(
+            "wrong_event",
             f"{old} became {said!r}, not {today!r}.",
             "One step for each version, in a row. int() cuts a fraction off, round() doesn't; and "
             'rpartition(" ") divides at the last blank.',

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import random
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from . import Wrong, grader
-from .program import as_program
-from .topic import kafka_options, new_topic
+from .answers import Wrong, ask, stop
+from .grading import grader
+from .lives import KILLED, die, live
+from .places import kafka_options, new_topic
+from .proxy import Proxy
 
 # -- 8.1: read your own writes -------------------------------------------------------------------
 
@@ -35,36 +35,46 @@ class Receipt:
 
 PATIENCE, LATE, SLACK = 0.5, 0.4, 4.0  # seconds: the reader's, the projector's, a busy machine's
 SOON, GIVE_UP_SLACK = 3.0, 2.0  # seconds: "as soon as", and "within timeout", on a busy machine
-OURS = Receipt("order-7", partition=1, offset=41)
 
 
 @grader("8.1")
-def read_own(answer: Callable[[sqlite3.Connection, Receipt, float], str]) -> str:
-    """Four days of a projector: on time, late, busy in other partitions, and one event short."""
+def read_own(answer: Callable[[sqlite3.Connection, Receipt, float], str], data: Random) -> str:
+    """Five days of a projector: on time, at the first event, late, busy in other partitions, and one
+    event short."""
+    ours = Receipt(f"order-{data.randrange(10**6)}", partition=1, offset=data.randint(10, 400))
+    at = ours.offset
     with tempfile.TemporaryDirectory() as folder:
-        _expect_read(answer, _view(folder, "on time", {0: 9, 1: 42}, "paid"), "paid", "on time")
-        late = _view(folder, "late", {0: 9, 1: 40}, "placed")
-        projector = _LateProjector(late)
+        view = _view(folder, "on time", {0: 9, 1: at + 1}, ours, "paid")
+        _expect_read(answer, view, ours, "paid", "on time")
+        first = Receipt(ours.order_id, partition=0, offset=0)
+        view = _view(folder, "first", {0: 1, 1: 0}, first, "paid")
+        _expect_read(answer, view, first, "paid", "on time, with the log's very first event")
+        late = _view(folder, "late", {0: 9, 1: at - 1}, ours, "placed")
+        projector = _LateProjector(late, ours)
         thread = threading.Thread(target=projector.run, daemon=True)
         thread.start()
         try:
-            _expect_read(answer, late, "paid", "late", LATE + SLACK, projector.hurry)
+            _expect_read(answer, late, ours, "paid", "late", LATE + SLACK, projector.hurry)
         finally:
             thread.join()
-        ahead = _view(folder, "ahead", {0: 500, 1: 40}, "placed")
-        _expect_given_up(answer, ahead, "was far ahead in partition 0, and stood still in 1")
-        short = _view(folder, "short", {0: 9, 1: 41}, "shipped")
-        _expect_given_up(answer, short, "stood still at offset 41, which is the next to be read")
+        ahead = _view(folder, "ahead", {0: 999, 1: at - 1}, ours, "placed")
+        _expect_given_up(answer, ahead, ours, "was far ahead in partition 0, and stood still in 1")
+        short = _view(folder, "short", {0: 9, 1: at}, ours, "shipped")
+        _expect_given_up(answer, short, ours, f"stood still at offset {at}, the next to be read")
+        lacking = _view(folder, "lacking", {0: 999}, ours, "placed")
+        _expect_given_up(answer, lacking, ours, "has nothing of the receipt's partition yet")
     return "on time and late you read your own; where it never came, you said so in time."
 
 
-def _view(folder: str, name: str, position: dict[int, int], state: str) -> Path:
+def _view(folder: str, name: str, position: dict[int, int], ours: Receipt, state: str) -> Path:
     path = Path(folder) / f"{name}.db"
     with closing(sqlite3.connect(path)) as view, view:
         view.execute("PRAGMA journal_mode = WAL")
         view.execute("CREATE TABLE orders (order_id TEXT PRIMARY KEY, state TEXT)")
         view.execute("CREATE TABLE position (partition INTEGER PRIMARY KEY, next INTEGER)")
-        view.execute("INSERT INTO orders VALUES ('order-7', ?), ('order-8', 'shipped')", [state])
+        view.execute(
+            "INSERT INTO orders VALUES (?, ?), ('other', 'shipped')", [ours.order_id, state]
+        )
         view.executemany("INSERT INTO position VALUES (?, ?)", position.items())
     return path
 
@@ -75,10 +85,10 @@ class _LateProjector:
     It hurries when somebody has looked at the orders: who reads the state before the position
     has the old state, and then finds the new position."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ours: Receipt) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._to_come = [(41, "order-8"), (42, "order-7")]
+        self._to_come = [(ours.offset, "other"), (ours.offset + 1, ours.order_id)]
 
     def run(self) -> None:
         for left in (1, 0):
@@ -121,6 +131,7 @@ def _reader(path: Path, seen: Callable[[], None] = lambda: None) -> sqlite3.Conn
 def _expect_read(
     answer: Callable,
     path: Path,
+    ours: Receipt,
     expected: str,
     day: str,
     patience: float = PATIENCE + SLACK,
@@ -128,78 +139,60 @@ def _expect_read(
 ) -> None:
     began = time.monotonic()
     with closing(_reader(path, seen)) as view:
-        try:
-            said = answer(view, OURS, patience)
-        except TimeoutError as error:
-            raise Wrong(
-                f"the projector was {day}, and the function raised TimeoutError.",
-                "Look again and again until the deadline, and see that the position is read anew "
-                "each time.",
-            ) from error
+        said = ask(answer, view, ours, patience, may_raise=(TimeoutError,))
+    if isinstance(said, TimeoutError):
+        raise Wrong(
+            "gave_up",
+            f"the projector was {day}, and the function raised TimeoutError.",
+            "Look again and again until the deadline, and see that the position is read anew "
+            "each time.",
+        )
     if (took := time.monotonic() - began) > SOON:
         raise Wrong(
+            "too_late",
             f"the projector was {day}, and the function answered after {took:.1f} s.",
             "Don't wait for the deadline: look every few milliseconds, and return when it's there.",
         )
-    if said == expected:
-        return
     if said == "placed":
         raise Wrong(
+            "old_state",
             f"the projector was {day}, and the function returned what was there before: {said!r}.",
             "Look at the position first, and at the order after it: the view has the event when "
             "the receipt's partition is past the receipt's offset.",
         )
-    raise Wrong(
-        f"the projector was {day}, and the function returned {said!r}, not {expected!r}.",
-        "Return the state of the receipt's order, as text: the first column of its row.",
-    )
-
-
-def _expect_given_up(answer: Callable, path: Path, day: str) -> None:
-    outcome: list[Any] = []
-
-    def run() -> None:
-        with closing(_reader(path)) as view:
-            try:
-                outcome.append(answer(view, OURS, PATIENCE))
-            except BaseException as error:
-                outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(PATIENCE + GIVE_UP_SLACK)
-    if not outcome:
+    if said != expected:
         raise Wrong(
-            f"the projector {day}, and {PATIENCE + GIVE_UP_SLACK:g} s later the function, which had "
-            f"{PATIENCE:g}, was still waiting.",
-            "Fix the deadline once, `time.monotonic() + timeout`, and give up when it has passed.",
+            "no_state",
+            f"the projector was {day}, and the function returned {said!r}, not {expected!r}.",
+            "Return the state of the receipt's order, as text: the first column of its row.",
         )
-    if isinstance(outcome[0], TimeoutError):
-        return
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    raise Wrong(
-        f"the projector {day}, and the function returned {outcome[0]!r}.",
-        "Offsets count in their own partition only, and a position of 41 says that 41 is still to "
-        "come. If it doesn't come in time, `raise TimeoutError`.",
+
+
+def _expect_given_up(answer: Callable, path: Path, ours: Receipt, day: str) -> None:
+    late = Wrong(
+        "no_deadline",
+        f"the projector {day}, and {PATIENCE + GIVE_UP_SLACK:g} s later the function, which had "
+        f"{PATIENCE:g}, was still waiting.",
+        "Fix the deadline once, `time.monotonic() + timeout`, and give up when it has passed.",
     )
+    with closing(_reader(path)) as view:
+        given = view, ours, PATIENCE
+        patience = PATIENCE + GIVE_UP_SLACK
+        said = ask(answer, *given, seconds=patience, may_raise=(TimeoutError,), late=late)
+    if not isinstance(said, TimeoutError):
+        raise Wrong(
+            "old_state",
+            f"the projector {day}, and the function returned {said!r}.",
+            "Offsets count in their own partition only, and a position is the offset that is still "
+            "to come. If yours doesn't come in time, `raise TimeoutError`.",
+        )
 
 
 # -- 8.2: twice, in any order, and killed --------------------------------------------------------
 
 KILLS = 4
 STORY = ("placed", "paid", "shipped")
-EVENTS = [
-    {
-        "order": f"order-{number}",
-        "version": version,
-        "state": state,
-        "customer": f"customer-{number % 3}",
-        "total": 100 + number,
-    }
-    for version, state in enumerate(STORY, 1)
-    for number in range(1, 9)
-]
+Event = dict[str, Any]
 DAYS = {  # what the relay makes of the events, and how often the projector is killed
     "each event came once and in order": (1, False, 0),
     "each event came twice": (2, False, 0),
@@ -208,95 +201,46 @@ DAYS = {  # what the relay makes of the events, and how often the projector is k
     "the events came out of order, and the projector was killed": (1, True, KILLS),
     "the events came twice and out of order, and the projector was killed": (2, True, KILLS),
 }
-PROJECTOR = """
-import json, os, signal, sqlite3, sys, time
-from kafka import KafkaConsumer, TopicPartition
-options, jobs = map(json.loads, sys.argv[1:])
-def die(): os.kill(os.getpid(), signal.SIGKILL)
-
-class View:
-    # the learner's connection, within a transaction of the projector's
-    def __init__(self, connection, fatal):
-        self._connection, self._fatal = connection, fatal
-    def execute(self, sql, *values):
-        word = sql.split()[0].upper()
-        if word in ("BEGIN", "COMMIT", "END", "ROLLBACK"): self.commit()
-        result = self._connection.execute(sql, *values)
-        if self._fatal and word != "SELECT": die()
-        return result
-    def commit(self):
-        raise RuntimeError("it is the projector that commits")
-    def __enter__(self):
-        self.commit()
-    def __exit__(self, *_): pass
-    def __getattr__(self, name):
-        return self.commit if name == "rollback" else getattr(self._connection, name)
-
-def live(topic, path, end, mortal):
-    connection = sqlite3.connect(path, isolation_level=None, timeout=20)
-    [(offset,)] = connection.execute("SELECT next FROM position").fetchall()
-    partition, handled = TopicPartition(topic, 0), 0
-    consumer = KafkaConsumer(**options)
-    consumer.assign([partition])
-    consumer.seek(partition, offset)
-    deadline = time.monotonic() + 20
-    while offset < end and time.monotonic() < deadline:
-        for record in consumer.poll(timeout_ms=500).get(partition, []):
-            handled, offset = handled + 1, record.offset + 1
-            fatal = mortal and handled == 4
-            connection.execute("BEGIN IMMEDIATE")
-            answer(View(connection, fatal), json.loads(record.value))
-            if fatal: die()
-            connection.execute("UPDATE position SET next = ?", [offset])
-            connection.execute("COMMIT")
-    if offset < end: sys.exit("too slow")
-
-for topic, path, end, kills in jobs:
-    for life in range(kills + 1):
-        child = os.fork()
-        if not child:
-            live(topic, path, end, life < kills)
-            os._exit(0)
-        status = os.waitpid(child, 0)[1]
-        if not os.WIFSIGNALED(status): break
-    if status: sys.exit(1)
-"""
 
 
-@grader("8.2", seconds=90)  # it starts some twenty processes
-def project(answer: Callable[[Any, dict[str, Any]], None]) -> str:
+@grader("8.2", needs=("kafka",))
+def project(answer: Callable[[Any, Event], None], data: Random) -> str:
     """Six days of a projector: fed in four ways, and in two of them killed four times as well."""
-    program = as_program(answer, PROJECTOR)
-    options = kafka_options()
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as until_graded:
-        topics = {
-            shape: until_graded.enter_context(new_topic(partitions=1))
-            for shape in {day[:2] for day in DAYS.values()}
-        }
-        for (copies, mixed), topic in topics.items():
-            _relay(options, topic, copies, mixed)
-        views = {day: _empty_view(folder, n) for n, day in enumerate(DAYS)}
-        for killed in (False, True):
-            days = {day: how for day, how in DAYS.items() if bool(how[2]) == killed}
-            jobs = [
-                (topics[copies, mixed], str(views[day]), copies * len(EVENTS), kills)
-                for day, (copies, mixed, kills) in days.items()
-            ]
-            _run(program, json.dumps(options), json.dumps(jobs))
-            for day in days:
-                _expect_view(views[day], day)
+    events = _events(data)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (day, (copies, mixed, kills)) in enumerate(DAYS.items()):
+            view = _empty_view(folder, number)
+            with new_topic() as topic:
+                relayed = [event for event in events for _ in range(copies)]
+                if mixed:
+                    data.shuffle(relayed)
+                _relay(topic, relayed)
+                _project(answer, topic, view, len(relayed), kills)
+            _expect_view(view, events, day)
     return "twice, out of order, killed eight times: each order right, each payment counted once."
 
 
-def _relay(options: dict[str, Any], topic: str, copies: int, mixed: bool) -> None:
-    """Publish the events as a relay does that has bad days; the same bad ones each time."""
-    events = [event for event in EVENTS for _ in range(copies)]
-    if mixed:
-        random.Random(8).shuffle(events)
-    with KafkaProducer(**options) as producer:
+def _events(data: Random) -> list[Event]:
+    """Eight orders of three customers, each placed, paid and shipped; one of them costs nothing."""
+    orders = [f"order-{number}" for number in data.sample(range(1000), 8)]
+    totals = [0, *(data.randint(1, 500) for _ in orders[1:])]
+    return [
+        {
+            "order": order,
+            "version": version,
+            "state": state,
+            "customer": f"customer-{number % 3}",
+            "total": totals[number],
+        }
+        for version, state in enumerate(STORY, 1)
+        for number, order in enumerate(orders)
+    ]
+
+
+def _relay(topic: str, events: list[Event]) -> None:
+    with KafkaProducer(**kafka_options()) as producer:
         for event in events:
             producer.send(topic, json.dumps(event).encode(), partition=0)
-        producer.flush(timeout=20)
 
 
 def _empty_view(folder: str, number: int) -> Path:
@@ -309,68 +253,123 @@ def _empty_view(folder: str, number: int) -> Path:
     return path
 
 
-def _run(program: str, *arguments: str) -> None:
-    """Run the projector's lives, to the end of the last.
+def _project(answer: Callable, topic: str, view: Path, end: int, kills: int) -> None:
+    """As many lives of the projector as it needs, of which the first are killed."""
+    late = Wrong(
+        "no_end",
+        "the projector was not at the end of the log after 20 seconds.",
+        "Handle the one event, and what waited for it, and return.",
+    )
+    for life in range(kills + 1):
+        mortal = life < kills
+        ended = live(
+            answer, lambda mortal=mortal: _follow(answer, topic, view, end, mortal),
+            seconds=20, late=late,
+        )  # fmt: skip
+        if ended is not KILLED:
+            return
 
-    Raises:
-        Wrong: one of them died of something else than the checker."""
-    command = [sys.executable, "-c", program, *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=80)
-    except subprocess.TimeoutExpired as error:
-        raise Wrong(
-            "the projector was still running after 80 seconds.",
-            "Handle the one event, and what waited for it, and return.",
-        ) from error
-    if done.returncode:
-        said = done.stderr.strip().splitlines()[-1]
-        if said == "too slow":
-            raise Wrong(
-                "the projector was not at the end of the log after 20 seconds.",
-                "An event should take milliseconds. If yours do, the machine is busy: try again.",
+
+def _follow(answer: Callable, topic: str, path: Path, end: int, mortal: bool) -> None:
+    """The projector: each event in a transaction, with the position. If it is mortal, it is killed at
+    its fourth event, after the first change or at the latest before the commit."""
+    database = sqlite3.connect(path, isolation_level=None, timeout=20)
+    [offset] = database.execute("SELECT next FROM position").fetchone()
+    partition, handled = TopicPartition(topic, 0), 0
+    with KafkaConsumer(**kafka_options()) as consumer:
+        consumer.assign([partition])
+        consumer.seek(partition, offset)
+        while offset < end:
+            for record in consumer.poll(timeout_ms=500).get(partition, []):
+                handled, offset = handled + 1, record.offset + 1
+                fatal = mortal and handled == 4
+                database.execute("BEGIN IMMEDIATE")
+                answer(_in_transaction(database, fatal), json.loads(record.value))
+                if fatal:
+                    die()
+                _expect_transaction(database)
+                database.execute("UPDATE position SET next = ?", [offset])
+                database.execute("COMMIT")
+
+
+def _in_transaction(database: sqlite3.Connection, fatal: bool) -> Any:
+    """The learner's connection: it neither begins nor commits, and may die after a change."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        stop(
+            Wrong(
+                "committed",
+                "the function began, committed or rolled back a transaction.",
+                "It is the projector that commits, your changes and its position together.",
             )
+        )
+
+    def execute(original: Callable, sql: str, *values: Any) -> Any:
+        if sql.split()[0].upper() in ("BEGIN", "COMMIT", "END", "ROLLBACK"):
+            refuse()
+        found = original(sql, *values)
+        if fatal and not sql.split()[0].upper().startswith("SELECT"):
+            die()
+        return found
+
+    def cursor(original: Callable, *arguments: Any) -> Any:
+        return Proxy(original(*arguments), execute=execute, executemany=execute)
+
+    hooks = dict.fromkeys(("commit", "rollback", "executescript"), refuse)
+    return Proxy(database, execute=execute, executemany=execute, cursor=cursor, **hooks)
+
+
+def _expect_transaction(database: sqlite3.Connection) -> None:
+    if not database.in_transaction:
         raise Wrong(
-            f"your function raised {said}",
-            "It runs in a process of its own: import in it. Functions that it calls must stand "
-            "inside it, too. And it leaves begin and commit to the projector.",
+            "committed",
+            "the function has ended the projector's transaction.",
+            "It is the projector that commits, your changes and its position together.",
         )
 
 
-def _expect_view(path: Path, day: str) -> None:
+def _expect_view(path: Path, events: list[Event], day: str) -> None:
     with closing(sqlite3.connect(path)) as view:
         rows = view.execute("SELECT order_id, state, version FROM orders").fetchall()
         customers = dict(view.execute("SELECT customer, paid FROM customers").fetchall())
-    orders = {order: state for order, state, _ in rows}
-    versions = {order: version for order, _, version in rows}
+        [waiting] = view.execute("SELECT count(*) FROM waiting").fetchone()
     paid: Counter[str] = Counter()
-    for event in EVENTS:
+    for event in events:
         paid[event["customer"]] += event["total"] * (event["state"] == "paid")
     difference = sum(customers.values()) - paid.total()
     if difference > 0:
         raise Wrong(
+            "counted_twice",
             f"{day}: the customers have paid {difference} too much.",
             "An event whose version is not beyond the order's own was there before.",
         )
     if customers != paid:
         raise Wrong(
+            "event_lost",
             f"{day}: the customers have paid {-difference} too little.",
             "An event that is ahead of its turn may not be dropped, and not be kept in memory: put "
             "it into `waiting`, and look there whenever an order has moved on.",
         )
-    if wrong := [order for order in sorted(orders) if orders[order] != STORY[-1]]:
+    for order, state, version in sorted(rows):
+        if (state, version) != (STORY[-1], len(STORY)):
+            raise Wrong(
+                "wrong_state",
+                f"{day}: {order} is {state!r} in version {version}, not {STORY[-1]!r} in "
+                f"{len(STORY)}.",
+                "The last event that comes need not be the last one that happened: go by the "
+                "version, which stands in the row along with its state.",
+            )
+    if missing := {event["order"] for event in events} - {order for order, *_ in rows}:
         raise Wrong(
-            f"{day}: {wrong[0]} is {orders[wrong[0]]!r}, not {STORY[-1]!r}.",
-            "The last event that comes need not be the last one that happened: go by the version.",
-        )
-    if wrong := [order for order in sorted(orders) if versions[order] != len(STORY)]:
-        raise Wrong(
-            f"{day}: {wrong[0]} has the version {versions[wrong[0]]!r}, not {len(STORY)}.",
-            "The row of an order has the version of its last event, along with its state.",
-        )
-    if missing := len({event["order"] for event in EVENTS} - set(orders)):
-        raise Wrong(
-            f"{day}: {missing} orders are not in the view.",
+            "order_missing",
+            f"{day}: {len(missing)} orders are not in the view.",
             "The first event of an order makes its row.",
+        )
+    if waiting:
+        raise Wrong(
+            "left_waiting",
+            f"{day}: all orders are complete, and {waiting} events lie in `waiting` for ever.",
+            "Delete what has had its turn, also a second copy of it; or the table grows and grows.",
         )
 
 
@@ -378,15 +377,21 @@ def _expect_view(path: Path, day: str) -> None:
 
 PARTITIONS = range(3)
 PATIENCE_GREEN = 1.0  # seconds
-OFFSETS = {  # where blue and green stand when the learner is called, and does green's projector live
-    "green was on its way": ({0: 100, 1: 100, 2: 100}, {}, True),
-    "green was ahead in partition 0 and behind in 1": (
-        {0: 100, 1: 200, 2: 100},
-        {0: 290, 1: 60, 2: 90},
-        True,
-    ),
-    "green's projector had died": ({0: 100, 1: 100, 2: 100}, {0: 100, 1: 99}, False),
-}
+Day = tuple[dict[int, int], dict[int, int], bool]  # where blue and green stand; green's goes on
+
+
+def _days(data: Random) -> dict[str, Day]:
+    one, other, third = data.sample(PARTITIONS, 3)
+    blue = {number: data.randint(80, 120) for number in PARTITIONS}
+    return {
+        "green was on its way": (blue, {}, True),
+        f"green was ahead in partition {one} and behind in {other}": (
+            {one: 100, other: 200, third: 100},
+            {one: 290, other: 60, third: 90},
+            True,
+        ),
+        "green's projector had died": (blue, {one: blue[one], other: blue[other] - 1}, False),
+    }
 
 
 class _Projector:
@@ -434,8 +439,8 @@ class _Projector:
                         self._position[partition.partition] = records[-1].offset + 1
 
 
-@grader("8.3", seconds=60)
-def take_over(answer: Callable[[Any, Any, Callable[[], None], float], None]) -> str:
+@grader("8.3", needs=("kafka",))
+def take_over(answer: Callable[[Any, Any, Callable[[], None], float], None], data: Random) -> str:
     """Three days of a green view, with a writer that never pauses."""
     with new_topic(len(PARTITIONS)) as topic, KafkaProducer(**kafka_options()) as producer:
         for number in range(300):
@@ -446,7 +451,7 @@ def take_over(answer: Callable[[Any, Any, Callable[[], None], float], None]) -> 
         writer = threading.Thread(target=_write, args=[producer, topic, closed], daemon=True)
         writer.start()
         try:
-            for day, (blue, green, alive) in OFFSETS.items():
+            for day, (blue, green, alive) in _days(data).items():
                 _expect_take_over(answer, topic, day, blue, green, alive)
         finally:
             closed.set()
@@ -495,39 +500,29 @@ def _expect_take_over(
 
 
 def _outcome(answer: Callable, blue: Any, green: Any, switch: Callable, timeout: float) -> Any:
-    """What the learner's function returned or raised; it runs in a thread that may be left."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append(answer(blue, green, switch, timeout))
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(timeout + SLACK)
-    if not outcome:
-        raise Wrong(
-            f"{timeout + SLACK:g} s after the call the function, which had {timeout:g}, was still "
-            "waiting.",
-            "Fix the deadline once, and give up when it has passed.",
-        )
-    if isinstance(outcome[0], BaseException) and not isinstance(outcome[0], TimeoutError):
-        raise outcome[0]
-    return outcome[0]
+    """What the learner's function returned, or its TimeoutError."""
+    late = Wrong(
+        "no_deadline",
+        f"{timeout + SLACK:g} s after the call the function, which had {timeout:g}, was still "
+        "waiting.",
+        "Fix the deadline once, and give up when it has passed.",
+    )
+    given = blue, green, switch, timeout
+    return ask(answer, *given, seconds=timeout + SLACK, may_raise=(TimeoutError,), late=late)
 
 
 def _expect_no_step_back(day: str, switches: list[tuple[bool, list[int]]]) -> None:
     for running, back in switches:
         if back:
             raise Wrong(
+                "went_back",
                 f"{day}, and at the switch its readers went back in partition {back[0]}.",
                 "Compare each of blue's partitions with green's; one that green does not name, it "
                 "has nothing of.",
             )
         if running:
             raise Wrong(
+                "blue_still_running",
                 f"{day}, and at the switch blue's projector was still running.",
                 "What was true of the two positions a moment ago need not be true at the switch: "
                 "stop blue first, so that there is a place for green to reach.",
@@ -539,17 +534,20 @@ def _expect_switched(
 ) -> None:
     if isinstance(outcome, TimeoutError):
         raise Wrong(
+            "gave_up",
             f"{day}, and the function raised TimeoutError.",
             "Green gets there: look at its position again and again. If blue runs meanwhile, it "
             "runs away.",
         )
     if len(switches) != 1:
         raise Wrong(
+            "switched_not_once",
             f"{day}, and the readers were switched {len(switches)} times, not once.",
             "Call `switch()` once, when green has reached blue.",
         )
     if blue.running:
         raise Wrong(
+            "blue_runs_on",
             f"{day}, and after the switch blue's projector ran on.",
             "Start it again only when you give up.",
         )
@@ -560,11 +558,13 @@ def _expect_stayed(
 ) -> None:
     if switches or not isinstance(outcome, TimeoutError):
         raise Wrong(
+            "switched_too_early",
             f"{day}, and the function did not raise TimeoutError.",
             "A green view that does not get there in time is no view for the readers.",
         )
     if not blue.running:
         raise Wrong(
+            "blue_stands_still",
             f"{day}, and after the TimeoutError blue's projector stood still.",
             "The readers are still at blue: start its projector again before you raise.",
         )

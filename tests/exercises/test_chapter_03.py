@@ -1,103 +1,227 @@
-"""Chapter 3's graders refuse the usual wrong answers, with a hint; the notebook runs the right ones."""
+"""Chapter 3's graders tell right answers from wrong ones."""
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from contextlib import suppress
+
 import pytest
 
-from helpers import check
 from helpers.brokers import Brokers
+from tests.exercises.answers import Answers, stub
 
 pytestmark = pytest.mark.usefixtures("live")
 CLASSIC = {"x-queue-type": "classic"}
 
 
-def said(capsys: pytest.CaptureFixture[str], exercise: str, answer) -> str:
-    check(exercise, answer)
-    return capsys.readouterr().out
+def subscribe_with(name="{exchange}.{service}", bind=True, arguments=None, **options):
+    """A subscription that gets right what it is told to, and no more."""
+    options = {"durable": True} | options
 
-
-def test_right_subscription(capsys):
     def subscribe(channel, exchange, service):
-        queue = f"{exchange}.{service}"
-        channel.queue_declare(queue, durable=True, arguments=CLASSIC)
+        queue = name.format(exchange=exchange, service=service)
+        channel.queue_declare(queue, arguments=CLASSIC | (arguments or {}), **options)
+        if bind:
+            channel.queue_bind(queue, exchange)
+        return queue
+
+    return subscribe
+
+
+def subscribe_with_a_quorum_queue(channel, exchange, service):
+    wanted = {"x-queue-type": "quorum", "x-delivery-limit": 5}
+    queue = channel.queue_declare(f"{service}-of-{exchange}", durable=True, arguments=wanted)
+    channel.queue_bind(queue=queue.method.queue, exchange=exchange, routing_key="anything")
+    return queue.method.queue
+
+
+def subscribe_with_a_dead_letter_exchange(channel, exchange, service):
+    arguments = {"x-dead-letter-exchange": "amq.fanout", "x-max-priority": 3}
+    return subscribe_with(arguments=arguments)(channel, exchange, service)
+
+
+def subscribe_server_named(channel, exchange, service):
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_bind(queue, exchange)
+    return queue
+
+
+made = {}
+
+
+def subscribe_and_remember(channel, exchange, service):
+    """One name for a service, as long as the program lives."""
+    if (exchange, service) not in made:
+        queue = channel.queue_declare("", durable=True, arguments=CLASSIC).method.queue
         channel.queue_bind(queue, exchange)
-        return queue
-
-    assert "✔" in said(capsys, "3.1", subscribe)
-
-
-def test_a_queue_for_each_instance_is_refused(capsys):
-    def subscribe(channel, exchange, service):
-        queue = channel.queue_declare("", exclusive=True).method.queue
-        channel.queue_bind(queue, exchange)
-        return queue
-
-    output = said(capsys, "3.1", subscribe)
-    assert "✘" in output
-    assert "two queues" in output
-    assert "Hint" in output
+        made[exchange, service] = queue
+    return made[exchange, service]
 
 
-def test_one_queue_for_all_services_is_refused(capsys):
-    def subscribe(channel, exchange, service):
-        channel.queue_declare(exchange, durable=True, arguments=CLASSIC)
-        channel.queue_bind(exchange, exchange)
-        return exchange
-
-    assert "share a queue" in said(capsys, "3.1", subscribe)
+def subscribe_afresh(channel, exchange, service):
+    channel.queue_delete(f"{exchange}.{service}")
+    return subscribe_with()(channel, exchange, service)
 
 
-def test_a_queue_that_dies_with_its_service_is_refused(capsys):
-    def subscribe(channel, exchange, service):
-        queue = f"{exchange}.{service}"
-        channel.queue_declare(queue, exclusive=True)
-        channel.queue_bind(queue, exchange)
-        return queue
-
-    assert "was gone" in said(capsys, "3.1", subscribe)
+def subscribe_and_purge(channel, exchange, service):
+    queue = subscribe_with()(channel, exchange, service)
+    channel.queue_purge(queue)
+    return queue
 
 
-def test_an_unbound_queue_is_refused(capsys):
-    def subscribe(channel, exchange, service):
-        queue = f"{exchange}.{service}"
-        channel.queue_declare(queue, durable=True, arguments=CLASSIC)
-        return queue
-
-    assert "0 of 6" in said(capsys, "3.1", subscribe)
+def subscribe_and_return_nothing(channel, exchange, service):
+    subscribe_with()(channel, exchange, service)
 
 
-def test_charging_twice_is_refused(capsys):
+def charge_with(look=True, commit=True, row=("{}", 10)):
     def charge(database, order):
-        with database:
-            database.execute("INSERT INTO charges VALUES (?, 10)", (order,))
+        found = database.execute("SELECT 1 FROM charges WHERE order_id = ?", [order]).fetchone()
+        if look and found:
+            return
+        database.execute("INSERT INTO charges VALUES (?, ?)", (row[0].format(order), row[1]))
+        if commit:
+            database.commit()
 
-    assert "instead of 10" in said(capsys, "3.2", charge)
-
-
-def test_charging_without_commit_is_refused(capsys):
-    def charge(database, order):
-        database.execute("INSERT INTO charges VALUES (?, 10)", (order,))
-
-    assert "never charged" in said(capsys, "3.2", charge)
+    return charge
 
 
-def test_an_untouched_stub_is_not_graded(capsys):
-    def charge(database, order):
-        raise NotImplementedError
+def charge_in_one_statement(database, order):
+    with database:
+        database.execute(
+            "INSERT INTO charges SELECT ?, 10"
+            " WHERE NOT EXISTS (SELECT 1 FROM charges WHERE order_id = ?)",
+            (order, order),
+        )
 
-    assert "not attempted yet" in said(capsys, "3.2", charge)
+
+def charge_by_a_unique_index(database, order):
+    cursor = database.cursor()
+    cursor.execute("CREATE UNIQUE INDEX IF NOT EXISTS once ON charges (order_id)")
+    cursor.execute("INSERT INTO charges VALUES (?, 10) ON CONFLICT DO NOTHING", [order])
+    database.commit()
 
 
-def test_graders_leave_no_queue_behind(capsys, live: Brokers):
-    import json
-    import urllib.request
+charged = set()
 
+
+def charge_by_a_set(database, order):
+    if order not in charged:
+        charged.add(order)
+        charge_with(look=False)(database, order)
+
+
+def charge_by_an_attribute(database, order):
+    """The same, written otherwise."""
+    done = charge_by_an_attribute.__dict__
+    if order not in done:
+        charge_with(look=False)(database, order)
+        done[order] = True
+
+
+def charge_unless_it_was_the_last(database, order):
+    last = database.execute("SELECT order_id FROM charges ORDER BY rowid DESC LIMIT 1").fetchone()
+    if last != (order,):
+        charge_with(look=False)(database, order)
+
+
+def charge_after_deleting(database, order):
+    database.execute("DELETE FROM charges WHERE order_id = ?", [order])
+    charge_with(look=False)(database, order)
+
+
+def charge_by_replacing(database, order):
+    database.execute("CREATE UNIQUE INDEX IF NOT EXISTS once ON charges (order_id)")
+    with database:
+        database.execute("INSERT OR REPLACE INTO charges VALUES (?, 10)", [order])
+
+
+def charge_in_two_steps(database, order):
+    """Notes the order, and charges it: a death in between, and nobody pays."""
+    database.execute("CREATE TABLE IF NOT EXISTS done (order_id TEXT PRIMARY KEY)")
+    if database.execute("INSERT OR IGNORE INTO done VALUES (?)", [order]).rowcount:
+        database.commit()
+        charge_with(look=False)(database, order)
+
+
+def charge_in_two_scripts(database, order):
+    """Charges the order, and notes it: a death in between, and somebody pays twice."""
+    database.execute("CREATE TABLE IF NOT EXISTS done (order_id TEXT PRIMARY KEY)")
+    if not database.execute("SELECT 1 FROM done WHERE order_id = ?", [order]).fetchone():
+        database.executescript(f"INSERT INTO charges VALUES ('{order}', 10)")
+        database.executescript(f"INSERT INTO done VALUES ('{order}')")
+
+
+def charge_and_ignore_all(database, order):
+    try:  # noqa: SIM105
+        charge_with(look=False)(database, order)
+    except:  # noqa: E722, S110
+        pass
+
+
+ANSWERS = {
+    "3.1": Answers(
+        right={
+            "reference": subscribe_with(),
+            "quorum queue": subscribe_with_a_quorum_queue,
+            "dead-letter exchange": subscribe_with_a_dead_letter_exchange,
+        },
+        wrong={
+            "server-named": ("queue_gone", subscribe_server_named),
+            "exclusive": ("queue_gone", subscribe_with(durable=False, exclusive=True)),
+            "remembered": ("queue_for_each_instance", subscribe_and_remember),
+            "one for all": ("shared_queue", subscribe_with("{exchange}")),
+            "not durable": ("queue_does_not_last", subscribe_with(durable=False)),
+            "auto-delete": ("queue_does_not_last", subscribe_with(auto_delete=True)),
+            "expires": ("queue_does_not_last", subscribe_with(arguments={"x-expires": 60000})),
+            "six at most": ("queue_does_not_last", subscribe_with(arguments={"x-max-length": 6})),
+            "perishable": (
+                "queue_does_not_last",
+                subscribe_with(arguments={"x-message-ttl": 60000}),
+            ),
+            "not bound": ("messages_missing", subscribe_with(bind=False)),
+            "deleted first": ("messages_missing", subscribe_afresh),
+            "purged first": ("messages_missing", subscribe_and_purge),
+            "nothing returned": ("no_name", subscribe_and_return_nothing),
+            "not begun": ("not_attempted", stub),
+        },
+    ),
+    "3.2": Answers(
+        right={
+            "reference": charge_in_one_statement,
+            "look first": charge_with(),
+            "unique index": charge_by_a_unique_index,
+        },
+        wrong={
+            "always": ("charged_twice", charge_with(look=False)),
+            "set": ("charged_twice", charge_by_a_set),
+            "attribute": ("charged_twice", charge_by_an_attribute),
+            "last row": ("charged_twice", charge_unless_it_was_the_last),
+            "delete, insert": ("charged_again", charge_after_deleting),
+            "replace": ("charged_again", charge_by_replacing),
+            "no commit": ("never_charged", charge_with(commit=False)),
+            "note first": ("never_charged", charge_in_two_steps),
+            "two scripts": ("charged_twice", charge_in_two_scripts),
+            "other amount": ("wrong_row", charge_with(row=("{}", 11))),
+            "bare except": ("charged_twice", charge_and_ignore_all),
+        },
+    ),
+}
+
+
+def test_answers(case):
+    case.judge()
+
+
+def test_graders_leave_no_queue_behind(live: Brokers):
     def queues() -> set[str]:
         request = urllib.request.Request(f"{live.management}/api/queues")
         request.add_header("Authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=")
         return {row["name"] for row in json.load(urllib.request.urlopen(request))}
 
     before = queues()
-    test_right_subscription(capsys)
-    test_charging_twice_is_refused(capsys)
+    for exercise, answers in ANSWERS.items():
+        for case in answers.drawn(exercise, seed=1, every=False):
+            with suppress(AssertionError):
+                case.judge()
     assert queues() == before

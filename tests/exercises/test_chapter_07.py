@@ -1,4 +1,4 @@
-"""Chapter 7's graders refuse the usual wrong answers, with a hint; the notebook runs the right ones."""
+"""Chapter 7's graders tell right answers from wrong ones."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import json
 import types
 from pathlib import Path
 
-import pytest
-
-from helpers import check
+from tests.exercises.answers import Answers, stub
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "07_event_sourcing.ipynb"
 
 
-@pytest.fixture(scope="module")
-def bank() -> types.ModuleType:
+def the_bank() -> types.ModuleType:
     """The store and the bank, from the cells of the notebook itself."""
     cells = {cell["id"]: cell for cell in json.loads(NOTEBOOK.read_text())["cells"]}
     names: dict = {"types": types}
@@ -23,173 +20,110 @@ def bank() -> types.ModuleType:
     return names["bank"]
 
 
-def said(capsys: pytest.CaptureFixture[str], exercise: str, answer, bank) -> str:
-    check(exercise, answer, bank=bank)
-    return capsys.readouterr().out
+bank = the_bank()
 
 
-def withdraw_with(bank, version=True, again=True, known=True, recheck=True, data=None):
+def withdraw_with(expected=len, known=True, checked=True, recheck=True, positive=True, data=None,
+                  conflict="again", broken="raise"):  # fmt: skip
     """A withdrawal that gets right what it is told to, and no more."""
 
     def withdraw(db, account, cents, request):
+        if positive and cents <= 0:
+            return False
         history = bank.read(db, account)
-        end = len(history)
         while True:
             if known and any(event.data.get("request") == request for event in history):
                 return True
-            if cents > bank.balance(history):
+            if checked and cents > bank.balance(history):
                 return False
             event = ("withdrawn", data or {"cents": cents, "request": request}, 0)
             try:
-                bank.append(db, account, [event], end if version else None)
+                bank.append(db, account, [event], expected(history) if expected else None)
                 return True
             except bank.Conflict:
-                if not again:
+                if conflict == "raise":
                     raise
-                end = len(bank.read(db, account))
-                if recheck:
-                    history = bank.read(db, account)
-
-    return withdraw
-
-
-def test_a_careful_withdrawal_passes(capsys, bank):
-    assert "✔" in said(capsys, "7.1", withdraw_with(bank), bank)
-
-
-def test_a_withdrawal_that_catches_everything_itself_passes(capsys, bank):
-    def withdraw(db, account, cents, request):
-        while True:
-            history = bank.read(db, account)
-            if request in [event.data.get("request") for event in history]:
-                return True
-            if cents > bank.balance(history):
-                return False
-            data = {"cents": cents, "request": request}
-            try:
-                bank.append(db, account, [("withdrawn", data, 0)], len(history))
-            except (bank.Conflict, ConnectionError):
-                continue
-
-    assert "✔" in said(capsys, "7.1", withdraw, bank)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"version": False}, "overdrawn"),
-        ({"again": False}, "raised Conflict"),
-        ({"known": False}, "a request came twice"),
-        ({"recheck": False}, "overdrawn"),
-        ({"data": {"cents": 130_00}}, "0 times, not 1"),
-        ({"data": {"cents": 1, "request": "r1"}}, "another amount"),
-    ],
-)
-def test_a_careless_withdrawal_is_refused(capsys, bank, wrong, words):
-    output = said(capsys, "7.1", withdraw_with(bank, **wrong), bank)
-    assert "✘" in output
-    assert words in output
-    assert "Hint" in output
-
-
-def test_a_lost_answer_must_not_pay_twice(capsys, bank):
-    """It looks for the request once, and not again after the connection broke."""
-
-    def withdraw(db, account, cents, request):
-        history = bank.read(db, account)
-        if any(event.data.get("request") == request for event in history):
-            return True
-        event = ("withdrawn", {"cents": cents, "request": request}, 0)
-        while cents <= bank.balance(bank.read(db, account)):
-            try:
-                bank.append(db, account, [event], len(bank.read(db, account)))
-                return True
-            except (bank.Conflict, ConnectionError):
-                continue
-        return False
-
-    output = said(capsys, "7.1", withdraw, bank)
-    assert "✘" in output
-    assert "2 times, not 1" in output
-
-
-def withdraw_and_say(bank, on_error, expected=len):
-    """What it says when the connection breaks is a guess; it knows which version to name."""
-
-    def withdraw(db, account, cents, request):
-        while True:
-            history = bank.read(db, account)
-            if any(event.data.get("request") == request for event in history):
-                return True
-            if cents > bank.balance(history):
-                return False
-            event = ("withdrawn", {"cents": cents, "request": request}, 0)
-            try:
-                bank.append(db, account, [event], expected(history))
-                return True
-            except bank.Conflict:
-                continue
             except ConnectionError:
-                return on_error
+                if broken == "raise":
+                    raise
+                if broken != "again":
+                    return broken
+            if recheck:
+                history = bank.read(db, account)
+            elif expected:
+                history = [*history, *bank.read(db, account)[len(history):]]  # fmt: skip
 
     return withdraw
 
 
-@pytest.mark.parametrize(
-    ("guess", "words"),
-    [
-        (True, "broke before the event was appended: the request is in the log 0 times"),
-        (False, "broke after the event was appended, and the function said False"),
-    ],
-)
-def test_who_guesses_after_a_lost_answer_is_refused(capsys, bank, guess, words):
-    output = said(capsys, "7.1", withdraw_and_say(bank, guess), bank)
-    assert "✘" in output
-    assert words in output
-    assert "Hint" in output
-
-
-def test_a_wrong_version_for_ever_is_told_at_once(capsys, bank):
-    answer = withdraw_and_say(bank, None, expected=lambda history: len(history) + 1)
-    output = said(capsys, "7.1", answer, bank)
-    assert "tried to append 50 times" in output
-    assert "with its length" in output
-
-
-@pytest.mark.parametrize("caught", ["Conflict", "Exception"])
-def test_a_history_read_once_is_told_at_once(capsys, bank, caught):
-    errors = bank.Conflict if caught == "Conflict" else Exception
-
-    def withdraw(db, account, cents, request):
+def withdraw_three_times(db, account, cents, request):
+    """Right too, and otherwise: it asks a silent store three times, and then says so."""
+    if cents < 1:
+        raise ValueError(cents)
+    for _ in range(20):
         history = bank.read(db, account)
-        if any(event.data.get("request") == request for event in history):
+        if request in [event.data.get("request") for event in history]:
             return True
-        event = ("withdrawn", {"cents": cents, "request": request}, 0)
-        while cents <= bank.balance(history):
-            try:
-                bank.append(db, account, [event], expected=len(history))
+        if cents > bank.balance(history):
+            return False
+        data = {"cents": cents, "request": request}
+        try:
+            bank.append(db, account, [("withdrawn", data, 0)], len(history))
+        except bank.Conflict:
+            continue
+        except ConnectionError as error:
+            trouble = error
+            if request in [event.data.get("request") for event in bank.read(db, account)]:
                 return True
-            except errors:
-                continue
-        return False
-
-    assert "tried to append 50 times" in said(capsys, "7.1", withdraw, bank)
+            raise trouble from None
+        return True
+    raise ConnectionError
 
 
-def test_the_bank_is_whole_again_afterwards(capsys, bank):
-    before = bank.append, bank.read
-    said(capsys, "7.1", withdraw_with(bank, version=False), bank)
-    said(capsys, "7.2", lambda db, account: 0, bank)
-    assert (bank.append, bank.read) == before
+def withdraw_and_look_once(db, account, cents, request):
+    """Looks for the request at the start, and not after the connection broke."""
+    if any(event.data.get("request") == request for event in bank.read(db, account)):
+        return True
+    event = ("withdrawn", {"cents": cents, "request": request}, 0)
+    while 0 < cents <= bank.balance(bank.read(db, account)):
+        try:
+            bank.append(db, account, [event], len(bank.read(db, account)))
+            return True
+        except bank.Conflict:
+            continue
+    return False
 
 
-def load_with(bank, code=True, reached=True, whole=True, newest=True, number=True, after=True):
+paid = {}
+
+
+def withdraw_by_memory(db, account, cents, request):
+    """Knows in memory which requests were paid."""
+    if request not in paid:
+        paid[request] = withdraw_with(known=False)(db, account, cents, request)
+    return paid[request]
+
+
+def withdraw_and_ignore_all(db, account, cents, request):
+    history = bank.read(db, account)
+    event = ("withdrawn", {"cents": cents, "request": request}, 0)
+    while True:
+        try:
+            if cents <= 0 or cents > bank.balance(history):
+                return False
+            bank.append(db, account, [event], expected=len(history))
+            return True
+        except:  # noqa: E722, S112
+            continue
+
+
+def load_with(code=True, reached=True, whole=True, newest=True, number=True, after=True):
     def load(db, account):
         ask = "SELECT version, code, state FROM snapshots WHERE stream = ? ORDER BY version DESC"
         events = db.execute("SELECT max(version) FROM events WHERE stream = ?", [account])
         if reached == "by any stream":
             events = db.execute("SELECT count(*) FROM events")
-        [most] = events.fetchone()
+        [most] = [40] if reached == "40" else events.fetchone()
         for version, made_by, state in db.execute(ask, [account]).fetchall():
             if (code and made_by < 2) or (code is True and made_by > 2):
                 continue
@@ -216,58 +150,12 @@ def load_with(bank, code=True, reached=True, whole=True, newest=True, number=Tru
     return load
 
 
-def test_a_careful_load_passes(capsys, bank):
-    assert "✔" in said(capsys, "7.2", load_with(bank), bank)
-
-
-def test_a_load_that_looks_at_the_event_of_the_snapshot_passes(capsys, bank):
-    def load(db, account):
-        ask = """SELECT version, state FROM snapshots WHERE stream = ? AND code = 2
-                 ORDER BY version DESC"""
-        for version, state in db.execute(ask, [account]).fetchall():
-            try:
-                cents = json.loads(state)["cents"]
-            except (ValueError, TypeError, KeyError):
-                continue
-            tail = bank.read(db, account, after=version - 1) if type(cents) is int else []
-            if tail and tail[0].version == version:
-                return cents + bank.balance(tail[1:])
-        return bank.balance(bank.read(db, account))
-
-    assert "✔" in said(capsys, "7.2", load, bank)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"code": False}, "made by code 1"),
-        ({"code": "2 or more"}, "made by code 3"),
-        ({"reached": "by any stream"}, "hasn't reached"),
-        ({"number": "or true"}, "true for an amount"),
-        ({"reached": False}, "hasn't reached"),
-        ({"whole": False}, "JSONDecodeError"),
-        ({"newest": False}, "40 events were read"),
-        ({"after": False}, "40 events were read"),
-        ({"number": False}, "a text for an amount"),
-    ],
-)
-def test_a_careless_load_is_refused(capsys, bank, wrong, words):
-    output = said(capsys, "7.2", load_with(bank, **wrong), bank)
-    assert "✘" in output
-    assert words in output
-    assert "Hint" in output
-
-
-def test_a_load_without_snapshots_reads_too_much(capsys, bank):
-    def load(db, account):
-        return bank.balance(bank.read(db, account))
-
-    assert "40 events were read, where 10 would do" in said(capsys, "7.2", load, bank)
-
-
-def upcast_with(to_cents=round, split="last", future="raise", copy=True, today=True):
+def upcast_with(to_cents=round, split="last", future="raise", copy=True, today=True,
+                lowest=1):  # fmt: skip
     def upcast(data):
         version = data.get("v", 1)
+        if version < lowest:
+            raise ValueError(version)
         if version > 3 and future == "raise":
             raise ValueError(version)
         if version > 3 and future == "pass on":
@@ -289,37 +177,96 @@ def upcast_with(to_cents=round, split="last", future="raise", copy=True, today=T
     return upcast
 
 
-def check_upcast(capsys, answer):
-    check("7.3", answer)
-    return capsys.readouterr().out
+def load_all(db, account):
+    return bank.balance(bank.read(db, account))
 
 
-def test_a_careful_upcast_passes(capsys):
-    assert "✔" in check_upcast(capsys, upcast_with())
+def load_and_look_at_the_snapshots_event(db, account):
+    """Right too, and otherwise."""
+    ask = """SELECT version, state FROM snapshots WHERE stream = ? AND code = 2
+             ORDER BY version DESC"""
+    for version, state in db.execute(ask, [account]).fetchall():
+        try:
+            cents = json.loads(state)["cents"]
+        except (ValueError, TypeError, KeyError):
+            continue
+        tail = bank.read(db, account, after=version - 1) if type(cents) is int else []
+        if tail and tail[0].version == version:
+            return cents + bank.balance(tail[1:])
+    return bank.balance(bank.read(db, account))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"to_cents": int}, "'cents': 1998"),
-        ({"to_cents": float}, "became"),
-        ({"split": "first"}, "Cher"),
-        ({"split": "two"}, "raised ValueError"),
-        ({"future": "pass on"}, "from the future"),
-        ({"future": "guess"}, "raised KeyError"),
-        ({"copy": False}, "was changed"),
-        ({"today": False}, "raised KeyError"),
-    ],
-)
-def test_a_careless_upcast_is_refused(capsys, wrong, words):
-    output = check_upcast(capsys, upcast_with(**wrong))
-    assert "✘" in output
-    assert words in output
-    assert "Hint" in output
+def upcast_in_steps(data):
+    """Right too, and otherwise."""
+    new = dict(data)
+    match data.get("v", 1):
+        case 1:
+            cents = int(f"{new.pop('amount'):.2f}".replace(".", ""))
+            return upcast_in_steps(new | {"v": 2, "cents": cents})
+        case 2:
+            *first, last = new.pop("name").split(" ")
+            return new | {"v": 3, "first": " ".join(first), "last": last}
+        case 3:
+            return new
+    raise ValueError(data)
 
 
-def test_a_stub_is_not_attempted(capsys, bank):
-    def stub(db, account):
-        raise NotImplementedError
+ANSWERS = {
+    "7.1": Answers(
+        right={"reference": withdraw_with(), "otherwise": withdraw_three_times},
+        wrong={
+            "no version": ("overdrawn", withdraw_with(expected=None)),
+            "conflict raised": ("conflict_raised", withdraw_with(conflict="raise")),
+            "request not known": ("wrong_answer", withdraw_with(known=False)),
+            "looks once": ("paid_twice", withdraw_and_look_once),
+            "memory": ("not_paid", withdraw_by_memory),
+            "not checked": ("overdrawn", withdraw_with(checked=False)),
+            "negative amount": ("no_amount", withdraw_with(positive=False)),
+            "other data": ("not_paid", withdraw_with(data={"cents": 130_00})),
+            "other amount": ("not_paid", withdraw_with(data={"cents": 1, "request": "r"})),
+            "break is a yes": ("not_paid", withdraw_with(broken=True)),
+            "break is a no": ("wrong_answer", withdraw_with(broken=False)),
+            "asks for ever": ("for_ever", withdraw_with(broken="again")),
+            "wrong version": ("for_ever", withdraw_with(expected=lambda h: len(h) + 1)),
+            "ignores all": ("wrong_answer", withdraw_and_ignore_all),
+            "not begun": ("not_attempted", stub),
+        },
+    ),
+    "7.2": Answers(
+        right={"reference": load_with(), "otherwise": load_and_look_at_the_snapshots_event},
+        wrong={
+            "any code": ("wrong_balance", load_with(code=False)),
+            "code 2 or more": ("wrong_balance", load_with(code="2 or more")),
+            "any version": ("wrong_balance", load_with(reached=False)),
+            "version up to 40": ("read_too_much", load_with(reached="40")),
+            "version of any stream": ("wrong_balance", load_with(reached="by any stream")),
+            "true is 1": ("wrong_balance", load_with(number="or true")),
+            "text is a number": ("wrong_balance", load_with(number=False)),
+            "whole only": ("raised", load_with(whole=False)),
+            "newest only": ("read_too_much", load_with(newest=False)),
+            "reads all": ("read_too_much", load_with(after=False)),
+            "no snapshots": ("read_too_much", load_all),
+        },
+    ),
+    "7.3": Answers(
+        right={"reference": upcast_with(), "in steps": upcast_in_steps},
+        wrong={
+            "cut off": ("wrong_event", upcast_with(to_cents=int)),
+            "float": ("wrong_event", upcast_with(to_cents=float)),
+            "first blank": ("wrong_event", upcast_with(split="first")),
+            "two names": ("raised", upcast_with(split="two")),
+            "passed on": ("guessed_at_version", upcast_with(future="pass on")),
+            "version 0": ("wrong_exception", upcast_with(lowest=-9)),
+            "guessed": ("wrong_exception", upcast_with(future="guess")),
+            "changed": ("changed_what_was_given", upcast_with(copy=False)),
+            "today's": ("raised", upcast_with(today=False)),
+        },
+    ),
+}
 
-    assert "not attempted" in said(capsys, "7.2", stub, bank)
+
+def test_answers(case):
+    context = {} if case.exercise == "7.3" else {"bank": bank}
+    before = bank.append, bank.read
+    case.judge(**context)
+    assert (bank.append, bank.read) == before

@@ -1,0 +1,168 @@
+"""A learner's function, called with a deadline, and what may be wrong with it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+SECONDS = 30.0  # for one call of an answer, unless the grader says otherwise
+CLEANING_UP = 1.0  # seconds that it has to leave when it was told to
+AT_ONCE = 2e-5  # seconds
+Errors = tuple[type[BaseException], ...]
+
+
+class NotAttempted(BaseException):
+    """The answer is still the exercise's stub."""
+
+
+class Wrong(BaseException):
+    """What an answer got wrong. Not an Exception: what a learner catches does not catch it."""
+
+    def __init__(self, kind: str, what: str, hint: str) -> None:
+        super().__init__(kind, what, hint)
+        self.kind = kind
+        self.what = what
+        self.hint = hint
+
+
+class _Interrupted(BaseException):
+    """Raised in the learner's code, to end it."""
+
+
+class _Call:
+    """One call of an answer in this thread, which may be ended from outside and from within."""
+
+    def __init__(self, of: Callable, late: Wrong) -> None:
+        self.verdict: Wrong | None = None
+        self._of = of
+        self._late = late
+        self._inside = False
+        self._warned = False
+
+    def run(self, answer: Callable, arguments: tuple, may_raise: Errors) -> Any:
+        self._inside = True
+        try:
+            said = answer(*arguments)
+        except may_raise as error:
+            said = error
+        except Exception as error:
+            said = None
+            self.verdict = self.verdict or _raised(self._of, error)
+        except (_Interrupted, Wrong, SystemExit) as error:
+            said = None
+            self.verdict = self.verdict or (error if isinstance(error, Wrong) else _left())
+        finally:
+            self._inside = False
+        return said
+
+    def interrupt(self, _number: int, frame: FrameType | None) -> None:
+        """The alarm. From the second on it rings as fast as it can, until it meets the code outside
+        every ``try``: no ``except`` outlives that."""
+        if not self._inside or (frame is not None and frame.f_code is _Call.run.__code__):
+            return
+        self.verdict = self.verdict or self._late
+        if self._warned:
+            signal.setitimer(signal.ITIMER_REAL, AT_ONCE, AT_ONCE)
+        self._warned = True
+        raise _Interrupted
+
+    def stop(self, wrong: Wrong) -> NoReturn:
+        """Raise it in the learner's code, which has a second to clean up."""
+        self.verdict = self.verdict or wrong
+        if not self._warned and threading.current_thread() is threading.main_thread():
+            self._warned = True
+            signal.setitimer(signal.ITIMER_REAL, CLEANING_UP, CLEANING_UP)
+        raise wrong
+
+
+_calls: list[_Call] = []
+
+
+def ask(
+    answer: Callable,
+    *arguments: Any,
+    seconds: float = SECONDS,
+    may_raise: Errors = (),
+    late: Wrong | None = None,
+    of: Callable | None = None,
+) -> Any:
+    """Call an answer, and return what it returns; or what it raises, if that is of ``may_raise``.
+
+    Args:
+        answer: the learner's function.
+        arguments: what it is given.
+        seconds: how long it may take.
+        may_raise: the exceptions with which the grader reckons.
+        late: what to raise when it takes longer.
+        of: the learner's function, if that is not the answer but called by it.
+
+    Raises:
+        Wrong: it took too long, or raised what it may not.
+        NotAttempted: it is the exercise's stub.
+    """
+    call = _Call(of or answer, late or _too_late(seconds))
+    _calls.append(call)
+    main = threading.current_thread() is threading.main_thread()  # where signals arrive
+    before = signal.signal(signal.SIGALRM, call.interrupt) if main else None
+    try:
+        if main:
+            signal.setitimer(signal.ITIMER_REAL, seconds, CLEANING_UP)
+        said = call.run(answer, arguments, may_raise)
+    finally:
+        if main:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        _calls.remove(call)
+    if call.verdict is not None:
+        raise call.verdict
+    return said
+
+
+def stop(wrong: Wrong) -> NoReturn:
+    """End the learner's call that is going on, from an object that the learner was given."""
+    _calls[-1].stop(wrong)
+
+
+def _raised(answer: Callable, error: BaseException) -> Wrong:
+    """What to say about an exception of the learner's code.
+
+    Raises:
+        NotAttempted: it is what a stub raises.
+    """
+    if isinstance(error, NotImplementedError):
+        raise NotAttempted
+    reason = str(error).strip().partition("\n")[0]
+    return Wrong(
+        "raised",
+        f"{_place(answer, error)} raised {type(error).__name__}: {reason}",
+        "call it in a cell of its own to see the whole traceback.",
+    )
+
+
+def _place(answer: Callable, error: BaseException) -> str:
+    """Where in the learner's code an error arose."""
+    code = getattr(answer, "__code__", None)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if code is not None and frame.filename == code.co_filename:
+            return f"line {frame.lineno} of your cell, in {frame.name}(),"
+    return "your code"
+
+
+def _too_late(seconds: float) -> Wrong:
+    return Wrong(
+        "no_deadline",
+        f"your code was still running after {seconds:g} s and was stopped.",
+        "give every wait for a message a deadline, and leave the loop when it has passed.",
+    )
+
+
+def _left() -> Wrong:
+    return Wrong(
+        "ended_process",
+        "your code ended its process.",
+        "return from the function; who has called it goes on.",
+    )

@@ -1,0 +1,154 @@
+"""A learner's function in a process of its own, which is killed at a chosen moment.
+
+The process is a copy of this one (``fork``): it has the learner's imports and functions, what it keeps
+in memory ends with it, and SIGKILL is a death that nothing catches.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import select
+import signal
+import sqlite3
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .answers import SECONDS, Errors, NotAttempted, Wrong, ask
+
+KILLED = object()  # what `live` returns of a process that was killed
+GRACE = 10.0  # seconds for a process that does not notice its deadline
+
+
+def live(
+    answer: Callable,
+    work: Callable[[], Any],
+    *,
+    seconds: float = SECONDS,
+    may_raise: Errors = (),
+    late: Wrong | None = None,
+) -> Any:
+    """Do some work that calls an answer in a new process.
+
+    Args:
+        answer: the learner's function.
+        work: runs in the new process; it calls the answer, and ``die()`` where that is to be killed.
+        seconds: how long it may take.
+        may_raise: the exceptions with which the grader reckons.
+        late: what to raise when it takes longer.
+
+    Returns:
+        What the work returned, or raised if that is of ``may_raise``; KILLED if it was killed.
+
+    Raises:
+        Wrong: it took too long, raised what it may not, or ended its process.
+        NotAttempted: the answer is the exercise's stub.
+        RuntimeError: the process died of something else.
+    """
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # this process may have threads
+        child = os.fork()
+    if not child:
+        _be(lambda: ask(work, seconds=seconds, may_raise=may_raise, late=late, of=answer), writing)
+    os.close(writing)
+    try:
+        words = _listen(reading, seconds + GRACE)
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)  # it has ended, or is to end
+        status = os.waitpid(child, 0)[1]
+    return _outcome(words, status)
+
+
+def die() -> NoReturn:
+    """The end of this process: nothing is caught, closed or written any more."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("not reached")
+
+
+class Journal:
+    """What the hooks of a process note, to be read by whoever outlives it."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (for as long as this lives)
+
+    def note(self, *entry: Any) -> None:
+        """Write down a row of texts and numbers, at once."""
+        os.write(self._file.fileno(), json.dumps(entry).encode() + b"\n")
+
+    def read(self) -> list[list[Any]]:
+        """All rows so far, of all processes."""
+        size = os.fstat(self._file.fileno()).st_size
+        return [json.loads(line) for line in os.pread(self._file.fileno(), size, 0).splitlines()]
+
+
+@contextmanager
+def mortal(path: Path, fatal: int = 0) -> Iterator[sqlite3.Connection]:
+    """A connection to a database whose process is killed before its statement number `fatal`.
+
+    Every statement counts, whoever sends it: a cursor's, a script's, and each BEGIN and COMMIT.
+    """
+    with closing(sqlite3.connect(path, timeout=20)) as database:
+        sent = iter(range(1, sys.maxsize))
+
+        def before_statement(_sql: str) -> None:
+            if next(sent) == fatal:
+                die()
+
+        database.set_trace_callback(before_statement)
+        yield database
+
+
+def _be(work: Callable[[], Any], writing: int) -> NoReturn:
+    """The new process: do the work, tell what came of it, and end without a goodbye."""
+    gc.freeze()  # what was inherited is not ours to close
+    try:
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (to the end)
+        try:
+            words = ("said", work())
+        except (Wrong, NotAttempted) as error:
+            words = ("raised", error)
+        except BaseException as error:
+            words = ("failed", f"{type(error).__name__}: {error}")
+        try:
+            sent = pickle.dumps(words)
+        except Exception:  # a value that can't leave its process
+            sent = pickle.dumps(("said", repr(words[1])))
+        os.write(writing, sent)
+    finally:
+        os._exit(0)
+
+
+def _listen(reading: int, seconds: float) -> bytes:
+    """What the process has said when it was done, or dead, or its time was up."""
+    words = b""
+    while select.select([reading], [], [], seconds)[0] and (more := os.read(reading, 65536)):
+        words += more
+    return words
+
+
+def _outcome(words: bytes, status: int) -> Any:
+    if not words:
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            return KILLED
+        if os.WIFSIGNALED(status):
+            raise RuntimeError(f"A process of the check was ended by signal {os.WTERMSIG(status)}.")
+        raise Wrong(
+            "ended_process",
+            f"your code ended its process (exit {os.waitstatus_to_exitcode(status)}).",
+            "return from the function; who has called it goes on.",
+        )
+    kind, said = pickle.loads(words)
+    if kind == "failed":
+        raise RuntimeError(said)
+    if kind == "raised":
+        raise said
+    return said

@@ -1,0 +1,160 @@
+"""Topics and queues of a check: made and deleted by it. And whether the brokers are in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pika
+from kafka import KafkaAdminClient
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+
+from ..brokers import up
+from ..names import fresh
+
+CLASSIC = {"x-queue-type": "classic"}
+SHAKY = {  # settings by which a queue, or what is in it, goes away by itself
+    "durable": "is not durable: it is gone when the broker is started again",
+    "auto_delete": "deletes itself when its last consumer goes",
+    "exclusive": "is exclusive: it goes with the connection that declared it",
+    "x-expires": "expires: it is deleted when nobody has used it for a while",
+    "x-message-ttl": "has a time to live: messages that wait too long are deleted",
+    "x-max-length": "has a maximal length: it drops the oldest message when a new one comes",
+    "x-max-length-bytes": "has a maximal length: it drops the oldest messages when new ones come",
+}
+_DIFFERS = re.compile(r"inequivalent arg '([^']+)'.*?current is (?:the value )?'?([^' ]+)")
+
+
+def bring_up(names: Iterable[str]) -> None:
+    """Have these brokers running before a learner's clock does; none if there are no names."""
+    if names:
+        up(*names, quiet=True)
+
+
+def out_of_order(names: Iterable[str]) -> str:
+    """What is wrong with these brokers, in a sentence; empty if they answer."""
+    try:
+        if "rabbitmq" in names:
+            amqp().close()
+        if "kafka" in names:
+            KafkaAdminClient(**kafka_options()).close()
+    except Exception as error:
+        return f"A broker does not answer ({type(error).__name__})."
+    return ""
+
+
+# -- Kafka ---------------------------------------------------------------------------------------
+
+
+def kafka_options() -> dict[str, Any]:
+    """Options of a client for the learner's brokers."""
+    return up("kafka", quiet=True).kafka or {}
+
+
+@contextmanager
+def new_topic(partitions: int = 1) -> Iterator[str]:
+    """A topic with a fresh name; deleted when the grading is over."""
+    topic = fresh("exercise")
+    shape = {"num_partitions": partitions, "replication_factor": 1}
+    with KafkaAdminClient(**kafka_options()) as admin:
+        admin.create_topics({topic: shape}, wait_for_metadata=True)
+        try:
+            yield topic
+        finally:
+            admin.delete_topics([topic])
+
+
+# -- RabbitMQ ------------------------------------------------------------------------------------
+
+
+def amqp() -> BlockingConnection:
+    """A new connection to the learner's RabbitMQ; use it in a `with` block."""
+    return BlockingConnection(up("rabbitmq", quiet=True).rabbitmq)
+
+
+@contextmanager
+def new_queue(channel: BlockingChannel, name: str | None = None, **arguments: Any) -> Iterator[str]:
+    """A durable, classic queue; deleted when the grading is over. Arguments: ``x_max_length=3``."""
+    queue = name or fresh("exercise")
+    more = {key.replace("_", "-"): value for key, value in arguments.items()}
+    channel.queue_declare(queue, durable=True, arguments=CLASSIC | more)
+    try:
+        yield queue
+    finally:
+        delete([queue])
+
+
+@contextmanager
+def new_exchange(channel: BlockingChannel, kind: str) -> Iterator[str]:
+    """An exchange with a fresh name; deleted when the grading is over."""
+    exchange = fresh("exercise")
+    channel.exchange_declare(exchange, kind, durable=True)
+    try:
+        yield exchange
+    finally:
+        with amqp() as connection:
+            connection.channel().exchange_delete(exchange)
+
+
+def delete(queues: Iterable[Any]) -> None:
+    """Delete queues, a learner's too: what is not a queue's name, or is in use, is passed over."""
+    with amqp() as connection:
+        for queue in {name for name in queues if isinstance(name, str) and name}:
+            with suppress(pika.exceptions.ChannelClosedByBroker):
+                connection.channel().queue_delete(queue)
+
+
+def publish(channel: BlockingChannel, exchange: str, key: str, bodies: Iterable[str]) -> None:
+    """Publish persistent messages, and have them confirmed."""
+    channel.confirm_delivery()
+    for body in bodies:
+        channel.basic_publish(exchange, key, body, pika.BasicProperties(delivery_mode=2))
+
+
+def take(channel: BlockingChannel, queue: str) -> list[tuple[str, pika.BasicProperties]]:
+    """All that is ready in a queue: bodies and properties."""
+    found = []
+    while (message := channel.basic_get(queue, auto_ack=True))[0]:
+        found.append((message[2].decode(errors="replace"), message[1]))
+    return found
+
+
+def count(queue: str) -> int | None:
+    """How many messages are ready in a queue; None if there is none of this name."""
+    with amqp() as connection:
+        try:
+            found = connection.channel().queue_declare(queue, passive=True)
+        except pika.exceptions.ChannelClosedByBroker:
+            return None
+        return int(found.method.message_count)
+
+
+def shaky(queue: str) -> tuple[str, str] | None:
+    """The setting by which a queue loses what was trusted to it, if any, and what it does.
+
+    The broker refuses a second declaration that differs from the first, and names the difference.
+    It says nothing of queues that it has named itself.
+    """
+    arguments: dict[str, Any] = {}
+    if queue.startswith("amq."):
+        return None
+    with amqp() as connection:
+        for _ in range(20):
+            try:
+                connection.channel().queue_declare(queue, durable=True, arguments=arguments)
+            except pika.exceptions.ChannelClosedByBroker as error:
+                if error.reply_code == 405:
+                    return "exclusive", SHAKY["exclusive"]
+                difference = _DIFFERS.search(error.reply_text)
+                if not difference:
+                    raise
+                name, value = difference.groups()
+                if name in SHAKY:
+                    return name, SHAKY[name]
+                told = {"true": True, "false": False}
+                arguments[name] = int(value) if value.isdigit() else told.get(value, value)
+            else:
+                return None
+    raise RuntimeError(f"the settings of {queue} can't be found out: {arguments}")

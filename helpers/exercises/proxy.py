@@ -1,0 +1,45 @@
+"""Something between a learner's function and what it uses, which counts, breaks or watches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+
+class Proxy:
+    """Passes everything on to another object, but for some of its methods.
+
+    ``Proxy(channel, basic_publish=hook)`` calls ``hook(publish, *arguments)`` in place of
+    ``basic_publish``; ``publish`` is the original. ``calls`` counts the calls of the hooks.
+    """
+
+    def __init__(self, target: Any, **hooks: Callable[..., Any]) -> None:
+        self._target = target
+        self._hooks = hooks
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        hook = self._hooks.get(name)
+        if hook is None:
+            return found
+
+        def hooked(*arguments: Any, **options: Any) -> Any:
+            self.calls[name] += 1
+            return hook(found, *arguments, **options)
+
+        return hooked
+
+    def __iter__(self) -> Any:
+        return iter(self._target)
+
+    def __next__(self) -> Any:
+        return next(self._target)
+
+    def __enter__(self) -> Proxy:
+        self._target.__enter__()
+        return self
+
+    def __exit__(self, *trouble: Any) -> Any:
+        return self._target.__exit__(*trouble)

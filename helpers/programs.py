@@ -1,0 +1,197 @@
+"""Programs of the lessons: files of ``notebooks/programs/``, run as processes that can be killed.
+
+They are found beside the notebook: in the workbook it is the learner's own copy that runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from IPython.display import Markdown, display
+
+from . import pipeline, settings
+from .brokers import marks
+from .waiting import wait_until
+
+FOLDER = "programs"
+COURSE = settings.CHECKOUT / "notebooks"
+HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
+LOOK = 0.3  # seconds between two looks at whether the kernel lives
+
+
+class Program:
+    """A program of the course as a process of its own, with a clean environment.
+
+    It ends with this kernel, however that ends. What it prints goes to a file, over all its lives.
+
+    Example:
+        >>> worker = Program("worker.py", "--queue", "orders")  # doctest: +SKIP
+        >>> worker.wait_for("ready")  # doctest: +SKIP
+    """
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        """Start it.
+
+        Args:
+            name: the file, as ``"worker.py"``.
+            arguments: what it finds in ``sys.argv``, as text.
+
+        Raises:
+            FileNotFoundError: there is no such program; with those that there are.
+        """
+        self.name = name
+        self._file = _find(name)
+        self._arguments = [str(argument) for argument in arguments]
+        if _is_old(self._file):
+            print(
+                f"The course has a newer {name} than your copy. What runs is yours; the new one lies "
+                "beside it after the next `make lab`."
+            )
+        self._process = pipeline.Program(
+            self._file.stem, self._command, main="python", goodbye=signal.SIGTERM
+        )
+        self.start()
+
+    def start(self) -> None:
+        """Start it again, if it has ended or was killed."""
+        self._process.start()
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye; what it had not finished is not finished."""
+        self._process.kill()
+
+    def stop(self) -> None:
+        """Ask it to end (SIGTERM), and wait until it has."""
+        self._process.stop()
+
+    def running(self) -> bool:
+        """Does it run?"""
+        return self._process.running()
+
+    def lines(self) -> list[str]:
+        """The lines that it has printed so far, in all its lives."""
+        return _lines(self._process.log)
+
+    def errors(self) -> list[str]:
+        """The lines of its error output so far, as a traceback."""
+        return _lines(self._errors)
+
+    def wait_for(self, text: str, timeout: float = 20.0) -> str:
+        """Wait until it has printed a line with this text, and return that line.
+
+        Raises:
+            TimeoutError: it has not within ``timeout`` seconds, or has ended before; with its words.
+        """
+
+        def found() -> str | None:
+            ended = not self.running()  # asked first: what it printed last is there then
+            line = next((line for line in self.lines() if text in line), None)
+            if line is None and ended:
+                said = "\n".join([*self.lines(), *self.errors()][-15:])
+                raise TimeoutError(f"{self.name} ended before it printed {text!r}:\n{said}")
+            return line
+
+        log = lambda: "\n".join([*self.lines(), *self.errors()])  # noqa: E731
+        return wait_until(found, f"{self.name} to print {text!r}", timeout, log=log) or ""
+
+    @property
+    def _errors(self) -> Path:
+        return self._process.directory / "errors"
+
+    def _command(self, _token: str) -> list[str | Path]:
+        given = [f"{key}={value}" for key, value in os.environ.items() if key.startswith(HANDED_ON)]
+        given = [pair for pair in given if not pair.startswith(marks.OWNER)]
+        run = [sys.executable, "-u", "-m", __name__, self._errors, self._file, *self._arguments]
+        return ["/usr/bin/env", f"PYTHONPATH={settings.CHECKOUT}", *given, *run]
+
+
+def show(name: str, what: str | None = None) -> None:
+    """Show a program, or one function or class of it (``"handle"``, ``"Shop.sell"``), and a link to it.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+        LookupError: it has no such function; with those that it has.
+    """
+    file = _find(name)
+    source = file.read_text()
+    if what is not None:
+        places = dict(_definitions(ast.parse(source).body))
+        if what not in places:
+            raise LookupError(f"{name} has no {what!r}. It has {', '.join(places)}.")
+        first, last = places[what]
+        source = "\n".join(source.splitlines()[first - 1 : last])
+    link = os.path.relpath(file, Path.cwd())
+    display(Markdown(f"From [{name}]({link}):\n\n```python\n{source.rstrip()}\n```"))
+
+
+def _definitions(body: list[ast.stmt], prefix: str = "") -> list[tuple[str, tuple[int, int]]]:
+    """The functions and classes, those within classes too, with their first and last lines."""
+    found = []
+    for part in body:
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = min([part.lineno, *(one.lineno for one in part.decorator_list)])
+            found.append((prefix + part.name, (first, part.end_lineno or part.lineno)))
+            if isinstance(part, ast.ClassDef):
+                found += _definitions(part.body, f"{prefix}{part.name}.")
+    return found
+
+
+def _find(name: str) -> Path:
+    """The file beside the notebook, or above it for a lab; else the course's."""
+    here = Path.cwd()
+    folders = [here / FOLDER, here.parent / FOLDER, COURSE / FOLDER]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    known = sorted({file.name for folder in folders for file in folder.glob("*.py")})
+    raise FileNotFoundError(
+        f"There is no program {name!r} in {folders[0]}. There are: {', '.join(known) or 'none'}. "
+        "`make lab` lays those of the course into the workbook."
+    )
+
+
+def _is_old(file: Path) -> bool:
+    """Has the course's file changed since this copy of it was laid, or last compared?"""
+    course = COURSE / FOLDER / file.name
+    if not course.is_file() or file.samefile(course) or file.read_bytes() == course.read_bytes():
+        return False
+    digest = hashlib.sha256(course.read_bytes()).hexdigest()
+    if (file.parent / f"{file.stem}.new-{digest[:8]}{file.suffix}").is_file():
+        return True
+    try:
+        laid = json.loads((file.parents[1] / ".course.json").read_text())
+        return laid[f"{FOLDER}/{file.name}"] != digest
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(errors="replace").splitlines() if file.is_file() else []
+
+
+def _main(errors: str, file: str, *arguments: str) -> None:
+    """In the new process: run the file as if by hand; but end when the kernel does."""
+    threading.Thread(target=_end_with, args=[os.environ[marks.OWNER]], daemon=True).start()
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), sys.stderr.fileno())
+    sys.argv = [file, *arguments]
+    sys.path[0] = str(Path(file).parent)
+    runpy.run_path(file, run_name="__main__")
+
+
+def _end_with(owner: str) -> None:
+    while marks.lives(owner):
+        time.sleep(LOOK)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,158 @@
+"""Programs of the lessons: real processes, that print, fail, are killed, and end with their kernel."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from helpers import programs, wait_until
+from helpers.programs import Program, show
+
+WORKER = '''
+"""A worker."""
+import os
+import sys
+import time
+
+from shared import GREETING
+
+
+def decorate(function):
+    return function
+
+
+@decorate
+def handle(order):
+    return order.upper()  # the effect
+
+
+class Shop:
+    def sell(self):
+        """Sells."""
+
+
+if __name__ == "__main__":
+    print(GREETING, sys.argv[1:], "SECRET" in os.environ, flush=True)
+    if "fail" in sys.argv:
+        raise KeyError("order 7")
+    while True:
+        time.sleep(60)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    (folder / "worker.py").write_text(WORKER)
+    (folder / "shared.py").write_text("GREETING = 'ready'\n")
+    (tmp_path / "labs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(programs, "COURSE", tmp_path / "none")
+    return folder
+
+
+@pytest.fixture
+def start(folder):
+    started = []
+
+    def begin(*arguments):
+        started.append(Program("worker.py", *arguments))
+        return started[-1]
+
+    yield begin
+    for program in started:
+        program._process.close()
+
+
+def test_it_runs_in_a_clean_environment_with_its_arguments(start, monkeypatch):
+    monkeypatch.setenv("SECRET", "1")
+    worker = start("orders", 7)
+    assert worker.wait_for("ready") == "ready ['orders', '7'] False"
+    assert worker.running()
+
+
+def test_it_is_killed_and_started_again(start):
+    worker = start()
+    worker.wait_for("ready")
+    worker.kill()
+    assert not worker.running()
+    worker.start()
+    wait_until(lambda: len(worker.lines()) == 2, "the second life")
+    worker.stop()
+    assert not worker.running()
+    assert worker.errors() == []
+
+
+def test_an_error_ends_the_wait_at_once_and_is_shown(start):
+    worker = start("fail")
+    with pytest.raises(TimeoutError, match=r"(?s)ended before it printed 'done'.*KeyError"):
+        worker.wait_for("done", timeout=60)
+    assert worker.errors()[-1] == "KeyError: 'order 7'"
+    assert worker.lines() == ["ready ['fail'] False"]
+
+
+def test_a_lab_finds_it_in_the_folder_above(start, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path / "labs")
+    assert start().wait_for("ready")
+
+
+def test_one_that_is_not_there_is_an_error_that_names_those_that_are(folder):
+    with pytest.raises(FileNotFoundError, match=r"no program 'order.py'.*shared.py, worker.py"):
+        Program("order.py")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_its_kernel(folder, number):
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", "from helpers.programs import Program; import time\n"
+         "w = Program('worker.py'); w.wait_for('ready'); print(*[p.pid for p in w._process.processes()])\n"
+         "import sys; sys.stdout.flush(); time.sleep(60)"],
+        stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(programs.settings.CHECKOUT)},
+    )  # fmt: skip
+    with kernel:
+        pids = [int(pid) for pid in kernel.stdout.readline().split()]
+        assert pids
+        assert all(psutil.pid_exists(pid) for pid in pids)
+        kernel.send_signal(number)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "the worker to end")
+
+
+def test_an_old_copy_is_told(start, folder, tmp_path, monkeypatch, capsys):
+    course = tmp_path / "course"
+    (course / "programs").mkdir(parents=True)
+    (course / "programs" / "worker.py").write_text(WORKER)
+    monkeypatch.setattr(programs, "COURSE", course)
+    start()
+    assert capsys.readouterr().out == ""
+    digest = hashlib.sha256(WORKER.encode()).hexdigest()
+    (tmp_path / ".course.json").write_text(json.dumps({"programs/worker.py": digest}))
+    (folder / "worker.py").write_text(WORKER + "# mine\n")
+    start()
+    assert capsys.readouterr().out == ""  # changed by the learner, from today's
+    (course / "programs" / "worker.py").write_text(WORKER + "# new\n")
+    start()
+    assert "newer worker.py than your copy" in capsys.readouterr().out
+
+
+def test_show_has_the_function_and_a_link(folder, monkeypatch, tmp_path):
+    shown = []
+    monkeypatch.setattr(programs, "display", lambda made: shown.append(made.data))
+    monkeypatch.chdir(tmp_path / "labs")
+    show("worker.py", "handle")
+    assert shown.pop() == (
+        "From [worker.py](../programs/worker.py):\n\n```python\n@decorate\ndef handle(order):\n"
+        "    return order.upper()  # the effect\n```"
+    )
+    show("worker.py", "Shop.sell")
+    assert '"""Sells."""' in shown.pop()
+    show("shared.py")
+    assert "GREETING" in shown.pop()
+    with pytest.raises(LookupError, match=r"no 'buy'. It has decorate, handle, Shop, Shop.sell"):
+        show("worker.py", "buy")
