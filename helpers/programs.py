@@ -110,7 +110,8 @@ class Program:
     def _command(self, _token: str) -> list[str | Path]:
         given = [f"{key}={value}" for key, value in os.environ.items() if key.startswith(HANDED_ON)]
         given = [pair for pair in given if not pair.startswith(marks.OWNER)]
-        run = [sys.executable, "-u", "-m", __name__, self._errors, self._file, *self._arguments]
+        python = [sys.executable, "-u", "-m", __name__]
+        run = [*python, str(self._errors), str(self._file), *self._arguments]
         return ["/usr/bin/env", f"PYTHONPATH={settings.CHECKOUT}", *given, *run]
 
 

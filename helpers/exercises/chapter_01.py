@@ -113,7 +113,7 @@ class _Till:
         for process in self._processes:
             process.send_signal(signal.SIGCONT)
             process.kill()
-            printed, _ = process.communicate(timeout=20)
+            printed = process.communicate(timeout=20)[0]
             self.charges += map(int, printed.split())
 
     def freeze(self) -> None:
@@ -266,6 +266,7 @@ PAUSE = 0.1  # seconds between two pieces
 def product(answer: Callable[[str, int, float], str | None], data: Random) -> str:
     """RabbitMQ, also over a line that stutters; another product; and six ports of no use."""
     brokers = up(quiet=True)
+    assert brokers.rabbitmq is not None and brokers.kafka is not None  # noqa: PT018
     rabbitmq = (brokers.rabbitmq.host, brokers.rabbitmq.port)
     servers = brokers.kafka["bootstrap_servers"]
     host, _, port = (servers if isinstance(servers, str) else servers[0]).rpartition(":")

@@ -101,7 +101,7 @@ def _told(answer: Callable, rush: _Rush, most: float = MOST_WORKERS) -> int:
             f"{rush}: the function returned {said!r}.",
             "Return a whole number: nobody employs half a worker.",
         )
-    said = int(said)
+    said = int(float(said))
     if not 1 <= said <= most:
         raise Wrong(
             "too_many" if said > 1 else "too_few",

@@ -84,8 +84,9 @@ def _expect_queues(queues: Any) -> None:
             "Each needs a queue of its own, so that each has its own copy.",
         )
     for name, queue in queues.items():
-        if count(queue) is None or (found := shaky(queue)):
-            what = "is not there" if count(queue) is None else found[1]
+        missing = count(queue) is None
+        if missing or (found := shaky(queue)):
+            what = "is not there" if missing or not found else found[1]
             raise Wrong("queue_does_not_last", f"the queue {name} {what}.", "Declare it durable.")
 
 
@@ -438,7 +439,7 @@ class _ParkingLot:
         if not breaks or self.stored:
             original(*arguments, **options)
         if breaks:
-            original.__self__.connection.close()
+            original.__self__.connection.close()  # type: ignore[attr-defined]
             raise pika.exceptions.StreamLostError("the connection broke")
         if self.boomerang:
             back = lambda: (count(self.parking) or 0) > before  # noqa: E731

@@ -110,7 +110,8 @@ def _start(answer: Begin, topic: str, group: str, numbers: Iterable[int]) -> lis
 
     def work(consumer: KafkaConsumer, own: list[TopicPartition]) -> list[str]:
         answer(consumer, own)
-        ends, got = consumer.end_offsets(own), []
+        ends = consumer.end_offsets(own)
+        got: list[str] = []
 
         def at_the_end() -> bool:
             for batch in consumer.poll(timeout_ms=100).values():

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -111,14 +112,14 @@ def _reader(path: Path, seen: Callable[[], None] = lambda: None) -> sqlite3.Conn
     """A connection for reading only, which calls `seen` after each statement about the orders."""
 
     class Cursor(sqlite3.Cursor):
-        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        def execute(self, sql: str, *values: Any) -> Any:
             result = super().execute(sql, *values)
             if "orders" in sql.lower():
                 seen()
             return result
 
     class Connection(sqlite3.Connection):
-        def cursor(self, factory: type = Cursor) -> sqlite3.Cursor:
+        def cursor(self, factory: Any = Cursor) -> Any:
             return super().cursor(factory)
 
         def execute(self, *statement: Any) -> sqlite3.Cursor:
@@ -261,11 +262,8 @@ def _project(answer: Callable, topic: str, view: Path, end: int, kills: int) -> 
         "Handle the one event, and what waited for it, and return.",
     )
     for life in range(kills + 1):
-        mortal = life < kills
-        ended = live(
-            answer, lambda mortal=mortal: _follow(answer, topic, view, end, mortal),
-            seconds=20, late=late,
-        )  # fmt: skip
+        following = partial(_follow, answer, topic, view, end, life < kills)
+        ended = live(answer, following, seconds=20, late=late)
         if ended is not KILLED:
             return
 
