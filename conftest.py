@@ -6,9 +6,11 @@ import itertools
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -40,7 +42,7 @@ _ends: list[subprocess.Popen] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, help="draws the order of the notebooks")
+    parser.addoption("--seed", type=int, help="draws the order of the notebooks, and answers")
     parser.addoption(
         "--all-answers", action="store_true", help="try every answer on the exercises' graders"
     )
@@ -50,6 +52,35 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "native_files: reads what is fetched for native brokers only"
     )
+    _seed(config)
+    if threading.current_thread() is threading.main_thread():
+        # a command in a script's background has Ctrl-C ignored, and so would have what it starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    which = "every answer" if config.getoption("all_answers") else "two answers an exercise"
+    return f"exercises: {which}; --seed {_seed(config)} has the same answers and data again"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Draw the answers that a test of graders tries as ``case``: see tests/exercises/answers.py."""
+    if "case" not in metafunc.fixturenames:
+        return
+    every, seed = metafunc.config.getoption("all_answers"), _seed(metafunc.config)
+    answers = metafunc.module.ANSWERS
+    wanted = metafunc.function.__name__.removeprefix("test_").replace("_", ".")
+    own = {name for name in answers if hasattr(metafunc.module, f"test_{name.replace('.', '_')}")}
+    exercises = [wanted] if wanted in own else [name for name in answers if name not in own]
+    cases = [case for name in exercises for case in answers[name].drawn(name, seed, every)]
+    metafunc.parametrize("case", cases, ids=[f"{case.exercise} {case.name}" for case in cases])
+
+
+def _seed(config: pytest.Config) -> int:
+    """That of the whole run; else drawn once, for the workers too, which inherit the environment."""
+    given = config.getoption("seed")
+    drawn = os.environ.setdefault("BREAKING_BROKERS_SEED", str(random.randrange(10**6)))
+    return int(drawn) if given is None else int(given)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -66,7 +66,7 @@ def environment(
         "RABBITMQ_DIST_PORT": str(ports["distribution"]),
         "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes Erlang, and forks nothing
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} {LEAN}",
-        "RABBITMQ_CTL_ERL_ARGS": loopback,
+        "RABBITMQ_CTL_ERL_ARGS": f"{loopback} -start_epmd false",
     }
 
 

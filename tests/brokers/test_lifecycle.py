@@ -201,11 +201,11 @@ def test_brokers_do_not_outlive_their_owner(monkeypatch):
     brokers.up("kafka")
     owner.kill()
     owner.wait()
+    run = settings.run_dir()
     assert (compose if BACKEND == "compose" else marks).sweep() == ["kafka"]
-    assert alive() == set()
-    run = settings.cache_dir() / "run" / str(settings.port_offset())
     marks.sweep()
     assert not run.exists()
+    assert alive() == set()
 
 
 @pytest.mark.native_files

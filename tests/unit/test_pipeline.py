@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from helpers import pipeline
-from helpers.brokers import BrokerError, jars, kafka_install, marks, native, process
+from helpers.brokers import BrokerError, jars, kafka_install, lifecycle, marks, native, process
 
 
 @pytest.fixture(autouse=True)
 def own_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Programs make their directories here, and nobody else's are swept."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(process, "sweep", list)
+    monkeypatch.setattr(marks, "sweep", list)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def not_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def program() -> pipeline.Program:
-    return pipeline.Program("sleeper", lambda: ["sleep", "60"], "sleep", signal.SIGKILL)
+    return pipeline.Program("sleeper", lambda _: ["sleep", "60"], "sleep", signal.SIGKILL)
 
 
 def command_of(one: pipeline.Program) -> list[str]:
@@ -80,7 +80,7 @@ def test_a_program_ends_with_its_kernel_and_its_directory_with_it():
 def test_what_a_dead_kernel_left_is_deleted_and_what_a_living_one_has_is_kept(tmp_path):
     token = marks.identity()
     dead, alive, foreign = (tmp_path / f"{pipeline.PREFIX}{n}" for n in ("dead", "alive", "other"))
-    for directory, owner in ((dead, "1:0.00"), (alive, token), (foreign, None)):
+    for directory, owner in ((dead, "1000000:1f"), (alive, token), (foreign, None)):
         directory.mkdir()
         if owner:
             (directory / "owner").write_text(owner)
@@ -93,7 +93,7 @@ def test_a_program_that_does_not_start_is_closed(monkeypatch):
         raise BrokerError("it ended while starting")
 
     monkeypatch.setattr(process.Node, "start", lambda self: None)
-    monkeypatch.setattr(process, "wait_ready", fail)
+    monkeypatch.setattr(lifecycle, "wait_ready", fail)
     one = program()
     with pytest.raises(BrokerError, match="ended while starting"):
         pipeline._started(one, lambda: True)
@@ -112,7 +112,7 @@ def test_postgresql_listens_on_the_loopback_only_and_wants_a_password(not_starte
         where = database.environment
         port = f"port={where['PGPORT']}"
         loopback = ["listen_addresses=127.0.0.1", port, "unix_socket_directories="]
-        assert settings(database)[-4:] == [*loopback, "wal_level=logical"]
+        assert settings(database)[-5:-1] == [*loopback, "wal_level=logical"]
         assert (database.directory / "password").read_text() == where["PGPASSWORD"]
 
 
@@ -133,7 +133,8 @@ def test_root_hands_a_copy_of_postgresql_to_nobody(not_started, monkeypatch):
         command = command_of(database)
         assert command[3:5] == [pipeline.AS_USER, str(nobody)]
         place = database.directory
-        assert {place, place / "data", place / "password"} < set(owned)
+        assert {place / "data", place / "password"} < set(owned)
+        assert place not in owned  # what says that it is root's is root's own
         assert all(path.is_relative_to(place) for path in owned)
         assert set(owned.values()) == {nobody}
         assert any(path.name == "postgres" for path in owned)

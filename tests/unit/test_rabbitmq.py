@@ -98,7 +98,12 @@ def test_unpacked_packages_run_from_a_path_with_a_blank(tmp_path, name):
     rabbitmq_install._relocate(root)
     done = subprocess.run(
         [root / "usr/lib/rabbitmq/bin/rabbitmqctl", "version"],
-        env={"PATH": f"{root}/usr/bin:/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"},
+        env={
+            "PATH": f"{root}/usr/bin:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "LANG": "C.UTF-8",
+            "RABBITMQ_CTL_ERL_ARGS": "-start_epmd false",
+        },
         capture_output=True,
         text=True,
     )
