@@ -208,14 +208,17 @@ def _state_file(node: str | Path) -> Path:
 
 def _environment(process: psutil.Process) -> dict[str, str]:
     """Its environment; in the instant of an exec it has none, nor a command line, and RabbitMQ's start
-    is three of them. A process of the kernel never has any."""
+    is three of them. A process of Linux's kernel, all of which are children of number 2, never has any."""
+
+    found: dict[str, str] = {}
 
     def told() -> bool:
-        return bool(process.environ() or process.cmdline() or not process.memory_info().vms)
+        found.update(process.environ())
+        return bool(found or process.cmdline() or 2 in (process.pid, process.ppid()))
 
     with contextlib.suppress(WaitTimeout):
         wait_until(told, "a program to be in its place", 1, every=0.005)
-    return process.environ()
+    return found
 
 
 def _same_files(process: psutil.Process) -> bool:
