@@ -9,8 +9,10 @@ import pika
 import pytest
 
 from helpers import brokers, settings
-from helpers.brokers import marks, rabbitmq, rabbitmq_install
+from helpers.brokers import rabbitmq, rabbitmq_install
 from helpers.brokers.ports import free as free_ports
+from helpers.brokers.ports import taken
+from helpers.waiting import wait_until
 
 PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
 
@@ -97,20 +99,23 @@ def test_unpacked_packages_run_from_a_path_with_a_blank(tmp_path, name):
     root = tmp_path / name / "root"
     shutil.copytree(unpacked, root, symlinks=True)
     rabbitmq_install._relocate(root)
-    mark = marks.own(tmp_path)  # by which the port mapper is found that the tool starts
+    [port] = free_ports(1)
+    [epmd] = root.glob("usr/lib/erlang/erts-*/bin/epmd")  # as the course, which starts it by itself
+    mapper = subprocess.Popen([epmd, "-port", str(port)])
+    wait_until(lambda: taken(port), "the port mapper")
     done = subprocess.run(
         [root / "usr/lib/rabbitmq/bin/rabbitmqctl", "version"],
         env={
             "PATH": f"{root}/usr/bin:/usr/bin:/bin",
             "HOME": str(tmp_path),
             "LANG": "C.UTF-8",
-            "ERL_EPMD_PORT": str(free_ports(1)[0]),
-            **mark.environment(),
+            "ERL_EPMD_PORT": str(port),
         },
         capture_output=True,
         text=True,
     )
-    marks.end([process for process, its in marks.ours() if its == mark], timeout=0)
+    mapper.kill()
+    mapper.wait()
     assert done.stdout.strip() == rabbitmq_install.version(), done.stderr
 
 
