@@ -218,7 +218,7 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
     with contextlib.suppress(WaitTimeout):
         wait_until(told, "a program to be in its place", 1, every=0.005)
-    return found
+    return found or process.environ()  # its command line may have come between the two looks
 
 
 def _same_files(process: psutil.Process) -> bool:

@@ -70,7 +70,7 @@ def without_a_home(command: str, home: str | None) -> subprocess.CompletedProces
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-@pytest.mark.parametrize(("command", "home"), itertools.product(COMMANDS, [None, "/"]))
+@pytest.mark.parametrize(("command", "home"), list(itertools.product(COMMANDS, [None, "/"])))
 def test_a_user_without_a_home_is_told_the_variable(command, home):
     done = without_a_home(command, home)
     said = done.stdout + done.stderr

@@ -1,0 +1,54 @@
+"""Marks of processes: seen at every moment of a process's life, and identities that outlast the clock."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers.brokers import marks
+
+EXEC_THREE_TIMES = ("/usr/bin/env", "A=1", "/bin/sh", "-c", "exec /usr/bin/env B=1 sleep 5")
+
+
+def test_a_process_is_ours_in_the_midst_of_an_exec_too(tmp_path):
+    mark = marks.own(tmp_path)
+    for _ in range(30):
+        started = subprocess.Popen(
+            EXEC_THREE_TIMES, env={**os.environ, **mark.environment()}, start_new_session=True
+        )
+        process, until = psutil.Process(started.pid), time.monotonic() + 0.05
+        seen = []
+        while time.monotonic() < until:
+            seen.append(marks.of(process))
+        started.kill()
+        started.wait()
+        assert set(seen) == {mark}
+
+
+@pytest.mark.parametrize("word", ["", "4711:1795891395.16", "4711"])
+def test_what_is_no_identity_is_not_known_to_be_dead(word):
+    assert marks.lives(word)
+
+
+def test_an_identity_is_of_one_process_only():
+    mine = marks.identity()
+    assert marks.lives(mine)
+    pid, _, started = mine.partition(":")
+    assert not marks.lives(f"{pid}:{started}0")
+    assert marks.identity(psutil.Process(os.getppid())) != mine
+
+
+def test_a_state_file_of_another_user_is_not_believed(monkeypatch, tmp_path):
+    marks.remember(psutil.Process(), "token", marks.own(tmp_path))
+    assert marks.recall(tmp_path).pid == os.getpid()
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    assert marks.recall(tmp_path) is None
+
+
+def test_a_state_file_that_is_damaged_is_none(tmp_path):
+    assert marks.recall(Path(tmp_path)) is None
+    (tmp_path / "process.json").write_text('{"pid": 1}')
+    assert marks.recall(tmp_path) is None
