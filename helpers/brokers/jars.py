@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -87,8 +88,9 @@ def fetch(lock: Path = KAFKA_LOCK, what: str = f"Kafka {settings.KAFKA_VERSION}"
             pool.shutdown(cancel_futures=True)
             raise BrokerError(
                 f"The jar files of {what} could not be fetched from Maven Central ({error}). "
-                "Check the network (or the proxy, HTTPS_PROXY) and run "
-                "`python -m helpers install` again: what has come already is kept."
+                "Check the network (or the proxy, HTTPS_PROXY; where somebody looks into TLS, the file "
+                "of certificates, REQUESTS_CA_BUNDLE) and run `python -m helpers install` again: what "
+                "has come already is kept."
             ) from error
 
 
@@ -97,6 +99,7 @@ def _connections() -> requests.Session:
     import requests  # takes 0.2 s, and is seldom needed
     from requests.adapters import HTTPAdapter, Retry
 
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # else each retry is a line
     session = requests.Session()
     retries = Retry(4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     for scheme in ("https://", "http://"):
