@@ -94,8 +94,8 @@ def test_a_file_in_the_way_is_named(monkeypatch, tmp_path):
 
 def test_a_limit_on_what_java_may_reserve_is_found():
     ask = "from helpers.upkeep import doctor; print(doctor._memory())"
-    limited = f"ulimit -v 4000000 && exec {sys.executable} -c '{ask}'"
-    done = subprocess.run(["/bin/sh", "-c", limited], capture_output=True, text=True)
+    limited = ["/bin/sh", "-c", 'ulimit -v 4000000 && exec "$0" -c "$1"', sys.executable, ask]
+    done = subprocess.run(limited, capture_output=True, text=True)
     assert "4.1 GB" in done.stdout, done.stderr
     assert "ulimit -v unlimited" in done.stdout
 
