@@ -109,8 +109,9 @@ def status(backend: Backend) -> list[dict[str, str]]:
         if node.running():
             state = "paused" if node.paused() else "running"
             row = {"name": place.name, "backend": backend.name, "state": state}
-            memory = f"{node.memory() / 1e6:.0f} MB" if node.memory() else ""
-            rows.append({**row, "address": place.address, "memory": memory})
+            memory = node.memory()
+            row |= {"address": place.address, "memory": f"{memory / 1e6:.0f} MB" if memory else ""}
+            rows.append(row)
     return rows
 
 

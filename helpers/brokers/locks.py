@@ -1,19 +1,17 @@
-"""Locks on files. One dies with the process that holds it, so none is ever stale.
-
-Standard library only at import: ``bootstrap.py`` uses ``try_lock`` before anything is installed.
-"""
+"""Locks on files. One dies with the process that holds it, so none is ever stale."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-INTERVAL = 0.05  # seconds between two attempts
+from ..waiting import WaitTimeout, wait_until
+from .errors import BrokerError
+from .progress_line import Progress
 
 
 class LockError(OSError):
@@ -51,19 +49,15 @@ def wait_for(file: IO[str], path: Path, waiting_for: str, timeout: float) -> Non
         BrokerError: somebody else held it for all of ``timeout`` seconds.
         LockError: the disk has no locks.
     """
-    from .errors import BrokerError
-    from .progress_line import Progress
-
-    deadline = time.monotonic() + timeout
-    with Progress(waiting_for):
-        while not try_lock(file, path):
-            if time.monotonic() > deadline:
-                file.seek(0)
-                raise BrokerError(
-                    f"{waiting_for}: process {file.read().strip() or 'unknown'} still has it after "
-                    f"{timeout:.0f} s. Shut that kernel or command down, and run this again."
-                )
-            time.sleep(INTERVAL)
+    try:
+        with Progress(waiting_for):
+            wait_until(lambda: try_lock(file, path), f"the lock {path.name}", timeout)
+    except WaitTimeout as error:
+        file.seek(0)
+        raise BrokerError(
+            f"{waiting_for}: process {file.read().strip() or 'unknown'} still has it after "
+            f"{timeout:.0f} s. Shut that kernel or command down, and run this again."
+        ) from error
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -74,8 +68,6 @@ def held(path: Path, waiting_for: str, timeout: float = 180.0) -> Iterator[None]
     """Hold the lock on a file, which is made if it is missing. Raises what ``wait_for`` raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        os.set_inheritable(
-            file.fileno(), True
-        )  # for a child that goes on when this process is killed
+        os.set_inheritable(file.fileno(), True)  # for a child that outlives this process
         wait_for(file, path, waiting_for, timeout)
         yield

@@ -192,8 +192,7 @@ def _end(place: Place) -> None:
 
 def ctl(place: Place, *arguments: str) -> str:
     """Run ``rabbitmqctl`` for a node and return what it prints."""
-    mark = marks.own(settings.run_dir() / place.name)  # for an epmd that the tool may start
-    return rabbitmq.ctl({**_environment(place), **mark.environment()}, *arguments)
+    return rabbitmq.ctl(_environment(place), *arguments)
 
 
 def _prepare_cluster(places: Sequence[Place]) -> None:

@@ -50,8 +50,10 @@ def _others_have(places: dict[str, settings.Place]) -> bool:
     kafka, rabbitmq = (places[name] for name in SPOKEN)
     if not ports.taken(kafka.port) and not ports.taken(rabbitmq.port):
         return False
-    running = [backend for backend in (native, compose) if backend.running()]
-    nodes = [backend.node(place) for backend in running for place in (kafka, rabbitmq)]
+    backend = (
+        native if native.running() else compose
+    )  # a question to Docker costs a tenth of a second
+    nodes = [backend.node(place) for place in (kafka, rabbitmq)] if backend.running() else []
     if whose := {node.checkout() for node in nodes} - {""}:
         return str(settings.CHECKOUT) not in whose and any(Path(one).is_dir() for one in whose)
     return _is_the_courses_kafka(kafka) or _is_the_courses_rabbitmq(rabbitmq)

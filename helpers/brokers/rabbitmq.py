@@ -18,7 +18,6 @@ from .errors import BrokerError
 
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
-COUNTED = {1: "a RabbitMQ node", 3: "three RabbitMQ nodes"}
 # Erlang 29 without libsctp says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
