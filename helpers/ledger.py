@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from .programs import Program
 
 COLUMNS = ("attempted", "acknowledged", "unknown", "read", "lost", "duplicated")
 RARE_COLUMNS = ("refused", "recovered", "unexpected")  # shown only where one is not zero
@@ -126,6 +128,19 @@ class Ledger:
             self._still_open("read", message)
             self._joined(consumer, subscription)
             self._deliveries[subscription].append((consumer, message))
+
+    def read_from(self, programs: Mapping[str, Program], subscription: str = "all") -> None:
+        """Note what each of the programs has handled, one after the other in time.
+
+        Args:
+            programs: by name. Each has printed ``handled ORDER TIME`` for each order that it handled;
+                an order that is a number is noted as one.
+        """
+        for name in programs:
+            self.join(name, subscription)
+        handled = ((*line, name) for name, one in programs.items() for line in one.handled())
+        for _, order, name in sorted(handled):
+            self.read(int(order) if order.isdecimal() else order, name, subscription)
 
     def finish(self, reason: str) -> None:
         """End the recording.

@@ -73,6 +73,14 @@ class Program:
         """Ask it to end (SIGTERM), and wait until it has."""
         self._process.stop()
 
+    def pause(self) -> None:
+        """Freeze it (SIGSTOP): it lives, and does nothing until ``resume``."""
+        self._process.pause()
+
+    def resume(self) -> None:
+        """Let it go on, after ``pause`` or after it paused itself."""
+        self._process.resume()
+
     def running(self) -> bool:
         """Does it run?"""
         return self._process.running()
@@ -80,6 +88,11 @@ class Program:
     def lines(self) -> list[str]:
         """The lines that it has printed so far, in all its lives."""
         return _lines(self._process.log)
+
+    def handled(self) -> list[tuple[float, str]]:
+        """What it says to have handled, in its lines ``handled ORDER TIME``: time in seconds, order."""
+        words = [line.split() for line in self.lines()]
+        return [(float(line[2]), line[1]) for line in words if line[:1] == ["handled"] and line[2:]]
 
     def errors(self) -> list[str]:
         """The lines of its error output so far, as a traceback."""

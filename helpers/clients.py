@@ -1,0 +1,209 @@
+"""What every lesson needs of the client libraries, after chapter 3 has shown it written out.
+
+One function each, with one signature for the whole course. ``brokers`` is what ``up()`` or a cluster
+returned; a ``channel`` is pika's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pika
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError
+
+from .waiting import wait_until
+
+if TYPE_CHECKING:
+    from pika.adapters.blocking_connection import BlockingChannel
+
+    from .brokers import Brokers
+    from .ledger import Ledger
+    from .programs import Program
+
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
+TIMEOUT = 20.0  # seconds; for what takes well under one on a quiet machine
+
+# -- Kafka -----------------------------------------------------------------------------------
+
+
+def make_topic(
+    brokers: Brokers, topic: str, partitions: int = 1, replicas: int = 1, **configs: str
+) -> None:
+    """Create a topic, and wait until the brokers know it.
+
+    Args:
+        configs: its settings, with underscores for dots: ``cleanup_policy="compact"``.
+    """
+    dotted = {name.replace("_", "."): value for name, value in configs.items()}
+    shape = {"num_partitions": partitions, "replication_factor": replicas, "configs": dotted}
+    with KafkaAdminClient(**_kafka(brokers)) as admin:
+        admin.create_topics({topic: shape}, wait_for_metadata=True)
+
+
+def send(
+    brokers: Brokers,
+    topic: str,
+    orders: Iterable[Any],
+    ledger: Ledger | None = None,
+    key: Callable[[Any], str | None] = str,
+    **options: Any,
+) -> None:
+    """Send orders to a topic as text, each acknowledged by all in-sync replicas before the next.
+
+    Args:
+        ledger: notes each as attempted, and as acknowledged.
+        key: gives an order's key; its number unless told otherwise.
+        options: settings of the producer.
+    """
+    with KafkaProducer(**{"acks": "all", **_kafka(brokers), **options}) as producer:
+        for order in orders:
+            if ledger is not None:
+                ledger.attempt(order)
+            name = key(order)
+            producer.send(
+                topic, key=name.encode() if name is not None else None, value=str(order).encode()
+            ).get(timeout=TIMEOUT)
+            if ledger is not None:
+                ledger.acknowledge(order)
+
+
+def read_topic(
+    brokers: Brokers, topic: str, group: str | None = None, **options: Any
+) -> list[ConsumerRecord]:
+    """All records of a topic from its beginning to where it ends now.
+
+    Args:
+        group: read as a member of this group, from its committed offsets, and commit.
+        options: settings of the consumer.
+    """
+    earliest = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    with KafkaConsumer(group_id=group, **{**earliest, **_kafka(brokers), **options}) as consumer:
+        ends = _end_offsets(consumer, topic)
+        if group is None:
+            consumer.assign(list(ends))
+            consumer.seek_to_beginning()
+        else:
+            consumer.subscribe([topic])
+        records: list[ConsumerRecord] = []
+
+        def at_end() -> bool:
+            for batch in consumer.poll(timeout_ms=200).values():
+                records.extend(batch)
+            owned = consumer.assignment()
+            return owned == set(ends) and all(consumer.position(p) >= ends[p] for p in owned)
+
+        wait_until(at_end, f"the end of {topic}", TIMEOUT, every=0)
+        if group is not None:
+            consumer.commit()
+        return records
+
+
+def lag(brokers: Brokers, topic: str, group: str) -> int:
+    """How many records of a topic the group has not committed yet."""
+    with KafkaAdminClient(**_kafka(brokers)) as admin:
+        committed = admin.list_group_offsets([group])[group]
+    with KafkaConsumer(**_kafka(brokers)) as consumer:
+        ends = _end_offsets(consumer, topic)
+        starts = consumer.beginning_offsets(list(ends))
+    done = {p: committed[p].offset if p in committed else starts[p] for p in ends}
+    return sum(end - max(done[p], 0) for p, end in ends.items())
+
+
+def wait_for_group(brokers: Brokers, group: str, members: int) -> None:
+    """Wait until the group has this many members, and each knows its share."""
+    with KafkaAdminClient(**_kafka(brokers)) as admin:
+
+        def settled() -> bool:
+            found = admin.describe_groups([group])[group]
+            return found["group_state"] == "Stable" and len(found["members"]) == members
+
+        soon = (CoordinatorNotAvailableError, GroupIdNotFoundError)  # it has only begun to exist
+        wait_until(settled, f"{members} members in group {group}", TIMEOUT, tolerate=soon)
+
+
+def _end_offsets(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, int]:
+    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+    return consumer.end_offsets(partitions)
+
+
+def _kafka(brokers: Brokers) -> dict[str, Any]:
+    if brokers.kafka is None:
+        raise ValueError('Kafka was not asked for: call up() or up("kafka") first.')
+    return brokers.kafka
+
+
+# -- RabbitMQ --------------------------------------------------------------------------------
+
+
+def declare_queue(channel: BlockingChannel, queue: str, kind: str = "quorum", **more: Any) -> None:
+    """Declare a durable queue.
+
+    Args:
+        kind: ``"quorum"``, ``"classic"`` or ``"stream"``.
+        more: its other arguments, with underscores for hyphens: ``x_max_length=10``.
+    """
+    arguments = {name.replace("_", "-"): value for name, value in more.items()}
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": kind, **arguments})
+
+
+def publish(
+    channel: BlockingChannel,
+    routing_key: str,
+    orders: Iterable[Any],
+    ledger: Ledger | None = None,
+    exchange: str = "",
+) -> None:
+    """Publish orders as persistent text messages, each confirmed by the broker before the next.
+
+    Args:
+        channel: one in confirm mode; it is put into it if need be.
+        routing_key: the queue's name, unless an exchange is given.
+        ledger: notes each as attempted, and as acknowledged.
+    """
+    channel.confirm_delivery()
+    for order in orders:
+        if ledger is not None:
+            ledger.attempt(order)
+        channel.basic_publish(exchange, routing_key, str(order), PERSISTENT)
+        if ledger is not None:
+            ledger.acknowledge(order)
+
+
+def take_all(channel: BlockingChannel, queue: str) -> list[str]:
+    """Take and acknowledge whatever is ready in a queue, in its order."""
+    bodies = []
+    while (message := channel.basic_get(queue, auto_ack=True))[0] is not None:
+        bodies.append(message[2].decode())
+    return bodies
+
+
+def ready(channel: BlockingChannel, queue: str) -> int:
+    """How many messages wait in a queue; those in a consumer's hands are not among them."""
+    return channel.queue_declare(queue, passive=True).method.message_count
+
+
+def wait_for_consumers(channel: BlockingChannel, queue: str, consumers: int) -> None:
+    """Wait until exactly so many consumers are at a queue."""
+
+    def found() -> bool:
+        return channel.queue_declare(queue, passive=True).method.consumer_count == consumers
+
+    wait_until(found, f"{consumers} consumers at {queue}", TIMEOUT)
+
+
+# -- programs --------------------------------------------------------------------------------
+
+
+def wait_for_handled(workers: Mapping[str, Program], orders: int) -> None:
+    """Wait until the workers together have handled so many orders, counted with repeats."""
+    wait_until(
+        lambda: sum(len(worker.handled()) for worker in workers.values()) >= orders,
+        f"{orders} orders to be handled",
+        TIMEOUT,
+        log=lambda: "\n".join(
+            line for worker in workers.values() for line in [*worker.lines(), *worker.errors()]
+        ),
+    )

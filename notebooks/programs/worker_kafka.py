@@ -1,0 +1,64 @@
+"""A member of a Kafka consumer group: it handles each order, then commits how far it has come.
+
+It prints "handled ORDER TIME" for each, TIME in seconds of a clock that all processes share.
+
+By hand, in the course's folder:
+    .venv/bin/python notebooks/programs/worker_kafka.py TOPIC GROUP
+"""
+
+import argparse
+import os
+import signal
+import threading
+import time
+
+from kafka import KafkaConsumer
+
+from helpers import up
+
+
+def handle(args, consumer, record):
+    """Called for each record of the partitions that this member owns."""
+    order = int(record.value)
+    if order == args.pause_at:
+        pause()
+    print("handled", order, time.monotonic(), flush=True)  # the work is done here
+    if order % args.commit_every == 0:
+        consumer.commit()  # all that was handled so far is done
+
+
+def pause():
+    """Stop in the middle of an order, until somebody says "go on" (SIGCONT), or kills us."""
+    print("paused", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def main():
+    """Work until SIGTERM asks us to stop."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("topic")
+    parser.add_argument("group")
+    parser.add_argument("--name", default="worker", help="shares are dealt in order of names")
+    parser.add_argument("--commit-every", type=int, default=1, help="every third order: 3")
+    parser.add_argument("--pause-at", type=int, help="an order that takes long")
+    args = parser.parse_args()
+
+    leaving = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    options = {
+        "client_id": args.name,
+        "group_id": args.group,
+        "auto_offset_reset": "earliest",  # a new group begins at the beginning
+        "enable_auto_commit": False,  # we say ourselves what is done
+        "session_timeout_ms": 6000,  # dead when nothing is heard for so long
+        "heartbeat_interval_ms": 300,
+        "consumer_timeout_ms": 200,  # `for` ends when nothing has come for so long
+    }
+    with KafkaConsumer(args.topic, **options, **up("kafka", quiet=True).kafka) as consumer:
+        while not leaving.is_set():
+            for record in consumer:
+                handle(args, consumer, record)
+
+
+if __name__ == "__main__":
+    main()

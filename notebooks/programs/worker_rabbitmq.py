@@ -1,0 +1,60 @@
+"""A worker at a RabbitMQ queue: it handles each order, then acknowledges it.
+
+It prints "handled ORDER TIME" for each, TIME in seconds of a clock that all processes share.
+
+By hand, in the course's folder:
+    .venv/bin/python notebooks/programs/worker_rabbitmq.py QUEUE
+"""
+
+import argparse
+import os
+import signal
+import time
+from functools import partial
+
+import pika
+
+from helpers import up
+
+
+def handle(args, channel, method, properties, body):
+    """Called by pika for each order that the broker delivers."""
+    order = int(body)
+    if order == args.refuse and not method.redelivered:
+        channel.basic_reject(method.delivery_tag, requeue=True)  # not me, not now
+        return
+    if order == args.pause_at:
+        pause(channel, args.queue)
+    print("handled", order, time.monotonic(), flush=True)  # the work is done here
+    if order % args.acknowledge_every == 0:
+        channel.basic_ack(method.delivery_tag, multiple=True)
+
+
+def pause(channel, queue):
+    """Stop in the middle of an order, until somebody says "go on" (SIGCONT), or kills us."""
+    channel.queue_declare(queue, passive=True)  # its answer: the broker has read all before it
+    print("paused", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def main():
+    """Work until SIGTERM asks us to stop."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("queue")
+    parser.add_argument("--prefetch", type=int, default=100, help="orders in hand at most")
+    parser.add_argument("--acknowledge-every", type=int, default=1, help="every third order: 3")
+    parser.add_argument("--pause-at", type=int, help="an order that takes long")
+    parser.add_argument("--refuse", type=int, help="an order to be put back once")
+    args = parser.parse_args()
+
+    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
+        channel = connection.channel()
+        stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
+        signal.signal(signal.SIGTERM, lambda *_: stop())
+        channel.basic_qos(prefetch_count=args.prefetch)
+        channel.basic_consume(args.queue, partial(handle, args))
+        channel.start_consuming()
+
+
+if __name__ == "__main__":
+    main()
