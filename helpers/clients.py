@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pika
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    NotCoordinatorError,
+)
 
 from .waiting import wait_until
 
@@ -24,6 +29,12 @@ if TYPE_CHECKING:
     from .programs import Program
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
+NO_GROUP_YET = (  # while the broker makes room for its first group, or a group begins
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    NotCoordinatorError,
+)
 TIMEOUT = 20.0  # seconds; for what takes well under one on a quiet machine
 
 # -- Kafka -----------------------------------------------------------------------------------
@@ -104,7 +115,12 @@ def read_topic(
 def lag(brokers: Brokers, topic: str, group: str) -> int:
     """How many records of a topic the group has not committed yet."""
     with KafkaAdminClient(**_kafka(brokers)) as admin:
-        committed = admin.list_group_offsets([group])[group]
+        committed = wait_until(
+            lambda: [admin.list_group_offsets([group])[group]],
+            f"the offsets of group {group}",
+            TIMEOUT,
+            tolerate=NO_GROUP_YET,
+        )[0]
     with KafkaConsumer(**_kafka(brokers)) as consumer:
         ends = _end_offsets(consumer, topic)
         starts = consumer.beginning_offsets(list(ends))
@@ -120,8 +136,8 @@ def wait_for_group(brokers: Brokers, group: str, members: int) -> None:
             found = admin.describe_groups([group])[group]
             return found["group_state"] == "Stable" and len(found["members"]) == members
 
-        soon = (CoordinatorNotAvailableError, GroupIdNotFoundError)  # it has only begun to exist
-        wait_until(settled, f"{members} members in group {group}", TIMEOUT, tolerate=soon)
+        what = f"{members} members in group {group}"
+        wait_until(settled, what, TIMEOUT, tolerate=NO_GROUP_YET)
 
 
 def _end_offsets(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, int]:
@@ -185,13 +201,15 @@ def ready(channel: BlockingChannel, queue: str) -> int:
     return channel.queue_declare(queue, passive=True).method.message_count
 
 
-def wait_for_consumers(channel: BlockingChannel, queue: str, consumers: int) -> None:
+def wait_for_consumers(
+    channel: BlockingChannel, queue: str, consumers: int, timeout: float = TIMEOUT
+) -> None:
     """Wait until exactly so many consumers are at a queue."""
 
     def found() -> bool:
         return channel.queue_declare(queue, passive=True).method.consumer_count == consumers
 
-    wait_until(found, f"{consumers} consumers at {queue}", TIMEOUT)
+    wait_until(found, f"{consumers} consumers at {queue}", timeout)
 
 
 # -- programs --------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from .waiting import wait_until
 FOLDER = "programs"
 COURSE = settings.CHECKOUT / "notebooks"
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
+RUN = f"import sys; from {__name__} import run; run(*sys.argv[1:])"
 LOOK = 0.3  # seconds between two looks at whether the kernel lives
 
 
@@ -123,7 +124,7 @@ class Program:
     def _command(self, _token: str) -> list[str | Path]:
         given = [f"{key}={value}" for key, value in os.environ.items() if key.startswith(HANDED_ON)]
         given = [pair for pair in given if not pair.startswith(marks.OWNER)]
-        python = [sys.executable, "-u", "-m", __name__]
+        python = [sys.executable, "-u", "-c", RUN]
         run = [*python, str(self._errors), str(self._file), *self._arguments]
         return ["/usr/bin/env", f"PYTHONPATH={settings.CHECKOUT}", *given, *run]
 
@@ -192,7 +193,7 @@ def _lines(file: Path) -> list[str]:
     return file.read_text(errors="replace").splitlines() if file.is_file() else []
 
 
-def _main(errors: str, file: str, *arguments: str) -> None:
+def run(errors: str, file: str, *arguments: str) -> None:
     """In the new process: run the file as if by hand; but end when the kernel does."""
     threading.Thread(target=_end_with, args=[os.environ[marks.OWNER]], daemon=True).start()
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), sys.stderr.fileno())
@@ -205,7 +206,3 @@ def _end_with(owner: str) -> None:
     while marks.lives(owner):
         time.sleep(LOOK)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -1,7 +1,12 @@
-"""What the course mends in a client library, on a live broker."""
+"""What the course mends in a client library, and what it adds, on live brokers."""
 
+from dataclasses import replace
+
+import pika
+import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
+from helpers import Ledger, clients
 from helpers.names import fresh
 
 
@@ -16,3 +21,38 @@ def test_a_producer_outlives_a_leader_that_is_not_among_the_brokers(live):
         assert producer.send(topic, b"2", partition=0).get(timeout=10).offset == 1
     finally:
         producer.close(timeout=1)
+
+
+def test_a_topic_is_made_sent_to_read_by_groups_and_its_lag_counted(live):
+    topic, group, ledger = fresh("orders"), fresh("email"), Ledger("orders")
+    clients.make_topic(live, topic, partitions=3, cleanup_policy="delete")
+    clients.send(live, topic, range(1, 13), ledger)
+    ledger.finish("each is acknowledged")
+    assert ledger.count().acknowledged == 12
+    assert clients.lag(live, topic, group) == 12
+    first = clients.read_topic(live, topic, group=group)
+    assert sorted(int(record.value) for record in first) == list(range(1, 13))
+    assert clients.lag(live, topic, group) == 0
+    clients.send(live, topic, [13])
+    assert [record.key for record in clients.read_topic(live, topic, group=group)] == [b"13"]
+    assert len(clients.read_topic(live, topic)) == 13  # without a group: all, again and again
+
+
+def test_a_queue_is_declared_published_to_and_emptied(live):
+    queue, ledger = fresh("orders"), Ledger("orders")
+    with pika.BlockingConnection(live.rabbitmq) as connection:
+        channel = connection.channel()
+        clients.declare_queue(channel, queue, "classic", x_max_length=100)
+        clients.publish(channel, queue, range(3), ledger)
+        ledger.finish("each is confirmed")
+        assert ledger.count().acknowledged == 3
+        assert clients.ready(channel, queue) == 3
+        assert clients.take_all(channel, queue) == ["0", "1", "2"]
+        assert clients.take_all(channel, queue) == []
+        with pytest.raises(TimeoutError, match=queue):
+            clients.wait_for_consumers(channel, queue, 1, timeout=0.1)
+
+
+def test_a_broker_that_was_not_asked_for_is_named(live):
+    with pytest.raises(ValueError, match="Kafka"):
+        clients.make_topic(replace(live, kafka=None), fresh("orders"))

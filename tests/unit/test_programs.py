@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from helpers import programs, wait_until
+from helpers import Ledger, programs, wait_until
 from helpers.programs import Program, show
 
 WORKER = '''
@@ -87,6 +87,31 @@ def test_it_is_killed_and_started_again(start):
     worker.stop()
     assert not worker.running()
     assert worker.errors() == []
+
+
+def test_what_two_programs_have_handled_is_read_in_order_of_time(folder, start):
+    (folder / "worker.py").write_text(
+        "import sys\nfor line in sys.argv[1:]: print(line)\nprint('ready')\n"
+    )
+    one, other = start("handled 2 20.5", "handled x 40.0"), start("handled 10 30.0", "handled")
+    one.wait_for("ready"), other.wait_for("ready")
+    assert one.handled() == [(20.5, "2"), (40.0, "x")]
+    ledger = Ledger("two")
+    ledger.read_from({"one": one, "other": other})
+    ledger.finish("both have ended")
+    assert ledger.log() == [("one", 2), ("other", 10), ("one", "x")]
+
+
+def test_one_that_pauses_lives_and_goes_on_when_told(folder, start):
+    (folder / "worker.py").write_text("while True: print(1, flush=True)\n")
+    worker = start()
+    worker.wait_for("1")
+    worker.pause()
+    [process] = worker._process.processes()
+    wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "the worker to be frozen")
+    before = len(worker.lines())
+    worker.resume()
+    wait_until(lambda: len(worker.lines()) > before, "the worker to go on")
 
 
 def test_an_error_ends_the_wait_at_once_and_is_shown(start):
