@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import sys
 import textwrap
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def deliveries(
     Args:
         panels: what stands above each panel, and the ledger to draw in it. Consumers and their ids
             in a plain mapping do as well; then each consumer is a subscription of its own.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
     """
     logs = {name: _rows(source) for name, source in panels.items()}
     dots = [dot for rows in logs.values() for row in rows.values() for dot in row]
@@ -76,7 +76,7 @@ def counts(ledgers: Iterable[Ledger], title: str) -> Figure:
     Args:
         ledgers: the arms of an experiment, all finished. One with several subscriptions has a row
             for each.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
     """
     table = Ledger.table(*ledgers)
     columns = ("read", "lost", "duplicated", "unknown")
@@ -103,7 +103,7 @@ def order(sequences: Mapping[str, Sequence[int]], title: str) -> Figure:
     Args:
         sequences: a name for each arm, and its message numbers as they arrived. Numbers are in the
             order of sending.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
     """
     highest = max(max(numbers) for numbers in sequences.values())
     with _figure(title, 3.2, columns=len(sequences), share_rows=True) as (figure, axes):
@@ -116,7 +116,8 @@ def order(sequences: Mapping[str, Sequence[int]], title: str) -> Figure:
                 found, (0, 1), (0, 7), "axes fraction", textcoords="offset points", color=colour,
                 fontweight="bold",
             )  # fmt: skip
-            ax.plot(range(1, len(numbers) + 1), numbers, "o-", color=colour, markersize=4.5)
+            mark = "D" if pairs else "o"
+            ax.plot(range(1, len(numbers) + 1), numbers, f"{mark}-", color=colour, markersize=4.5)
             ax.set_xlim(0.2, max(len(numbers), 2) + 0.8)
             ax.set_ylim(0, highest * 1.06)
             ax.set_xlabel("place of arrival")
@@ -132,7 +133,7 @@ def ownership(steps: Mapping[str, Mapping[str, Iterable[int]]], title: str) -> F
     Args:
         steps: what happened, in order, and the assignment after it: each member's partitions. A
             member without any is listed as idle.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
     """
     owners = [
         {partition: member for member, owned in step.items() for partition in owned}
@@ -164,24 +165,26 @@ def ownership(steps: Mapping[str, Mapping[str, Iterable[int]]], title: str) -> F
     return figure
 
 
-def matrix(table: DataFrame, title: str) -> Figure:
-    """A table of counts as a heat map, each number written in its cell: zero is pale, more is darker.
+def matrix(
+    table: DataFrame, title: str, bad: Collection[str] = ("lost", "duplicated", "unexpected")
+) -> Figure:
+    """A table of counts: each number in its cell, with a cross where there should be none.
 
     Args:
         table: one row for each arm of an experiment, one column for each outcome, whole numbers.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
+        bad: the columns in which anything but zero is a failure.
     """
-    import matplotlib as mpl
-
-    most = max(1, int(table.to_numpy().max()))
-    shades = mpl.colormaps["cividis_r"]
     with _figure(title, 1.1 + 0.36 * len(table)) as (figure, (ax,)):
         for y, row in enumerate(table.to_numpy().tolist()):
-            for x, number in enumerate(row):
-                face = mpl.colors.to_hex(shades(number / most)) if number else "#F4F4F4"
+            for x, (column, number) in enumerate(zip(table.columns, row, strict=True)):
+                failed = bool(number) and column in bad
+                face = "#F2B48C" if failed else "#DCEBF5" if number else "#F4F4F4"
                 ax.barh(y, 0.96, 0.92, x - 0.48, facecolor=face)
-                weight = "bold" if number else "normal"
-                _centred(ax, x, y, str(number), face, fontweight=weight)
+                weight = "bold" if failed else "normal"
+                _centred(
+                    ax, x, y, f"✗ {number}" if failed else str(number), face, fontweight=weight
+                )
         ax.set_xticks(range(len(table.columns)), map(str, table.columns))
         ax.set_yticks(range(len(table)), map(_joined, table.index))
         ax.set_xlim(-0.5, len(table.columns) - 0.5)
@@ -203,7 +206,7 @@ def lines(
 
     Args:
         series: a name for each curve, and its points (x, y) in order.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
         x: what the horizontal axis shows, with its unit.
         y: what the vertical axis shows, with its unit.
         marks: events: where on the horizontal axis, and what happened there.
@@ -236,7 +239,7 @@ def gantt(
 
     Args:
         lanes: each lane's bars, as (start, end, label). Bars of one label have one colour.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
         x: what the horizontal axis shows, with its unit.
     """
     labels = list(dict.fromkeys(label for bars in lanes.values() for _, _, label in bars))
@@ -262,7 +265,7 @@ def bars(values: Mapping[str, float], title: str, x: str) -> Figure:
 
     Args:
         values: the names, and their numbers.
-        title: the finding, as a sentence.
+        title: what is shown; what came out is for the reader to see.
         x: what the numbers are, with their unit.
     """
     longest = max(values.values(), default=1) or 1

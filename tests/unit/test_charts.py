@@ -165,7 +165,7 @@ def test_ownership_merges_what_did_not_change():
 
 def test_a_matrix_writes_every_number_beside_its_row_and_column():
     found = texts(charts.matrix(COUNTS, title="t"))
-    assert {"200", "0", "3", "lost", "unknown", "acks=0 · kill", "acks=all · kill"} <= set(found)
+    assert {"✗ 200", "0", "3", "lost", "unknown", "acks=0 · kill", "acks=all · kill"} <= set(found)
 
 
 def test_a_gantt_leaves_out_a_label_that_its_bar_has_no_room_for():
