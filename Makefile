@@ -5,7 +5,7 @@ NOTEBOOKS =
 # The course finds its own modules, and compiles them once: without compiling a kernel starts 2 s later.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help environment setup lab test test-all refresh down doctor bench lock
+.PHONY: help environment setup lab test test-all refresh diagrams down doctor bench lock
 
 help:
 	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make down      stop the brokers; what they stored is kept'
 	@echo 'make doctor    check this machine, and name what it lacks'
 	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'
+	@echo 'make diagrams  draw the diagrams of the notebooks again'
 	@echo 'make bench     measure how fast the brokers start, fail over and stop'
 	@echo 'make setup     set up the environment and obtain the brokers'
 	@echo 'make lock      bring requirements.lock up to date with requirements.txt'
@@ -40,6 +41,9 @@ test-all: setup
 
 refresh: setup
 	@$(PYTHON) -m helpers refresh $(NOTEBOOKS)
+
+diagrams: environment
+	@$(PYTHON) -m diagrams
 
 down doctor:
 	@$(PYTHON) -c 'import helpers' 2>/dev/null || \

@@ -1,0 +1,21 @@
+"""Draw every diagram into `notebooks/images/`: `python -m diagrams`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import chapter_03  # noqa: F401 - a chapter's module registers what it draws
+from .drawing import DRAWN
+
+IMAGES = Path(__file__).resolve().parents[1] / "notebooks" / "images"
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    for name, drawn in DRAWN.items():
+        (IMAGES / f"{name}.svg").write_text(drawn().svg(), encoding="utf-8")
+    print(f"{len(DRAWN)} diagrams drawn into {IMAGES.relative_to(IMAGES.parents[1])}.")
+
+
+if __name__ == "__main__":
+    main()
