@@ -4,21 +4,25 @@ from . import shadows
 
 shadows.refuse()
 
+from . import charts
 from .brokers import kafka_cluster, rabbitmq_cluster, up
 from .claims import verdict
 from .exercises import check
-from .ledger import Ledger, inversions
+from .ledger import Ledger
 from .names import clean_up, fresh
+from .programs import Program, show
 from .waiting import wait_until
 
 __all__ = [
     "Ledger",
+    "Program",
+    "charts",
     "check",
     "clean_up",
     "fresh",
-    "inversions",
     "kafka_cluster",
     "rabbitmq_cluster",
+    "show",
     "up",
     "verdict",
     "wait_until",

@@ -16,8 +16,6 @@ import threading
 import time
 from pathlib import Path
 
-from IPython.display import Markdown, display
-
 from . import pipeline, settings
 from .brokers import marks
 from .waiting import wait_until
@@ -25,6 +23,7 @@ from .waiting import wait_until
 FOLDER = "programs"
 COURSE = settings.CHECKOUT / "notebooks"
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
+ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the new process
 LOOK = 0.3  # seconds between two looks at whether the kernel lives
 
 
@@ -110,7 +109,7 @@ class Program:
     def _command(self, _token: str) -> list[str | Path]:
         given = [f"{key}={value}" for key, value in os.environ.items() if key.startswith(HANDED_ON)]
         given = [pair for pair in given if not pair.startswith(marks.OWNER)]
-        python = [sys.executable, "-u", "-m", __name__]
+        python = [sys.executable, "-u", "-c", ENTRY]
         run = [*python, str(self._errors), str(self._file), *self._arguments]
         return ["/usr/bin/env", f"PYTHONPATH={settings.CHECKOUT}", *given, *run]
 
@@ -122,6 +121,8 @@ def show(name: str, what: str | None = None) -> None:
         FileNotFoundError: there is no such program.
         LookupError: it has no such function; with those that it has.
     """
+    from IPython.display import Markdown, display
+
     file = _find(name)
     source = file.read_text()
     if what is not None:
@@ -179,7 +180,7 @@ def _lines(file: Path) -> list[str]:
     return file.read_text(errors="replace").splitlines() if file.is_file() else []
 
 
-def _main(errors: str, file: str, *arguments: str) -> None:
+def run(errors: str, file: str, *arguments: str) -> None:
     """In the new process: run the file as if by hand; but end when the kernel does."""
     threading.Thread(target=_end_with, args=[os.environ[marks.OWNER]], daemon=True).start()
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), sys.stderr.fileno())
@@ -192,7 +193,3 @@ def _end_with(owner: str) -> None:
     while marks.lives(owner):
         time.sleep(LOOK)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
