@@ -8,7 +8,7 @@ from . import charts, clients
 from .brokers import kafka_cluster, rabbitmq_cluster, up
 from .claims import verdict
 from .exercises import check
-from .ledger import Ledger, inversions
+from .ledger import Ledger
 from .names import clean_up, fresh
 from .programs import Program, show
 from .waiting import wait_until
@@ -21,7 +21,6 @@ __all__ = [
     "clean_up",
     "clients",
     "fresh",
-    "inversions",
     "kafka_cluster",
     "rabbitmq_cluster",
     "show",

@@ -212,6 +212,10 @@ class Ledger:
         """The ids in the order in which they were read, by whichever consumer."""
         return [message for _, message in self.log(subscription)]
 
+    def inversions(self, subscription: str | None = None) -> int:
+        """How far out of order the ids were read: see the function ``inversions``."""
+        return inversions(self.sequence(subscription))
+
     def by_consumer(self, subscription: str | None = None) -> dict[str, list[Hashable]]:
         """The ids that each consumer read, in order; consumers sorted by name."""
         subscription = self._chosen(subscription)

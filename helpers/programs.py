@@ -16,8 +16,6 @@ import threading
 import time
 from pathlib import Path
 
-from IPython.display import Markdown, display
-
 from . import pipeline, settings
 from .brokers import marks
 from .waiting import wait_until
@@ -25,7 +23,7 @@ from .waiting import wait_until
 FOLDER = "programs"
 COURSE = settings.CHECKOUT / "notebooks"
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
-RUN = f"import sys; from {__name__} import run; run(*sys.argv[1:])"
+ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the new process
 LOOK = 0.3  # seconds between two looks at whether the kernel lives
 
 
@@ -124,7 +122,7 @@ class Program:
     def _command(self, _token: str) -> list[str | Path]:
         given = [f"{key}={value}" for key, value in os.environ.items() if key.startswith(HANDED_ON)]
         given = [pair for pair in given if not pair.startswith(marks.OWNER)]
-        python = [sys.executable, "-u", "-c", RUN]
+        python = [sys.executable, "-u", "-c", ENTRY]
         run = [*python, str(self._errors), str(self._file), *self._arguments]
         return ["/usr/bin/env", f"PYTHONPATH={settings.CHECKOUT}", *given, *run]
 
@@ -136,6 +134,8 @@ def show(name: str, what: str | None = None) -> None:
         FileNotFoundError: there is no such program.
         LookupError: it has no such function; with those that it has.
     """
+    from IPython.display import Markdown, display
+
     file = _find(name)
     source = file.read_text()
     if what is not None:

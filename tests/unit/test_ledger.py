@@ -307,3 +307,12 @@ def test_inversions_of_long_sequences():
     n = 20_000
     assert inversions(range(n)) == 0
     assert inversions(range(n, 0, -1)) == n * (n - 1) // 2
+
+
+def test_a_ledger_counts_the_inversions_of_a_subscription():
+    ledger = Ledger("two subscriptions")
+    for message in (2, 1, 3):
+        ledger.read(message, subscription="out of order")
+        ledger.read(3 - message, "one", subscription="email")
+    assert ledger.inversions("out of order") == 1
+    assert ledger.inversions(subscription="email") == 2

@@ -168,7 +168,7 @@ def test_an_old_copy_is_told(start, folder, tmp_path, monkeypatch, capsys):
 
 def test_show_has_the_function_and_a_link(folder, monkeypatch, tmp_path):
     shown = []
-    monkeypatch.setattr(programs, "display", lambda made: shown.append(made.data))
+    monkeypatch.setattr("IPython.display.display", lambda made: shown.append(made.data))
     monkeypatch.chdir(tmp_path / "labs")
     show("worker.py", "handle")
     assert shown.pop() == (
