@@ -6,7 +6,7 @@ shadows.refuse()
 
 from . import charts
 from .brokers import kafka_cluster, rabbitmq_cluster, up
-from .claims import verdict
+from .claims import predict, verdict
 from .exercises import check
 from .ledger import Ledger
 from .names import clean_up, fresh
@@ -21,6 +21,7 @@ __all__ = [
     "clean_up",
     "fresh",
     "kafka_cluster",
+    "predict",
     "rabbitmq_cluster",
     "show",
     "up",
