@@ -6,7 +6,7 @@ shadows.refuse()
 
 from . import charts, clients
 from .brokers import kafka_cluster, rabbitmq_cluster, up
-from .claims import verdict
+from .claims import predict, verdict
 from .exercises import check
 from .ledger import Ledger
 from .names import clean_up, fresh
@@ -22,6 +22,7 @@ __all__ = [
     "clients",
     "fresh",
     "kafka_cluster",
+    "predict",
     "rabbitmq_cluster",
     "show",
     "up",

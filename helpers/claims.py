@@ -1,4 +1,4 @@
-"""The register of claims, ``verdict``, which settles one by measurement, and the scorecard."""
+"""The register of claims; ``predict`` and ``verdict``, which settles one by measurement; the scorecard."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import json
 import re
 import textwrap
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
+
+from . import notes, predictions
+from .notes import Value
 
 _REGISTER = Path(__file__).with_name("claims.toml")
 _SETTLES = re.compile(r"""\bverdict\(\s*["'](\d+\.\d+)["']""")
@@ -51,51 +56,122 @@ class Claim:
         return "holds only if …" if any(self.expected.values()) else "wrong"
 
 
-def verdict(claim: str, **measured: bool) -> None:
+def predict(claim: str, **expected: Any) -> None:
+    """Note what you expect an experiment to measure, before it runs.
+
+    In the workbook the prediction is kept, and ``verdict`` shows it beside the measurement. It may
+    be changed until the claim has been measured for the first time; from then on it is settled,
+    whether it was right or not. Elsewhere nothing is kept.
+
+    Args:
+        claim: its id, as ``"3.1"``.
+        expected: for each name a number, True or False, or a word or two; ``...`` where nothing
+            is written down yet. Several calls for one claim add up.
+
+    Raises:
+        LookupError: there is no such claim.
+        TypeError: a value is something else, or there is none.
+
+    Example:
+        >>> predict("3.1", lost=0, duplicated=...)
+        Prediction 3.1 noted: lost 0. Not written down yet: duplicated.
+    """
+    _known(claim)
+    if not expected:
+        raise TypeError(f'predict("{claim}") names nothing to predict. For instance lost=2.')
+    dots = [name for name, value in expected.items() if value is ...]
+    given = {name: value for name, value in expected.items() if value is not ...}
+    values = predictions.checked(given)
+    late = notes.change(lambda kept: kept.predict(claim, values)) if values else []
+    print(_noted(claim, values, dots, late))
+
+
+def _noted(claim: str, values: dict[str, Value], dots: list[str], late: list[str]) -> str:
+    """What became of a prediction, in a line."""
+    missing = ", ".join(map(_words, dots))
+    if not values:
+        return (
+            f"Prediction {claim}: not written down yet. "
+            f"Put what you expect in place of the dots: {missing}."
+        )
+    in_time = {name: value for name, value in values.items() if name not in late}
+    parts = [
+        f"Prediction {claim} noted: {_listed(in_time)}." if in_time else f"Prediction {claim}:"
+    ]
+    if missing:
+        parts.append(f"Not written down yet: {missing}.")
+    if late:
+        parts.append(
+            f"Too late to count, since you have measured it: {', '.join(map(_words, late))}."
+        )
+    return " ".join(parts)
+
+
+def verdict(claim: str, measured: Mapping[str, Any] | None = None, **held: bool) -> None:
     """Show what the measurements make of a claim, and fail if the register says otherwise.
 
     Args:
         claim: its id, as ``"3.1"``.
-        measured: for each condition of the claim, with underscores for spaces, whether the claim
+        measured: what ``predict`` asked for, by the same names; shown beside the predictions.
+        held: for each condition of the claim, with underscores for spaces, whether the claim
             held under it.
 
     Raises:
         ClaimContradicted: a measurement differs from the register, or a condition is missing or
-            unknown. The card is shown in that case too.
+            unknown. The card is shown in that case too, and no prediction is settled.
         LookupError: there is no such claim.
-        TypeError: a measurement is not True or False.
+        TypeError: a condition is not True or False, or a measurement cannot be compared.
 
     Example:
         >>> verdict("3.1", no_crash=True, crash_before_acknowledgement=False)  # doctest: +SKIP
     """
     from IPython.display import display
 
-    register = claims()
-    if claim not in register:
-        raise LookupError(f"There is no claim {claim!r}. There is {', '.join(register)}.")
-    for condition, value in measured.items():
+    known = _known(claim)
+    for condition, value in held.items():
         if not isinstance(value, bool):
             raise TypeError(
                 f"{condition} is {value!r}, but must be True or False: did the claim hold? "
                 f"For instance {condition}=(ledger.count().duplicated == 0)."
             )
-    card = Card(register[claim], measured)
+    if not isinstance(measured, Mapping | None):
+        raise TypeError(f"measured is {measured!r:.60}, but must be as in {{'lost': 2}}.")
+    values = predictions.checked(measured or {})
+    card = Card(known, held, values, notes.read().predicted(claim))
     display(card)
     if card.problems:
         raise ClaimContradicted(
             f"Claim {claim} is not settled: {'; '.join(card.problems)}. Look at the experiment "
             "first; if it is right, then helpers/claims.toml is wrong."
         )
+    notes.change(lambda kept: kept.settle(claim, card.outcomes))
+
+
+def _known(claim: str) -> Claim:
+    register = claims()
+    if claim not in register:
+        raise LookupError(f"There is no claim {claim!r}. There is {', '.join(register)}.")
+    return register[claim]
 
 
 class Card:
-    """The claim, what was measured under each condition, and what is true."""
+    """The claim, what was predicted and measured, what held, and what is true."""
 
-    def __init__(self, claim: Claim, measured: dict[str, bool]) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        held: Mapping[str, bool],
+        measured: Mapping[str, Value] | None = None,
+        predicted: Mapping[str, Value] | None = None,
+    ) -> None:
         self._claim = claim
+        self._measured = dict(measured or {})
+        self._predicted = {
+            name: value for name, value in (predicted or {}).items() if name in self._measured
+        }
         self._rows = [
-            (_words(condition), *_finding(claim.expected.get(condition), measured.get(condition)))
-            for condition in {**claim.expected, **measured}
+            (_words(condition), *_finding(claim.expected.get(condition), held.get(condition)))
+            for condition in {**claim.expected, **held}
         ]
 
     @property
@@ -104,8 +180,30 @@ class Card:
         return [f"{words}: {said}" for words, said, agrees in self._rows if not agrees]
 
     @property
+    def outcomes(self) -> dict[str, bool | None]:
+        """For each name that was measured whether its prediction was right; None if there is none."""
+        return {
+            name: predictions.agree(self._predicted[name], value)
+            if name in self._predicted
+            else None
+            for name, value in self._measured.items()
+        }
+
+    @property
     def _verdict(self) -> str:
         return self._claim.verdict if not self.problems else "contradicted"
+
+    def _comparison(self) -> list[tuple[str, str, str, str]]:
+        """A row for each name: the name, what was predicted, what was measured, and a mark."""
+        return [
+            (
+                _words(name),
+                predictions.spoken(self._predicted[name]) if name in self._predicted else "–",
+                predictions.spoken(self._measured[name]),
+                _RIGHT[right],
+            )
+            for name, right in self.outcomes.items()
+        ]
 
     def __repr__(self) -> str:
         claim = self._claim
@@ -115,17 +213,27 @@ class Card:
                 *textwrap.wrap(f"Claim {claim.id}: {claim.text}", 92),
                 f"Verdict: {self._verdict}",
                 *(f"  {words.ljust(width)}  {said}" for words, said, _ in self._rows),
+                *self._measured_lines(),
                 *textwrap.wrap(claim.correction, 92),
                 f"Source: {claim.source}",
             ]
         )
 
+    def _measured_lines(self) -> list[str]:
+        if not self._predicted:
+            return [f"Measured: {_listed(self._measured)}"] if self._measured else []
+        return [
+            f"  {name}: predicted {predicted}, measured {measured}  {mark}"
+            if mark
+            else f"  {name}: not predicted, measured {measured}"
+            for name, predicted, measured, mark in self._comparison()
+        ]
+
     def _repr_html_(self) -> str:
         claim = self._claim
         colour = _colour(self._verdict)
         rows = "".join(
-            f'<tr style="background:none"><td style="text-align:left;{_CELL}">{escape(words)}</td>'
-            f'<td style="text-align:left;{_CELL}"><b>{_mark(said)} {escape(said)}</b></td></tr>'
+            _html_row("td", words, f"<b>{_mark(said)} {escape(said)}</b>")
             for words, said, _ in self._rows
         )
         return (
@@ -135,10 +243,20 @@ class Card:
             f'<div>Claim {claim.id} · <b style="border-bottom:3px solid {colour}">'
             f"{escape(self._verdict)}</b></div>"
             f'<p style="margin:.5em 0;font-size:1.08em"><i>{escape(claim.text)}</i></p>'
-            f'<table style="margin:.2em 0 .6em;border:none">{rows}</table>'
+            f"{_TABLE}{rows}</table>{self._measured_html()}"
             f'<p style="margin:0">{escape(claim.correction)} '
             f'<a href="{escape(claim.source)}">Source</a></p></div>'
         )
+
+    def _measured_html(self) -> str:
+        if not self._predicted:
+            said = escape(_listed(self._measured))
+            return f'<p style="margin:0 0 .6em">Measured: {said}</p>' if said else ""
+        rows = "".join(
+            _html_row("td", name, escape(predicted), escape(measured), f"<b>{mark}</b>")
+            for name, predicted, measured, mark in self._comparison()
+        )
+        return f"{_TABLE}{_html_row('th', '', 'predicted', 'measured', '')}{rows}</table>"
 
 
 @functools.cache
@@ -187,7 +305,15 @@ def scorecard(notebooks: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-_CELL = "padding:.1em 1.2em .1em 0;border:none"
+_CELL = "text-align:left;padding:.1em 1.2em .1em 0;border:none"
+_TABLE = '<table style="margin:.2em 0 .6em;border:none">'
+_RIGHT = {True: "✔ right", False: "✘ wrong", None: ""}
+
+
+def _html_row(tag: str, name: str, *cells: str) -> str:
+    """A row of a table; the name is text, the cells are HTML."""
+    row = "".join(f'<{tag} style="{_CELL}">{cell}</{tag}>' for cell in (escape(name), *cells))
+    return f'<tr style="background:none">{row}</tr>'
 
 
 def _finding(expected: bool | None, measured: bool | None) -> tuple[str, bool]:
@@ -213,6 +339,13 @@ def _conditions(claim: Claim) -> str:
 
 def _words(condition: str) -> str:
     return " ".join(_PROPER.get(word, word) for word in condition.split("_"))
+
+
+def _listed(values: Mapping[str, Value]) -> str:
+    """As in a sentence: "lost 2, duplicated 0"."""
+    return ", ".join(
+        f"{_words(name)} {predictions.spoken(value)}" for name, value in values.items()
+    )
 
 
 def _mark(said: str) -> str:
