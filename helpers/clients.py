@@ -134,10 +134,13 @@ def wait_for_group(brokers: Brokers, group: str, members: int) -> None:
 
         def settled() -> bool:
             found = admin.describe_groups([group])[group]
-            return found["group_state"] == "Stable" and len(found["members"]) == members
+            state, number = found["group_state"], len(found["members"])
+            if (state, number) != ("Stable", members):
+                raise LookupError(f"the group is {state}, with {number} members")
+            return True
 
         what = f"{members} members in group {group}"
-        wait_until(settled, what, TIMEOUT, tolerate=NO_GROUP_YET)
+        wait_until(settled, what, TIMEOUT, tolerate=(*NO_GROUP_YET, LookupError))
 
 
 def _end_offsets(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, int]:

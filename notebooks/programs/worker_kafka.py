@@ -55,6 +55,7 @@ def main():
         "consumer_timeout_ms": 200,  # `for` ends when nothing has come for so long
     }
     with KafkaConsumer(args.topic, **options, **up("kafka", quiet=True).kafka) as consumer:
+        consumer.partitions_for_topic(args.topic)  # know them before asking for a share
         while not leaving.is_set():
             for record in consumer:
                 handle(args, consumer, record)
