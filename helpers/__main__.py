@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "List the brokers that run.")
     add("doctor", _doctor, "Check this machine, and name the remedy for what it lacks.")
     add("scorecard", _scorecard, "Print the table of claims and verdicts.")
+    add("progress", _progress, "Say what you have done in this workbook, and what is next.")
     add("lab", _lab, "Open the learner's workbook in JupyterLab.")
     refresh = add("refresh", _refresh, "Run notebooks again and store their outputs.")
     refresh.add_argument("notebooks", nargs="*", help="which; all if none is named")
@@ -92,6 +93,12 @@ def _scorecard(_: argparse.Namespace) -> None:
     from . import claims
 
     print(claims.scorecard(settings.CHECKOUT / "notebooks"))
+
+
+def _progress(_: argparse.Namespace) -> None:
+    from .upkeep import progress
+
+    print(progress.report())
 
 
 def _lab(_: argparse.Namespace) -> int:

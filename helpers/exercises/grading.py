@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
 import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .. import notes, settings
 from .answers import NotAttempted, Wrong
 
 Grader = Callable[..., str]
+COURSE = settings.CHECKOUT / "notebooks"
 HIGHEST_SEED = 999_999
 
 
@@ -70,6 +73,8 @@ def grader(
 def check(exercise: str, answer: Any, *, seed: int | None = None, **context: Any) -> None:
     """Grade an answer; print one line, and a hint if it is not right yet. Never a traceback.
 
+    In the workbook a right answer is noted, unless the cell is the course's own solution.
+
     Args:
         exercise: its number as a text: ``"3.1"`` is the first of chapter 3.
         answer: what the task asks for: in most cases the function itself, which is then run under
@@ -81,7 +86,10 @@ def check(exercise: str, answer: Any, *, seed: int | None = None, **context: Any
         >>> check("3.1", my_subscription)  # doctest: +SKIP
         ✔ Exercise 3.1: each service has its copy, two instances share one, and it waits …
     """
-    print(grade(exercise, answer, seed=seed, **context))
+    result = grade(exercise, answer, seed=seed, **context)
+    print(result)
+    if result.kind == "right" and notes.kept() and not _is_given(exercise):
+        notes.change(lambda kept: kept.solve(exercise))
 
 
 def grade(exercise: str, answer: Any, *, seed: int | None = None, **context: Any) -> Result:
@@ -106,6 +114,20 @@ def grade(exercise: str, answer: Any, *, seed: int | None = None, **context: Any
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         return _fault(exercise, f"{type(error).__name__}: {reason}", seed)
+
+
+def _is_given(exercise: str) -> bool:
+    """Is the cell that runs the course's own solution, unchanged?"""
+    from IPython.core.getipython import get_ipython
+
+    history = getattr(get_ipython(), "history_manager", None)
+    running = history.input_hist_raw[-1].strip() if history else ""
+    for path in COURSE.rglob(f"{int(exercise.partition('.')[0]):02}_*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            is_solution = "solution" in cell["metadata"].get("tags", [])
+            if is_solution and "".join(cell["source"]).strip() == running:
+                return True
+    return False
 
 
 def _fault(exercise: str, reason: str, seed: int) -> Result:

@@ -39,6 +39,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     [
         (["status"], {"BREAKING_BROKERS_PORT_OFFSET": "6999"}, 0),
         (["scorecard"], {}, 0),
+        (["progress"], {}, 0),
         (["--help"], {}, 0),
         (["status"], {"BREAKING_BROKERS_PORT_OFFSET": "many"}, 1),
         (["up"], {"BREAKING_BROKERS_BACKEND": "podman"}, 1),

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from helpers import claims, notes, predict, verdict
+from helpers import claims, notes, predict, settings, verdict
 from helpers.claims import Card, Claim, ClaimContradicted
 
 CLAIM = Claim("0.1", "Water is wet.", {"no_crash": True}, "It depends.", "https://x.org")
 OTHER_KERNEL = """
-import os, sys
+import sys
 from pathlib import Path
 from helpers import notes, predict
-notes.WORKBOOK = Path(os.getcwd())
-for number in range(20):
+notes.WORKBOOK = Path.cwd()
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(100):
     predict("3.1", **{f"{sys.argv[1]}_{number}": number})
 """
 
@@ -211,9 +213,22 @@ def test_a_workbook_that_cannot_be_written_is_a_sentence(workbook, capsys):
 
 def test_two_kernels_at_once_lose_nothing(workbook):
     kernels = [
-        subprocess.Popen([sys.executable, "-c", OTHER_KERNEL, name], cwd=workbook, env=os.environ)
+        subprocess.Popen(
+            [sys.executable, "-c", OTHER_KERNEL, name],
+            cwd=workbook,
+            env=os.environ | {"PYTHONPATH": str(settings.CHECKOUT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for name in ("a", "b")
     ]
-    assert [kernel.wait() for kernel in kernels] == [0, 0]
-    assert len(notes.read().predicted("3.1")) == 40
+    assert [kernel.stdout.readline() for kernel in kernels] == ["ready\n"] * 2
+    for kernel in kernels:
+        kernel.stdin.write("go\n")
+        kernel.stdin.flush()
+    for kernel in kernels:
+        kernel.communicate()
+    assert [kernel.returncode for kernel in kernels] == [0, 0]
+    assert len(notes.read().predicted("3.1")) == 200
     assert [path.name for path in workbook.iterdir() if path.is_file()] == [notes.NAME]

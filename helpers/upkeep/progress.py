@@ -1,0 +1,87 @@
+"""``python -m helpers progress``: what a learner has done in the workbook, and what is next."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from .. import claims, notes, settings
+
+ELSEWHERE = "This is the course itself; progress is kept in the workbook that `make lab` opens."
+COURSE = settings.CHECKOUT / "notebooks"
+_EXERCISE = re.compile(r"^### Exercise (\d+\.\d+)", re.MULTILINE)
+
+
+def report() -> str:
+    """A line for each chapter that was begun, and the next notebook; outside a workbook one line.
+
+    The next one is the first chapter with an exercise to solve or a claim to run; then, in the same
+    order, the first such lab.
+    """
+    if not notes.kept():
+        return ELSEWHERE
+    kept, asked, settled = notes.read(), exercises_in(COURSE), claims.settled_in(COURSE)
+    numbers = sorted({_chapter(number) for number in [*asked, *settled]})
+    lines = [_line(chapter, kept, asked, settled) for chapter in numbers]
+    return "\n".join([*filter(None, lines), _next(kept, asked, settled)])
+
+
+def exercises_in(notebooks: Path) -> dict[str, Path]:
+    """Which notebook sets which exercise, by its number, in reading order."""
+    found: dict[str, Path] = {}
+    for path in _in_reading_order(notebooks.rglob("[0-9][0-9]_*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                found |= dict.fromkeys(_EXERCISE.findall("".join(cell["source"])), path)
+    return found
+
+
+def _line(
+    chapter: int, kept: notes.Notes, asked: dict[str, Path], settled: dict[str, list[Path]]
+) -> str:
+    """What was done in a chapter and its labs; empty if nothing was."""
+
+    def own(numbers: Iterable[str]) -> list[str]:
+        return [number for number in numbers if _chapter(number) == chapter]
+
+    exercises, run = own(asked), own(settled)
+    solved = [number for number in exercises if number in kept.exercises]
+    done = [number for number in run if number in kept.claims]
+    outcomes = [right for number in own(kept.outcomes) for right in kept.outcomes[number].values()]
+    made = [right for right in outcomes if right is not None]
+    if not solved and not done and not made:
+        return ""
+    parts = []
+    if exercises:
+        parts.append(f"exercises solved: {_of(solved, exercises)}")
+    if run:
+        parts.append(f"claims run: {_of(done, run)}")
+    if made:
+        parts.append(f"predictions right: {sum(made)} of {len(made)}")
+    return f"Chapter {chapter}: {'; '.join(parts)}."
+
+
+def _of(done: list[str], every: list[str]) -> str:
+    named = f" ({', '.join(done)})" if done else ""
+    return f"{len(done)} of {len(every)}{named}"
+
+
+def _next(kept: notes.Notes, asked: dict[str, Path], settled: dict[str, list[Path]]) -> str:
+    unsolved = {path for number, path in asked.items() if number not in kept.exercises}
+    unrun = {p for number, paths in settled.items() if number not in kept.claims for p in paths}
+    unfinished = _in_reading_order(unsolved | unrun)
+    chapters = [path for path in unfinished if path.parent == COURSE]
+    if not unfinished:
+        return "Nothing is left: every exercise is solved, and every claim was run."
+    return f"Next: {(chapters or unfinished)[0].relative_to(COURSE).as_posix()}"
+
+
+def _in_reading_order(notebooks: Iterable[Path]) -> list[Path]:
+    """Each chapter before its labs."""
+    return sorted(notebooks, key=lambda path: (path.name[:2], path.parent != COURSE, path.name))
+
+
+def _chapter(number: str) -> int:
+    return int(number.partition(".")[0])
