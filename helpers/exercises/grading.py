@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import pkgutil
 import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .. import notes, settings
@@ -163,12 +165,9 @@ def _refusal(exercise: Any, answer: Any) -> Result | None:
 
 
 def _load(exercise: str) -> None:
-    """Import the chapter's graders, if there is such a chapter."""
-    if not (number := re.match(r"(\d{1,2})\.", exercise)):
-        return
-    module = f"{__package__}.chapter_{int(number[1]):02}"
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
+    """Import the graders of the chapter and of its labs: ``chapter_04``, ``chapter_04_rebalances``."""
+    if number := re.match(r"(\d{1,2})\.", exercise):
+        chapter = re.compile(rf"chapter_{int(number[1]):02}(_|$)")
+        for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+            if chapter.match(module.name):
+                importlib.import_module(f"{__package__}.{module.name}")

@@ -1,9 +1,11 @@
 """check(): one line and a hint, never a traceback; and what graders have in common."""
 
 import os
+import re
 import sqlite3
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +117,23 @@ def test_a_broken_chapter_is_not_hidden(monkeypatch):
     monkeypatch.setattr(grading.importlib, "import_module", missing)
     with pytest.raises(ModuleNotFoundError, match="pika"):
         check("0.1", 1)
+
+
+def test_a_lab_has_a_module_of_its_own(monkeypatch, tmp_path):
+    """It is named after its chapter, and of no other chapter's labs."""
+    for name in ("chapter_91", "chapter_91_lab", "chapter_911", "chapter_92_lab"):
+        (tmp_path / f"{name}.py").touch()
+    loaded = []
+    monkeypatch.setattr(grading, "__file__", str(tmp_path / "grading.py"))
+    monkeypatch.setattr(grading.importlib, "import_module", loaded.append)
+    check("91.3", 1)
+    assert loaded == ["helpers.exercises.chapter_91", "helpers.exercises.chapter_91_lab"]
+
+
+def test_no_exercise_has_two_graders():
+    modules = Path(grading.__file__).parent.glob("chapter_*.py")
+    numbers = re.findall(r'^@grader\("([^"]+)"', "".join(map(Path.read_text, modules)), re.M)
+    assert len(numbers) == len(set(numbers)) > 20
 
 
 # -- whose fault ----------------------------------------------------------------------------------
