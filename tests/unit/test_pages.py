@@ -29,7 +29,6 @@ NOT_YET = {
     "labs/04_loss_matrix",
     "labs/04_queues_for_kafka",
     "labs/04_rebalances",
-    "labs/04_retention_and_compaction",
     "labs/05_flow_control",
     "labs/05_loss_matrix",
     "labs/05_publisher_confirms",
