@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import chapter_03  # noqa: F401 - a chapter's module registers what it draws
+from . import (  # noqa: F401 - a chapter's module registers what it draws
+    chapter_00,
+    chapter_03,
+    chapter_04,
+)
 from .drawing import DRAWN
 
 IMAGES = Path(__file__).resolve().parents[1] / "notebooks" / "images"
