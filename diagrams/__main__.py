@@ -8,6 +8,7 @@ from . import (  # noqa: F401 - a chapter's module registers what it draws
     chapter_00,
     chapter_03,
     chapter_04,
+    chapter_05,
 )
 from .drawing import DRAWN
 
