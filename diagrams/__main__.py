@@ -6,6 +6,8 @@ from pathlib import Path
 
 from . import (  # noqa: F401 - a chapter's module registers what it draws
     chapter_00,
+    chapter_01,
+    chapter_02,
     chapter_03,
     chapter_04,
     chapter_05,

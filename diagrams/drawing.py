@@ -296,6 +296,13 @@ class Diagram:
         """A line without a head: an axis, a boundary, a binding."""
         self._line(list(points), colour, 2, ' stroke-dasharray="2 5"' if dashed else "")
 
+    def area(self, *points: Point, fill: str, colour: str = GREY) -> None:
+        """A filled area between points: an amount over time."""
+        corners = " ".join(f"{x:g},{y:g}" for x, y in points)
+        self._add(
+            f'<polygon points="{corners}" fill="{fill}" stroke="{colour}" stroke-width="1.5"/>'
+        )
+
     def cross(self, x: float, y: float) -> None:
         """Dead, or lost."""
         self._add(f'<circle cx="{x:g}" cy="{y:g}" r="13" fill="{WHITE}" stroke="{VERMILION}"/>')
