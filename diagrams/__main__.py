@@ -11,6 +11,7 @@ from . import (  # noqa: F401 - a chapter's module registers what it draws
     chapter_03,
     chapter_04,
     chapter_05,
+    chapter_06,
 )
 from .drawing import DRAWN
 
