@@ -12,6 +12,8 @@ from . import (  # noqa: F401 - a chapter's module registers what it draws
     chapter_04,
     chapter_05,
     chapter_06,
+    chapter_07,
+    chapter_08,
 )
 from .drawing import DRAWN
 
