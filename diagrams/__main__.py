@@ -14,6 +14,8 @@ from . import (  # noqa: F401 - a chapter's module registers what it draws
     chapter_06,
     chapter_07,
     chapter_08,
+    labs_04,
+    labs_05,
 )
 from .drawing import DRAWN
 

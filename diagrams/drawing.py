@@ -8,7 +8,7 @@ does not fit into its box is an error when it is drawn, not a surprise when it i
 |---|---|
 | rounded box, blue | a program: producer, consumer, service |
 | large grey frame | a broker, or a group |
-| row of slots | a queue; its head is at the right |
+| row of slots between rails | a queue; the head is where an arrow leaves it |
 | hexagon, green | an exchange |
 | row of cells with numbers beneath | a partition: a log and its offsets |
 | cylinder, purple | a database or a table |
@@ -198,7 +198,7 @@ class Diagram:
     def queue(
         self, x: float, y: float, contents: Sequence[str], label: str = "", *, size: float = 34,
     ) -> Box:  # fmt: skip
-        """A queue from x on: slots between two rails, the head at the right, the name above."""
+        """A queue from x on: slots between two rails, the name above."""
         box = self.cells(x, y, contents, size=size)
         for edge in (box.y, box.y + box.height):
             self._line([(box.x - 6, edge), (box.x + box.width + 6, edge)], INK, 3)
