@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 
-from . import (  # noqa: F401 - a chapter's module registers what it draws
-    chapter_00,
-    chapter_01,
-    chapter_02,
-    chapter_03,
-    chapter_04,
-    chapter_05,
-    chapter_06,
-    chapter_07,
-    chapter_08,
-    labs_04,
-    labs_05,
-)
 from .drawing import DRAWN
 
 IMAGES = Path(__file__).resolve().parents[1] / "notebooks" / "images"
+
+for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    if module.name.startswith(("chapter_", "labs_")):
+        import_module(f"diagrams.{module.name}")  # which registers what it draws
 
 
 def main() -> None:

@@ -34,24 +34,24 @@ def cqrs_one_database(d: Diagram) -> None:
 
 @diagram(
     "CQRS with a log between the models",
-    "A command goes to the write model, which decides and appends an event to the log. A projector"
-    " follows the log and brings the view up to date; queries ask the view, which may be a little"
-    " behind.",
+    "A command goes to the write model, which decides and stores an event; the event is published to"
+    " the log. A projector follows the log and brings the view up to date. Queries ask the view,"
+    " which may be a little behind.",
     height=330,
 )
 def cqrs_log(d: Diagram) -> None:
     d.person(46, 56, "ada")
-    write = d.program(300, 56, "write model", width=136)
+    write = d.program(226, 56, "write model", width=136)
     d.arrow((70, 56), write.left)
-    d.text(146, 36, "command", size=SMALL)
-    own = d.database(490, 56, "orders", width=110)
-    d.arrow(write.right, own.left)
-    d.frame(174, 118, 450, 84, "Kafka")
-    log = d.log(340, 166, ["e", "e", "e", "e", ""], offsets=False)
-    d.arrow((300, 78), (300, 166), (log.x - 4, 166))
-    d.note(312, 98, "event")
-    projector = d.program(540, 268, "projector", width=120)
-    d.arrow((log.right[0] + 4, 166), (566, 166), (566, projector.y))
+    d.text(112, 36, "command", size=SMALL)
+    events = d.database(423, 56, "events", width=110)
+    d.arrow(write.right, events.left)
+    d.frame(150, 118, 474, 84, "Kafka")
+    log = d.log(270, 168, ["e", "e", "e", "e", "e"], offsets=False)
+    d.arrow(events.bottom, (423, log.y - 2))
+    d.note(436, 102, "published")
+    projector = d.program(560, 268, "projector", width=120)
+    d.arrow((log.right[0] + 4, 168), (560, 168), projector.top)
     view = d.database(330, 268, "view", width=110)
     d.arrow(projector.left, view.right)
     d.person(46, 260, "bob")
