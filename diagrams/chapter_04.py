@@ -65,9 +65,9 @@ def consumer_group_offsets(d: Diagram) -> None:
     size, x = 54, 50
     fills = [OTHER] * 3 + [MESSAGE] * 3 + [WHITE] * 3
     log = d.log(x, 150, [""] * 9, size=size, fills=fills)
-    d.bookmark(x + 3 * size, log.y - 6, "committed\n3", below=False)
-    d.bookmark(x + 6 * size, log.y - 6, "position\n6", below=False)
-    d.bookmark(x + 9 * size, log.y - 6, "end\n9", below=False)
+    d.bookmark(x + 3 * size, log.y - 6, "committed\n3")
+    d.bookmark(x + 6 * size, log.y - 6, "position\n6")
+    d.bookmark(x + 9 * size, log.y - 6, "end\n9")
     for n, what in enumerate(("done", "in hand", "not fetched")):
         d.text(x + (3 * n + 1.5) * size, 210, what, size=SMALL)
     d.line((x + 3 * size, 236), (x + 3 * size, 248), (x + 9 * size, 248), (x + 9 * size, 236))

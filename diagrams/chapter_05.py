@@ -58,8 +58,8 @@ def exchange_types(d: Diagram) -> None:
             d.line((20, y - 63), (620, y - 63))
         exchange = d.exchange(96, y, kind)
         for binding, hit, line in ((fits, True, y - 28), (other, both, y + 28)):
-            queue = d.queue(300, line, ["", "m" if hit else ""], size=40)
-            d.text(410, line, binding, anchor="start")
+            queue = d.queue(270, line, ["", "m" if hit else ""], size=40)
+            d.text(372, line, f"binding: {binding}", anchor="start")
             if hit:
                 d.arrow(exchange.right, queue.left)
             else:

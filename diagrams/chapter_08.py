@@ -71,7 +71,7 @@ def read_your_writes(d: Diagram) -> None:
     size, x = 60, 170
     d.heading(20, 30, "ada's event is at offset 5; the view is behind")
     d.log(x, 130, [""] * 6, "log", size=size, fills=[OTHER] * 4 + [MESSAGE] * 2)
-    d.bookmark(x + 4 * size, 108, "the view is here", below=False)
+    d.bookmark(x + 4 * size, 108, "the view is here")
     d.text(x + 5.5 * size, 130, "ada", size=SMALL)
     rows = (
         ("asks now", "“no such order”", RED_INK),
