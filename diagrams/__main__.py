@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 
-from . import chapter_03  # noqa: F401 - a chapter's module registers what it draws
 from .drawing import DRAWN
 
 IMAGES = Path(__file__).resolve().parents[1] / "notebooks" / "images"
+
+for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    if module.name.startswith(("chapter_", "labs_")):
+        import_module(f"diagrams.{module.name}")  # which registers what it draws
 
 
 def main() -> None:

@@ -133,6 +133,6 @@ def exchange_and_queues_copies(d: Diagram) -> None:
     d.arrow(shop.right, (142, 432))
     d.text(150, 432, "orders", anchor="start")
     log = d.log(228, 432, ["1", "2", "3", ""], size=84)
-    d.bookmark(log.x + 6, log.y - 4, "billing", below=False)
-    d.bookmark(log.x + 3 * 84, log.y - 4, "email, analytics, CRM", below=False)
+    d.bookmark(log.x + 6, log.y - 4, "billing")
+    d.bookmark(log.x + 3 * 84, log.y - 4, "email, analytics, CRM")
     d.note(228, 490, "kept once, a bookmark for each group")

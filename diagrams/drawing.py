@@ -8,10 +8,12 @@ does not fit into its box is an error when it is drawn, not a surprise when it i
 |---|---|
 | rounded box, blue | a program: producer, consumer, service |
 | large grey frame | a broker, or a group |
-| row of slots | a queue; its head is at the right |
+| row of slots between rails | a queue; the head is where an arrow leaves it |
 | hexagon, green | an exchange |
 | row of cells with numbers beneath | a partition: a log and its offsets |
 | cylinder, purple | a database or a table |
+| paper with a folded corner | what is written: an event, a letter |
+| dotted frame, blue | what belongs together: a group, a transaction |
 | arrow, solid | a message |
 | arrow, dashed | an acknowledgement, a refusal, an answer |
 | cross, and a dashed border | dead, or lost |
@@ -95,7 +97,6 @@ class Diagram:
     title: str
     fact: str
     height: int
-    width: int = WIDTH
     elements: list[str] = field(default_factory=list)
 
     # ------------------------------------------------------------------ texts
@@ -119,8 +120,8 @@ class Diagram:
         """A remark beside a sign."""
         self.text(x, y, text, size=SMALL, colour=GREY_INK, anchor=anchor)
 
-    def heading(self, x: float, y: float, text: str, *, anchor: str = "start") -> None:
-        self.text(x, y, text, bold=True, anchor=anchor)
+    def heading(self, x: float, y: float, text: str) -> None:
+        self.text(x, y, text, bold=True, anchor="start")
 
     def step(self, x: float, y: float, number: int) -> None:
         """A numbered step: what happens first, second, third."""
@@ -131,15 +132,15 @@ class Diagram:
 
     def program(
         self, x: float, y: float, label: str, *, width: float = 116, height: float = 44,
-        dead: bool = False, colour: str = BLUE, fill: str = BLUE_TINT,
+        dead: bool = False, fill: str = BLUE_TINT,
     ) -> Box:  # fmt: skip
         """A running program around (x, y); a dead one has a dashed border and a cross."""
         box = Box(x - width / 2, y - height / 2, width, height)
         self._fits(label, width, height, TEXT)
         if dead:
-            colour, fill = VERMILION, WHITE
-        dashes = ' stroke-dasharray="6 4"' if dead else ""
-        self._rect(box, 10, fill, colour, dashes)
+            self._rect(box, 10, WHITE, VERMILION, ' stroke-dasharray="6 4"')
+        else:
+            self._rect(box, 10, fill, BLUE)
         self.text(*box.middle, label)
         if dead:
             self.cross(box.x + box.width, box.y)
@@ -198,7 +199,7 @@ class Diagram:
     def queue(
         self, x: float, y: float, contents: Sequence[str], label: str = "", *, size: float = 34,
     ) -> Box:  # fmt: skip
-        """A queue from x on: slots between two rails, the head at the right, the name above."""
+        """A queue from x on: slots between two rails, the name above."""
         box = self.cells(x, y, contents, size=size)
         for edge in (box.y, box.y + box.height):
             self._line([(box.x - 6, edge), (box.x + box.width + 6, edge)], INK, 3)
@@ -209,7 +210,6 @@ class Diagram:
     def log(
         self, x: float, y: float, contents: Sequence[str], label: str = "", *, first: int = 0,
         size: float = 34, offsets: bool = True, fills: Sequence[str] | None = None,
-        colour: str = INK,
     ) -> Box:  # fmt: skip
         """A partition from x on: cells that grow to the right, their offsets beneath."""
         box = self.cells(x, y, contents, size=size, fills=fills)
@@ -218,7 +218,7 @@ class Diagram:
             for n in range(len(contents)):
                 self.note(x + (n + 0.5) * size, y + 28, str(first + n), anchor="middle")
         if label:
-            self.text(x - 10, y, label, size=SMALL, anchor="end", colour=colour)
+            self.text(x - 10, y, label, size=SMALL, anchor="end")
         return box
 
     def database(
@@ -262,24 +262,19 @@ class Diagram:
         self.text(x, y + 42, label, size=SMALL)
         return Box(x - 20, y - 26, 40, 52)
 
-    def bookmark(self, x: float, y: float, label: str, *, below: bool = True) -> None:
-        """A place in a log, at its edge (x, y): a triangle, with the name below it or above."""
-        way = 1 if below else -1
-        corners = f"{x:g},{y:g} {x - 8:g},{y + way * 14:g} {x + 8:g},{y + way * 14:g}"
-        self._add(f'<polygon points="{corners}" fill="{BLUE}"/>')
-        lines = label.count("\n")
-        self.text(
-            x, y + way * (26 + lines * SMALL * 0.61), label, size=SMALL, colour=BLUE_INK
-        )  # fmt: skip
+    def bookmark(self, x: float, y: float, label: str) -> None:
+        """A place in a log, at its upper edge (x, y): a triangle, with the name above it."""
+        self._add(
+            f'<polygon points="{x:g},{y:g} {x - 8:g},{y - 14:g} {x + 8:g},{y - 14:g}" fill="{BLUE}"/>'
+        )
+        middle = y - 26 - label.count("\n") * SMALL * 0.61
+        self.text(x, middle, label, size=SMALL, colour=BLUE_INK)
 
     # ------------------------------------------------------------------ lines and marks
 
-    def arrow(
-        self, *points: Point, answer: bool = False, lost: bool = False, colour: str = INK
-    ) -> None:
+    def arrow(self, *points: Point, answer: bool = False, lost: bool = False) -> None:
         """From point to point: solid for a message, dashed for an answer, a cross if it's lost."""
-        if lost:
-            colour = VERMILION
+        colour = VERMILION if lost else INK
         (x0, y0), (x1, y1) = points[-2:]
         length = math.hypot(x1 - x0, y1 - y0)
         ux, uy = (x1 - x0) / length, (y1 - y0) / length
@@ -296,6 +291,11 @@ class Diagram:
         """A line without a head: an axis, a boundary, a binding."""
         self._line(list(points), colour, 2, ' stroke-dasharray="2 5"' if dashed else "")
 
+    def area(self, *points: Point, fill: str) -> None:
+        """A filled area between points: an amount over time."""
+        corners = " ".join(f"{x:g},{y:g}" for x, y in points)
+        self._add(f'<polygon points="{corners}" fill="{fill}" stroke="{GREY}" stroke-width="1.5"/>')
+
     def cross(self, x: float, y: float) -> None:
         """Dead, or lost."""
         self._add(f'<circle cx="{x:g}" cy="{y:g}" r="13" fill="{WHITE}" stroke="{VERMILION}"/>')
@@ -307,14 +307,14 @@ class Diagram:
     def svg(self) -> str:
         """The whole file. Its first words say what it shows, for who can't see it."""
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{self.width}"'
-            f' height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}"'
+            f' height="{self.height}" viewBox="0 0 {WIDTH} {self.height}"'
             f' font-family="{FONTS}">\n'
             f"<title>{escape(self.title)}</title>\n<desc>{escape(self.fact)}</desc>\n"
             "<!-- Drawn by `make diagrams`: change it in diagrams/, not here. -->\n"
         )
         ground = (
-            f'<rect x="1" y="1" width="{self.width - 2}" height="{self.height - 2}" rx="14"'
+            f'<rect x="1" y="1" width="{WIDTH - 2}" height="{self.height - 2}" rx="14"'
             f' fill="{GROUND}" stroke="#D6D3CB" stroke-width="1"/>\n'
         )
         return head + ground + "\n".join(self.elements) + "\n</svg>\n"
@@ -354,19 +354,19 @@ DRAWN: dict[str, Callable[[], Diagram]] = {}
 
 
 def diagram(
-    title: str, fact: str, *, height: int, width: int = WIDTH
+    title: str, fact: str, *, height: int
 ) -> Callable[[Callable[[Diagram], None]], Callable[[Diagram], None]]:
     """Register a function that draws the diagram of its own name.
 
     Args:
         title: what the diagram shows, a few words.
         fact: what it says, a sentence or two; notebooks use it as the alt text.
-        height: in units, and `width` too.
+        height: in units.
     """
 
     def register(draw: Callable[[Diagram], None]) -> Callable[[Diagram], None]:
         def drawn() -> Diagram:
-            page = Diagram(draw.__name__, title, fact, height, width)
+            page = Diagram(draw.__name__, title, fact, height)
             draw(page)
             return page
 
