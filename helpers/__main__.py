@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from . import brokers, settings
+from .brokers import tools
 from .brokers.locks import LockError
 from .brokers.progress_line import accept_any_console
 from .upkeep.bootstrap import refused
@@ -55,6 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     add("lab", _lab, "Open the learner's workbook in JupyterLab.")
     refresh = add("refresh", _refresh, "Run notebooks again and store their outputs.")
     refresh.add_argument("notebooks", nargs="*", help="which; all if none is named")
+
+    def add_tool(name: str, text: str, **options: Any) -> argparse.ArgumentParser:
+        """What begins with a dash after its name is the tool's, be it ``--help``."""
+        command = commands.add_parser(name, help=text, prefix_chars="\0", add_help=False, **options)
+        command.set_defaults(run=_tool, broker="rabbitmq", tool=name)
+        return command
+
+    kafka = add_tool("kafka", "Run one of Kafka's tools: topics, consumer-groups, configs, …")
+    kafka.set_defaults(broker="kafka")
+    kafka.add_argument("tool", choices=tools.KAFKA, metavar="tool")
+    ours = [kafka, *(add_tool(name, f"Run RabbitMQ's {name}.") for name in tools.RABBITMQ)]
+    for command in ours:
+        command.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
 
 
@@ -99,6 +115,13 @@ def _progress(_: argparse.Namespace) -> None:
     from .upkeep import progress
 
     print(progress.report())
+
+
+def _tool(chosen: argparse.Namespace) -> None:
+    """Become the tool: what it prints, what it is told by Ctrl-C and how it ends are its own."""
+    command, environment = brokers.tool(chosen.broker, chosen.tool, chosen.arguments)
+    sys.stdout.flush()
+    os.execvpe(command[0], command, environment)
 
 
 def _lab(_: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
@@ -28,6 +28,7 @@ from .backend import Backend, Node
 from .cluster import Cluster, KafkaCluster, RabbitMQCluster
 from .errors import BrokerError, NotOurs
 from .places import SPOKEN, members, single, spoken
+from .tools import CommandLine, names_a_broker
 
 __all__ = [
     "BrokerError",
@@ -42,6 +43,7 @@ __all__ = [
     "logs",
     "rabbitmq_cluster",
     "status",
+    "tool",
     "up",
 ]
 
@@ -121,6 +123,32 @@ def logs(lines: int = 20) -> dict[str, str]:
             if node.exists() and (text := node.log_tail(lines)):
                 found[place.name] = text
     return found
+
+
+def tool(broker: str, tool: str, arguments: Sequence[str]) -> CommandLine:
+    """How to run one of a broker's own tools against the one that ``up`` starts, or against another one
+    that ``arguments`` name: the command line and its environment.
+
+    Raises:
+        NotOurs: the brokers are external.
+        BrokerError: the broker does not run, or the tool can't be had; with what to do.
+    """
+    if _wants_external():
+        raise NotOurs(
+            f"The tools that come with the course are for its own brokers, and {SPOKEN[broker]} here "
+            "belongs to somebody else (KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Use the tools of "
+            "that installation, or unset those variables."
+        )
+    backend, place = _backend(), single(broker)
+    node = backend.node(place)
+    if broker == "rabbitmq" or not names_a_broker(arguments):
+        lifecycle.refuse_other_checkouts([node])
+        if not lifecycle.serves(node, place):
+            raise BrokerError(
+                f"{SPOKEN[broker]} does not answer at {place.address}, so `{tool}` has nothing to "
+                "talk to. `python -m helpers up` starts it."
+            )
+    return backend.tool(place, tool, arguments)
 
 
 def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:

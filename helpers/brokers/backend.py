@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..settings import Place
+from .tools import CommandLine
 
 
 class Node(Protocol):
@@ -89,3 +90,9 @@ class Backend(Protocol):
 
     def ctl(self, place: Place, *arguments: str) -> str:
         """Run ``rabbitmqctl`` for a node and return what it prints."""
+
+    def tool(self, place: Place, tool: str, arguments: Sequence[str]) -> CommandLine:
+        """How to run one of the tools of ``tools`` against a node that runs.
+
+        Raises:
+            BrokerError: the tool can't be had; with what to do."""

@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..settings import Place
 from . import kafka, marks, ports
 from .errors import BrokerError
 from .places import single
+from .tools import CommandLine, directed
 
 name = "compose"
 FILE = settings.CHECKOUT / "docker-compose.yml"
@@ -31,6 +33,7 @@ UP_TIMEOUT = 1200.0  # seconds; the first time, images of 600 MB come over the n
 WAY_OUT = "BREAKING_BROKERS_BACKEND=native does without Docker."
 LOCAL = ("unix:", "npipe:")
 UP = ("running", "paused", "restarting")
+INSIDE = 19092  # Kafka's port within the containers' own network
 DATA = {"kafka": "/var/lib/kafka/data", "rabbitmq": "/var/lib/rabbitmq"}
 LABEL = "com.docker.compose"
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # RabbitMQ's colours
@@ -263,6 +266,17 @@ def ctl(place: Place, *arguments: str) -> str:
     return _compose("exec", "-T", place.name, "rabbitmqctl", *arguments)
 
 
+def tool(place: Place, tool: str, arguments: Sequence[str]) -> CommandLine:
+    """How to run one of the brokers' own tools in a container."""
+    program = [tool, *arguments]
+    if place.broker == "kafka":
+        inside = directed(f"{place.name}:{INSIDE}", arguments)
+        program = [f"/opt/kafka/bin/kafka-{tool}.sh", *inside]
+    terminal = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]
+    command = ["docker", *_of_project(), "exec", *terminal, place.name, *program]
+    return command, {**os.environ, **_variables()}
+
+
 # --- Docker -------------------------------------------------------------------------------------
 
 
@@ -287,8 +301,11 @@ def _containers(project: str = "", timeout: float = VERB_TIMEOUT) -> dict[str, t
 def _compose(
     *arguments: str, project: str = "", timeout: float = VERB_TIMEOUT, **variables: str
 ) -> str:
-    command = ["compose", "-f", str(FILE), "-p", project or _project(), "--profile", "cluster"]
-    return _docker(*command, *arguments, timeout=timeout, **variables)
+    return _docker(*_of_project(project), *arguments, timeout=timeout, **variables)
+
+
+def _of_project(project: str = "") -> list[str]:
+    return ["compose", "-f", str(FILE), "-p", project or _project(), "--profile", "cluster"]
 
 
 def _docker(*arguments: str, timeout: float, **variables: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
+from . import files
 from .jars import Jar
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
@@ -41,4 +42,4 @@ def write_class_path(path: Path, jars: list[Jar]) -> None:
     """Write a class path as a Java argument file: a process list stays readable."""
     joined = ":".join(str(jar.path()) for jar in jars)
     quoted = joined.replace("\\", "\\\\").replace('"', '\\"')
-    path.write_text(f'-cp "{quoted}"\n', encoding="utf-8")
+    files.write(path, f'-cp "{quoted}"\n')

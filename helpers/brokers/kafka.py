@@ -7,12 +7,12 @@ import json
 import shutil
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import settings
 from ..settings import Place
-from . import files, jars, java, process
+from . import files, jars, java, process, tools
 from .errors import BrokerError
 
 CLUSTER_ID = "breaking-brokers-kafka"  # 22 characters, as a base64 UUID has
@@ -162,6 +162,17 @@ def prepare_data(data: Path, place: Place) -> None:
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(template(place), data)
     note.write_text(settings.KAFKA_VERSION)
+
+
+# --- tools --------------------------------------------------------------------------------------
+
+
+def tool(name: str, arguments: Sequence[str]) -> list[str]:
+    """The command line of one of Kafka's own tools; from the AOT cache it takes half the time."""
+    files = home() / "tools.args"
+    java.write_class_path(files, [*jars.locked(), *jars.locked(jars.PIPELINE_LOCK)])
+    command = java.command(files, "tool", f"-XX:AOTCache={aot_cache()}", "-Xlog:disable")
+    return [*map(str, command), tools.main_class(name), *arguments]
 
 
 # --- readiness ----------------------------------------------------------------------------------

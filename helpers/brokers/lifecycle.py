@@ -33,7 +33,7 @@ def up(backend: Backend, brokers: Sequence[str]) -> None:
         BrokerError: it can't be had or did not start; with what to do.
     """
     places = [single(broker) for broker in brokers]
-    if all(_serves(backend.node(place), place) for place in places):
+    if all(serves(backend.node(place), place) for place in places):
         refuse_other_checkouts(map(backend.node, places))
         return
     with starting():
@@ -122,6 +122,11 @@ def answers(place: Place) -> bool:
     return kafka.answers(place.port) if place.number else kafka.brokers_known(place.port) == 1
 
 
+def serves(node: Node, place: Place) -> bool:
+    """Is it running, not paused, and does it answer?"""
+    return _awake(node) and answers(place)
+
+
 def wait_for_all(nodes: Iterable[tuple[Node, Place]]) -> None:
     """Wait until each of them serves. Raises what ``wait_ready`` raises."""
     for node, place in nodes:
@@ -184,10 +189,6 @@ def _start(backend: Backend, places: Sequence[Place], words: str) -> None:
         else:
             wait_for_all([(backend.node(place), place) for place in places])
     backend.settle(places)
-
-
-def _serves(node: Node, place: Place) -> bool:
-    return _awake(node) and answers(place)
 
 
 def _awake(node: Node) -> bool:

@@ -16,6 +16,7 @@ from . import jars, kafka, kafka_install, locks, marks, ports, process, rabbitmq
 from .errors import BrokerError
 from .lifecycle import wait_for_all
 from .places import SPOKEN, members, single
+from .tools import CommandLine, directed
 
 name = "native"
 LEAST_DISK = 500_000_000  # bytes; RabbitMQ stops taking messages below 50 MB
@@ -193,6 +194,19 @@ def _end(place: Place) -> None:
 def ctl(place: Place, *arguments: str) -> str:
     """Run ``rabbitmqctl`` for a node and return what it prints."""
     return rabbitmq.ctl(_environment(place), *arguments)
+
+
+def tool(place: Place, tool: str, arguments: Sequence[str]) -> CommandLine:
+    """How to run one of the brokers' own tools against a node.
+
+    Raises:
+        BrokerError: Kafka's can't be fetched, or RabbitMQ is not installed."""
+    if place.broker == "kafka":
+        fetch_pipeline()
+        return kafka.tool(tool, directed(place.address, arguments)), process.clean_environment()
+    if (where := rabbitmq_install.scripts()) is None:
+        raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
+    return [str(where / tool), *arguments], _environment(place)
 
 
 def _prepare_cluster(places: Sequence[Place]) -> None:

@@ -49,6 +49,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         ([], {}, 2),
         (["start"], {}, 2),
         (["status", "--loudly"], {}, 2),
+        (["kafka"], {}, 2),
+        (["kafka", "nothing"], {}, 2),
     ],
 )
 def test_the_exit_status_says_how_it_went(arguments, environment, status):
@@ -56,6 +58,20 @@ def test_the_exit_status_says_how_it_went(arguments, environment, status):
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert bool(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("tool", "name"),
+    [(["kafka", "topics", "--list"], "Kafka"), (["rabbitmqctl", "-q"], "RabbitMQ")],
+)
+def test_a_tool_without_its_broker_says_what_to_do(tool, name):
+    done = run(*tool, BREAKING_BROKERS_PORT_OFFSET=str(_free_offset()))
+    assert done.returncode == 1
+    assert f"{name} does not answer at 127.0.0.1:" in done.stderr
+    assert "`python -m helpers up` starts it" in done.stderr
+    done = run(*tool, BREAKING_BROKERS_BACKEND="external", KAFKA_BOOTSTRAP_SERVERS="there:9092")
+    assert done.returncode == 1
+    assert "Use the tools of that installation" in done.stderr
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

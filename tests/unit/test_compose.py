@@ -16,7 +16,7 @@ import conftest
 from helpers import brokers, settings
 from helpers.brokers import compose, kafka, lifecycle, native, rabbitmq, rabbitmq_install
 from helpers.brokers.errors import BrokerError
-from helpers.brokers.places import SPOKEN, members
+from helpers.brokers.places import SPOKEN, members, single
 
 FILE = settings.CHECKOUT / "docker-compose.yml"
 HERE = "context) echo unix:///var/run/docker.sock;; version) echo 28.2.2;;"
@@ -288,3 +288,27 @@ def test_rabbitmq_has_the_settings_of_the_native_one(described, tmp_path, monkey
     assert described["configs"]["rabbitmq"]["content"].splitlines() == native_lines
     plugins = (tmp_path / "enabled_plugins").read_text()
     assert described["configs"]["rabbitmq-plugins"]["content"] == plugins
+
+
+# --- the brokers' own tools ---------------------------------------------------------------------
+
+
+def test_a_tool_runs_in_the_container_of_its_broker(docker):
+    docker("compose) shift; echo $KAFKA_PORT $*;;")
+
+    def run(place: str, tool: str, *arguments: str) -> list[str]:
+        command, environment = compose.tool(single(place), tool, arguments)
+        return subprocess.check_output(command, env=environment, text=True).split()
+
+    where = [str(single("kafka").port), "-f", str(FILE), "-p", "breaking-brokers-200"]
+    where += ["--profile", "cluster", "exec", "-T"]
+    topics, inside = "/opt/kafka/bin/kafka-topics.sh", ["--bootstrap-server", "kafka:19092"]
+    assert run("kafka", "topics", "--list") == [*where, "kafka", topics, *inside, "--list"]
+    named = ["--bootstrap-server", "kafka-2:19092", "--list"]
+    assert run("kafka", "topics", *named) == [*where, "kafka", topics, *named]
+    listing = ["rabbitmqctl", "-q", "list_queues"]
+    assert run("rabbitmq", *listing) == [*where, "rabbitmq", *listing]
+    listens = yaml.safe_load(FILE.read_text())["services"]["kafka"]["environment"][
+        "KAFKA_LISTENERS"
+    ]
+    assert f"INSIDE://:{compose.INSIDE}" in listens
