@@ -43,7 +43,7 @@ refresh: setup
 	@$(PYTHON) -m helpers refresh $(NOTEBOOKS)
 
 diagrams: environment
-	@$(PYTHON) -m diagrams
+	@$(PYTHON) -m helpers.upkeep.diagrams
 
 down doctor:
 	@$(PYTHON) -c 'import helpers' 2>/dev/null || \

@@ -9,8 +9,8 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from diagrams.__main__ import IMAGES
-from diagrams.drawing import DRAWN, MARGIN, SMALL, WIDTH, Diagram, text_width
+from helpers.upkeep.diagrams.__main__ import IMAGES
+from helpers.upkeep.diagrams.drawing import DRAWN, MARGIN, SMALL, WIDTH, Diagram, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 CONTRAST = 4.5  # WCAG AA, for text of any size

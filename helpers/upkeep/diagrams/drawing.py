@@ -311,7 +311,7 @@ class Diagram:
             f' height="{self.height}" viewBox="0 0 {WIDTH} {self.height}"'
             f' font-family="{FONTS}">\n'
             f"<title>{escape(self.title)}</title>\n<desc>{escape(self.fact)}</desc>\n"
-            "<!-- Drawn by `make diagrams`: change it in diagrams/, not here. -->\n"
+            "<!-- Drawn by `make diagrams`: change it in helpers/upkeep/diagrams/, not here. -->\n"
         )
         ground = (
             f'<rect x="1" y="1" width="{WIDTH - 2}" height="{self.height - 2}" rx="14"'

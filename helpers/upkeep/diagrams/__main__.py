@@ -1,4 +1,4 @@
-"""Draw every diagram into `notebooks/images/`: `python -m diagrams`."""
+"""Draw every diagram into `notebooks/images/`: `make diagrams`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from .drawing import DRAWN
 
-IMAGES = Path(__file__).resolve().parents[1] / "notebooks" / "images"
+IMAGES = Path(__file__).resolve().parents[3] / "notebooks" / "images"
 
 for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
     if module.name.startswith(("chapter_", "labs_")):
-        import_module(f"diagrams.{module.name}")  # which registers what it draws
+        import_module(f"{__package__}.{module.name}")  # which registers what it draws
 
 
 def main() -> None:
