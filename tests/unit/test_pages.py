@@ -16,7 +16,6 @@ PAGES = reading_order(NOTEBOOKS)
 
 # Pages that wait for their writer, who takes the line out.
 NOT_YET = {
-    "00_start_here",
     "01_history",
     "02_why_brokers",
     "04_kafka",
