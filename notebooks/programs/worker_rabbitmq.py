@@ -7,6 +7,7 @@ By hand, in the course's folder:
 """
 
 import argparse
+import math
 import os
 import signal
 import time
@@ -30,6 +31,12 @@ def handle(args, channel, method, properties, body):
         channel.basic_ack(method.delivery_tag, multiple=True)
 
 
+def take_time(args, *delivery):
+    """Handle an order that takes so many seconds."""
+    time.sleep(args.seconds)
+    handle(args, *delivery)
+
+
 def pause(channel, queue):
     """Stop in the middle of an order, until somebody says "go on" (SIGCONT), or kills us."""
     channel.queue_declare(queue, passive=True)  # its answer: the broker has read all before it
@@ -43,8 +50,16 @@ def main():
     parser.add_argument("queue")
     parser.add_argument("--prefetch", type=int, default=100, help="orders in hand at most")
     parser.add_argument("--acknowledge-every", type=int, default=1, help="every third order: 3")
+    parser.add_argument(
+        "--automatic",
+        action="store_const",
+        const=math.inf,
+        dest="acknowledge_every",
+        help="acknowledge none: each is done for the broker when it is sent",
+    )
     parser.add_argument("--pause-at", type=int, help="an order that takes long")
     parser.add_argument("--refuse", type=int, help="an order to be put back once")
+    parser.add_argument("--seconds", type=float, default=0, help="how long each order takes")
     args = parser.parse_args()
 
     with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
@@ -52,7 +67,8 @@ def main():
         stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
         signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=args.prefetch)
-        channel.basic_consume(args.queue, partial(handle, args))
+        automatic = args.acknowledge_every == math.inf
+        channel.basic_consume(args.queue, partial(take_time, args), auto_ack=automatic)
         channel.start_consuming()
 
 
