@@ -17,7 +17,6 @@ PAGES = reading_order(NOTEBOOKS)
 # Pages that wait for their writer, who takes the line out.
 NOT_YET = {
     "01_history",
-    "02_why_brokers",
     "04_kafka",
     "05_rabbitmq",
     "06_event_driven",
