@@ -7,6 +7,7 @@ By hand, in the course's folder:
 """
 
 import argparse
+import math
 import os
 import signal
 import time
@@ -43,6 +44,13 @@ def main():
     parser.add_argument("queue")
     parser.add_argument("--prefetch", type=int, default=100, help="orders in hand at most")
     parser.add_argument("--acknowledge-every", type=int, default=1, help="every third order: 3")
+    parser.add_argument(
+        "--automatic",
+        action="store_const",
+        const=math.inf,
+        dest="acknowledge_every",
+        help="acknowledge none: each is done for the broker when it is sent",
+    )
     parser.add_argument("--pause-at", type=int, help="an order that takes long")
     parser.add_argument("--refuse", type=int, help="an order to be put back once")
     args = parser.parse_args()
@@ -52,7 +60,8 @@ def main():
         stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
         signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=args.prefetch)
-        channel.basic_consume(args.queue, partial(handle, args))
+        automatic = args.acknowledge_every == math.inf
+        channel.basic_consume(args.queue, partial(handle, args), auto_ack=automatic)
         channel.start_consuming()
 
 

@@ -20,7 +20,6 @@ NOT_YET = {
     "01_history",
     "02_why_brokers",
     "04_kafka",
-    "05_rabbitmq",
     "06_event_driven",
     "07_event_sourcing",
     "08_cqrs",
