@@ -157,8 +157,8 @@ def _kafka(brokers: Brokers) -> dict[str, Any]:
 # -- RabbitMQ --------------------------------------------------------------------------------
 
 
-def declare_queue(channel: BlockingChannel, queue: str, kind: str = "quorum", **more: Any) -> None:
-    """Declare a durable queue.
+def declare_queue(channel: BlockingChannel, queue: str, kind: str = "quorum", **more: Any) -> str:
+    """Declare a durable queue, and return its name.
 
     Args:
         kind: ``"quorum"``, ``"classic"`` or ``"stream"``.
@@ -166,6 +166,7 @@ def declare_queue(channel: BlockingChannel, queue: str, kind: str = "quorum", **
     """
     arguments = {name.replace("_", "-"): value for name, value in more.items()}
     channel.queue_declare(queue, durable=True, arguments={"x-queue-type": kind, **arguments})
+    return queue
 
 
 def publish(

@@ -18,7 +18,6 @@ PAGES = reading_order(NOTEBOOKS)
 NOT_YET = {
     "01_history",
     "04_kafka",
-    "05_rabbitmq",
     "06_event_driven",
     "07_event_sourcing",
     "08_cqrs",
