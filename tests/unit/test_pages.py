@@ -19,7 +19,6 @@ NOT_YET = {
     "00_start_here",
     "01_history",
     "02_why_brokers",
-    "04_kafka",
     "05_rabbitmq",
     "06_event_driven",
     "07_event_sourcing",
