@@ -1,4 +1,4 @@
-"""A Kafka producer that has five orders on their way at a time.
+"""A Kafka producer that sends five orders at a time, as one batch.
 
 It prints "attempt ORDER TIME" when it sends one, and "acknowledge ORDER TIME" or "refuse ORDER TIME"
 when the answer comes; TIME in seconds of a clock that all processes share.
@@ -30,11 +30,10 @@ def say(what, order):
 
 
 def main():
-    """Send the orders, five at a time."""
+    """Send a hundred orders, five at a time."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("servers")
     parser.add_argument("topic")
-    parser.add_argument("--orders", type=int, default=100)
     parser.add_argument("--no-idempotence", action="store_true")
     parser.add_argument("--pause-at", type=int, help="wait before this order")
     args = parser.parse_args()
@@ -43,15 +42,16 @@ def main():
         "bootstrap_servers": args.servers,
         "acks": "all",
         "enable_idempotence": not args.no_idempotence,
+        "linger_ms": 1000,  # collect records for so long, or until flush(): five make a batch
     }
     with KafkaProducer(**options) as producer:
-        for order in range(1, args.orders + 1):
+        for order in range(1, 101):
             if order == args.pause_at:
                 sys.stdout.write("paused\n")
                 os.kill(os.getpid(), signal.SIGSTOP)  # until somebody says "go on"
             send(producer, args.topic, order)
             if order % 5 == 0:
-                producer.flush(timeout=60)  # wait for all answers
+                producer.flush(timeout=60)  # send them now, and wait for the answers
 
 
 if __name__ == "__main__":
