@@ -6,7 +6,7 @@ returned; a ``channel`` is pika's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -41,17 +41,25 @@ TIMEOUT = 20.0  # seconds; for what takes well under one on a quiet machine
 
 
 def make_topic(
-    brokers: Brokers, topic: str, partitions: int = 1, replicas: int = 1, **configs: str
+    brokers: Brokers,
+    topic: str,
+    partitions: int = 1,
+    replicas: int = 1,
+    nodes: Sequence[int] = (),
+    **configs: str,
 ) -> None:
     """Create a topic, and wait until the brokers know it.
 
     Args:
+        nodes: of a topic with one partition, where its replicas are, the leader first.
         configs: its settings, with underscores for dots: ``cleanup_policy="compact"``.
     """
     dotted = {name.replace("_", "."): value for name, value in configs.items()}
-    shape = {"num_partitions": partitions, "replication_factor": replicas, "configs": dotted}
+    shape: dict[str, Any] = {"num_partitions": partitions, "replication_factor": replicas}
+    if nodes:
+        shape = {"assignments": {0: list(nodes)}}
     with KafkaAdminClient(**_kafka(brokers)) as admin:
-        admin.create_topics({topic: shape}, wait_for_metadata=True)
+        admin.create_topics({topic: {**shape, "configs": dotted}}, wait_for_metadata=True)
 
 
 def send(
