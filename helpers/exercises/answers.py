@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 SECONDS = 30.0  # for one call of an answer, unless the grader says otherwise
+BUSY = 1.5  # seconds that an answer may be late, on a busy machine
 CLEANING_UP = 1.0  # seconds that it has to leave when it was told to
 AT_ONCE = 2e-5  # seconds
 Errors = tuple[type[BaseException], ...]
@@ -120,6 +121,26 @@ def ask(
     if call.verdict is not None:
         raise call.verdict
     return said
+
+
+def expect_patience(given: float, took: float) -> None:
+    """That an answer waited for what did not come as long as it was told to.
+
+    To two deadlines of which one is at least `BUSY` longer than the other, no constant does justice.
+
+    Args:
+        given: its deadline, in seconds.
+        took: after how many seconds it gave up.
+
+    Raises:
+        Wrong: it gave up early, or late.
+    """
+    if not 0.8 * given < took < given + BUSY:
+        raise Wrong(
+            "gave_up_early" if took < given else "waited_too_long",
+            f"the function had {given:.1f} s, and gave up after {took:.1f}.",
+            "Wait for as long as your caller has said, no less and no more.",
+        )
 
 
 def stop(wrong: Wrong) -> NoReturn:

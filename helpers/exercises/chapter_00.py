@@ -21,9 +21,9 @@ def predict(prediction: Any, _data: Random) -> str:
         ledger.read(number)
     ledger.finish("this is all that happens")
     counts = ledger.count()
-    if not isinstance(prediction, tuple) or len(prediction) != 2:
+    if not isinstance(prediction, tuple) or [type(n) for n in prediction] != [int, int]:
         raise Wrong(
-            "no_pair", "a pair of numbers was asked for.", "Write it as (lost, duplicated)."
+            "no_pair", "a pair of whole numbers was asked for.", "Write it as (lost, duplicated)."
         )
     if prediction[0] != counts.lost:
         raise Wrong(

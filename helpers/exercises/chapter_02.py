@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from random import Random
 from typing import Any
 
@@ -16,7 +18,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from .answers import Wrong, ask, stop
 from .grading import grader
 from .lives import KILLED, Journal, die, live
-from .places import amqp, count, new_queue, publish, take
+from .places import amqp, count, expect_persistent, new_queue, publish, take
 from .proxy import Proxy
 
 MOST_WORKERS = 12
@@ -41,8 +43,8 @@ class _Rush:
             f"each worker, {self.deadline:g} s"
         )
 
-    def exact(self) -> float:
-        return (self.backlog / self.deadline + self.arrivals) / self.each
+    def exact(self) -> Fraction:
+        return (self.backlog / Fraction(self.deadline) + self.arrivals) / self.each
 
 
 @grader("2.1", needs=("rabbitmq",))
@@ -65,13 +67,13 @@ def workers_needed(answer: Callable[[int, int, int, float], int], data: Random) 
                 "and rounded up once.",
             )
     for _ in range(300):  # as above, in arithmetic: a whole number of messages, exactly
-        rush = _Rush(data.randint(1, 999), data.randint(0, 99), data.randint(1, 99), 1.0)
-        if _told(answer, rush, math.inf) != (
-            needed := -(-(rush.backlog + rush.arrivals) // rush.each)
-        ):
+        deadline = data.choice((0.5, 1.0, 1.5, 2.0, 3.0, 7.0))
+        rush = _Rush(data.randint(1, 999), data.randint(0, 99), data.randint(1, 99), deadline)
+        said, needed = _told(answer, rush, math.inf), math.ceil(rush.exact())
+        if said != needed:
             raise Wrong(
-                "too_few" if _told(answer, rush, math.inf) < needed else "too_many",
-                f"{rush}: {_workers(needed)} are needed, not {_workers(_told(answer, rush, math.inf))}.",
+                "too_few" if said < needed else "too_many",
+                f"{rush}: {_workers(needed)} are needed, not {_workers(said)}.",
                 "Round up, but only what isn't whole: a little more than a whole number needs one "
                 "worker more, a whole number needs none.",
             )
@@ -140,6 +142,7 @@ def _left(rush: _Rush, workers: int) -> int:
 
 # -- 2.2: a worker that loses nothing ------------------------------------------------------------
 
+ONCE = "Give each order to `handle` once, set it aside once, and acknowledge it."
 MOMENTS = ("handle before", "handle after", "aside before", "aside after")  # of the deaths
 
 
@@ -148,8 +151,9 @@ def work(
     answer: Callable[[BlockingChannel, str, Callable[[bytes], None]], None], data: Random
 ) -> str:
     """Orders, of which three can't be read; the worker is killed before and after it handles one, and
-    before and after it sets one aside. And once the other queue refuses."""
-    orders = [f"order-{n}" for n in data.sample(range(10**6), data.randint(14, 20))]
+    before and after it sets one aside. And once the other queue refuses. The orders are transient, and
+    not UTF-8: nobody has said that they are."""
+    orders = [f" order-{n}\xe9\n" for n in data.sample(range(10**6), data.randint(14, 20))]
     bad = data.sample(orders[2:-1], 3)
     good = [order for order in orders[1:-1] if order not in bad]
     places = dict(zip(MOMENTS, data.sample(good, 2) + sorted(bad, key=orders.index), strict=False))
@@ -159,7 +163,7 @@ def work(
         new_queue(channel := connection.channel()) as queue,
         new_queue(channel, f"{queue}.aside") as aside,
     ):
-        publish(channel, "", queue, orders)
+        publish(channel, "", queue, orders, mode=1)
         for life in range(len(MOMENTS) + 1):
             if live(answer, lambda: _live(answer, day, queue)) is not KILLED:
                 break
@@ -193,25 +197,29 @@ class _Day:
             die()
 
     def handle(self, body: Any) -> None:
-        order = body.decode() if isinstance(body, bytes) else body
+        order = _text(body)
         if order not in self.orders:
             stop(
-                Wrong("wrong_body", f"`handle` was given {body!r}.", "Give it the body, as it is.")
+                Wrong(
+                    "wrong_body",
+                    f"`handle` was given {body!r}, and no order says that.",
+                    "Give it the body, as it is: these bytes.",
+                )
             )
-        tried = sum(1 for found, _ in self.handled.read() if found == order)
+        tried = sum(1 for found, *_ in self.handled.read() if found == order)
         if tried > len(MOMENTS) + 1:
             stop(
                 Wrong(
                     "round_and_round",
-                    f"{order} came {tried} times, round and round.",
+                    f"{order!r} came {tried} times, round and round.",
                     "An order that fails in the same way each time must leave the queue: publish it "
                     "to the other one, then acknowledge it.",
                 )
             )
         self.die_at("handle before", order)
-        self.handled.note(order, order not in self.bad)
+        self.handled.note(order, order not in self.bad, os.getpid())
         if order in self.bad:
-            raise ValueError(f"{order} can't be read")
+            raise ValueError(f"{order!r} can't be read")
         self.die_at("handle after", order)
 
     def publish(self, original: Callable, *arguments: Any, **options: Any) -> None:
@@ -224,7 +232,7 @@ class _Day:
 
 
 def _text(value: Any) -> Any:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def _live(answer: Callable, day: _Day, queue: str) -> None:
@@ -234,13 +242,13 @@ def _live(answer: Callable, day: _Day, queue: str) -> None:
 
 
 def _expect_all(day: _Day, aside: list[tuple[str, pika.BasicProperties]]) -> None:
-    handled = Counter(order for order, good in day.handled.read() if good)
+    handled = Counter(order for order, good, _ in day.handled.read() if good)
     laid = Counter(order for order, _ in aside)
     dead = {order: moment for moment, order in day.places.items()}
     if lost := [order for order in day.orders if not handled[order] and not laid[order]]:
         raise Wrong(
             "acknowledged_before_effect",
-            f"{lost[0]} was neither handled nor set aside"
+            f"{lost[0]!r} was neither handled nor set aside"
             + (f": the worker was killed ({dead[lost[0]]}), and it did not come again."
                if lost[0] in dead else "."),
             "Acknowledge after `handle` has returned, or after the order is aside. `auto_ack=True` "
@@ -249,22 +257,23 @@ def _expect_all(day: _Day, aside: list[tuple[str, pika.BasicProperties]]) -> Non
     if wrong := [order for order in laid if order not in day.bad]:
         raise Wrong(
             "set_aside_wrongly",
-            f"{wrong[0]} was set aside, and there was nothing wrong with it.",
-            "Set aside what raises ValueError, its body as it is, and nothing else.",
+            f"{wrong[0]!r} was set aside, and `handle` has not refused it.",
+            "Set aside the orders for which `handle` raises ValueError, their bodies as they are, "
+            "and nothing else.",
         )
     done = handled + laid
     if twice := [o for o in done if done[o] > 1 + dead.get(o, "").endswith("after")]:
         raise Wrong(
             "repeated",
-            f"{twice[0]} was done {done[twice[0]]} times, though the worker was not killed after it.",
-            "Give each order to `handle` once, set it aside once, and acknowledge it.",
+            f"{twice[0]!r} was done {done[twice[0]]} times, though the worker was not killed after it.",
+            ONCE,
         )
-    if any(properties.delivery_mode != 2 for _, properties in aside):
+    in_one_life = Counter((order, life) for order, _, life in day.handled.read())
+    if again := [order for (order, _), times in in_one_life.items() if times > 1]:
         raise Wrong(
-            "transient",
-            "an order that lies aside is not persistent: a restart of the broker would lose it.",
-            "Publish with `pika.BasicProperties(delivery_mode=2)`.",
+            "repeated", f"`handle` was given {again[0]!r} again, and no death was between.", ONCE
         )
+    expect_persistent(aside)
 
 
 def _expect_refusal_noticed(answer: Callable, data: Random) -> None:
@@ -282,7 +291,7 @@ def _expect_refusal_noticed(answer: Callable, data: Random) -> None:
         if orders[0] not in [body for body, _ in take(channel, queue)]:
             raise Wrong(
                 "refusal_not_noticed",
-                f"{orders[0]} can't be read, the other queue was full and refused it, and now it is "
+                f"{orders[0]!r} can't be read, the other queue was full and refused it, and now it is "
                 "in neither.",
                 "Only on a channel with `confirm_delivery()` does `basic_publish` tell of a refusal: "
                 "it raises NackError, and the order stays unacknowledged.",

@@ -115,11 +115,14 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
     """Records in two partitions, three of them poison; the loop is killed before and after an effect,
     while it handles and while it sets aside."""
     records = [b'{"number": %d}' % n for n in range(data.randint(20, 30))]
-    bad = data.sample(range(len(records)), 3)
-    for number, poison in zip(bad, (b"order 4", "été".encode("latin-1"), b""), strict=True):
-        records[number] = poison
-    good = [n for n in range(len(records)) if n not in bad]
-    places = dict(zip(DEATHS, data.sample(good, 2) + data.sample(bad, 2), strict=True))
+    killed = data.randrange(2, len(records))
+    uncaught = killed - 2  # poison right before it, in the same partition
+    others = [n for n in range(len(records)) if n not in (killed, uncaught)]
+    killed_after, *bad = data.sample(others, 3)
+    places = dict(zip(DEATHS, (killed, killed_after, *bad), strict=True))
+    bad.append(uncaught)
+    for number, poison in zip(bad, (b"order 4", b'{"number": %d\xe9}', b""), strict=True):
+        records[number] = poison.replace(b"%d", b"%d" % number)
     journal, done = Journal(), Journal()
     with new_topic(partitions=2) as topic:
         _send(topic, [(n % 2, b"%d" % n, value) for n, value in enumerate(records)])
@@ -137,9 +140,9 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
                 )
             if died is not KILLED:
                 break
-        _expect_done(records, bad, places, journal)
         with KafkaAdminClient(**kafka_options()) as admin:
             committed = _committed(admin, topic, group)
+    _expect_done(records, bad, places, journal, committed)
     if left := len(records) - sum(committed.values()):
         raise Wrong(
             "not_committed",
@@ -176,12 +179,19 @@ def _read_on(
         effect("aside", int(record.key), None)
 
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    options |= {"max_poll_records": 4}  # so that one poll does not bring everything
     with KafkaConsumer(**kafka_options(), **options, group_id=group) as consumer:
         consumer.assign([TopicPartition(topic, 0), TopicPartition(topic, 1)])
         answer(consumer, handle, set_aside)
 
 
-def _expect_done(records: list[bytes], bad: list[int], places: dict, journal: Journal) -> None:
+def _expect_done(
+    records: list[bytes],
+    bad: list[int],
+    places: dict,
+    journal: Journal,
+    committed: dict[int, int],
+) -> None:
     times = Counter((what, number) for what, number, _ in journal.read())
     if not times:
         raise Wrong(
@@ -197,6 +207,12 @@ def _expect_done(records: list[bytes], bad: list[int], places: dict, journal: Jo
                 f"record {number}, {records[number]!r}, was "
                 + ("not set aside." if number in bad else "set aside."),
                 "`set_aside` gets the records whose value is no JSON, all of them and no others.",
+            )
+        if not times[what, number] and number // 2 >= committed.get(number % 2, 0):
+            raise Wrong(
+                "left_unread",
+                f"record {number}, {records[number]!r}, was not read: the function returned before.",
+                "A poll brings some of what is there. Poll until one returns nothing.",
             )
         if not times[what, number]:
             raise Wrong(
@@ -241,7 +257,7 @@ def total_up(answer: Callable, data: Random) -> str:
             _expect_totals(books, bookings, day)
         more = [(data.choice(customers), data.randint(1, 99)) for _ in range(3)]
         _book(topic, more)
-        _delete_before(topic, {0: len(bookings)})
+        _delete_before(topic, {0: len(bookings) + 1})
         for day in ("later, when the records of the first day were deleted", "nothing was new"):
             _account(answer, topic, whole)
             _expect_totals(whole, bookings + more, day)
@@ -249,7 +265,20 @@ def total_up(answer: Callable, data: Random) -> str:
 
 
 def _book(topic: str, bookings: list[tuple[str, int]]) -> None:
-    _send(topic, [(0, customer.encode(), str(n).encode()) for customer, n in bookings])
+    """The first by a transaction, whose marker takes an offset and reaches no reader."""
+    (customer, amount), *others = bookings
+    with _transaction(topic, customer.encode(), b"%d" % amount) as producer:
+        producer.commit_transaction()
+    _send(topic, [(0, customer.encode(), b"%d" % amount) for customer, amount in others])
+
+
+def _transaction(topic: str, key: bytes, value: bytes) -> KafkaProducer:
+    """A producer with a record in a transaction that is to be ended."""
+    producer = KafkaProducer(**kafka_options(), transactional_id=fresh("exercise"))
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(topic, value, key=key, partition=0).get(timeout=10)
+    return producer
 
 
 def _totals(path: Path) -> Path:
@@ -310,15 +339,15 @@ def load(answer: Load, data: Random) -> str:
     with new_topic() as topic:
         _expect_table(answer, topic, [], "an empty topic")
         _change(topic, changes)
-        _expect_table(answer, topic, changes, "a topic of 1200 records")
-        dead = [(key, None) for key in (*data.sample(sorted({key for key, _ in changes}), 3), b"?")]
+        cut = data.randint(100, 300)
+        _delete_before(topic, {0: cut})
+        changes[:cut] = [(b"gone", None)] * cut
+        _expect_table(answer, topic, changes, f"a topic of 1200 records, {cut} of them deleted")
+        dead = [(key, None) for key in (*data.sample(sorted(set(keys)), 3), b"?")]
         changes += [*dead, (dead[0][0], b"again"), (keys[0], b"")]
         _change(topic, changes[1200:])
         _expect_table(answer, topic, changes, "a topic with tombstones and an empty value")
-        with KafkaProducer(**kafka_options(), transactional_id=fresh("exercise")) as producer:
-            producer.init_transactions()
-            producer.begin_transaction()
-            producer.send(topic, b"5", key=keys[1], partition=0).get(timeout=10)
+        with _transaction(topic, keys[1], b"5") as producer:
             producer.abort_transaction()
         _expect_table(answer, topic, changes, "a topic that ends with an aborted transaction")
         _expect_table(answer, topic, changes, "a topic that somebody writes to meanwhile", True)
@@ -337,7 +366,7 @@ def _expect_table(
         expected[key] = value
     expected = {key: value for key, value in expected.items() if value is not None}
     options: dict[str, Any] = {"isolation_level": "read_committed", "consumer_timeout_ms": 5000}
-    options |= {"auto_offset_reset": "earliest", "group_id": fresh("exercise")}
+    options["group_id"] = fresh("exercise")
     if changes:  # the group was here before: who does not seek begins at its commit
         _commit(topic, options["group_id"], {0: len(changes) - 5})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import Counter
@@ -17,9 +18,20 @@ from pika.adapters.blocking_connection import BlockingChannel
 from ..brokers import RabbitMQCluster, up
 from ..names import fresh
 from ..waiting import wait_until
-from .answers import Wrong, ask, stop
+from .answers import Wrong, ask, expect_patience, stop
 from .grading import grader
-from .places import CLASSIC, amqp, count, delete, new_exchange, new_queue, publish, shaky, take
+from .places import (
+    CLASSIC,
+    amqp,
+    count,
+    delete,
+    expect_persistent,
+    new_exchange,
+    new_queue,
+    publish,
+    shaky,
+    take,
+)
 from .proxy import Proxy
 
 # -- 5.1: bindings -------------------------------------------------------------------------------
@@ -32,7 +44,7 @@ WANTED = {  # name of a queue: does it get a message with these words as its key
 TRAPS = (
     "order.eu.paid", "order.eu.failed", "order.us.eu", "orders.us.paid", "invoice.europe.sent",
     "eu.us.sent", "invoice.us.failed.again", "invoice.us.order", "payment.eu.card.failed",
-    "invoice.us.card.limit.failed", "order.eu.payment.card.sent.again",
+    "invoice.us.card.limit.failed", "payment.asia.card.limit.sent.failed", "order.eu.payment.card.sent.again",
 )  # fmt: skip
 WORDS = (("order", "invoice", "payment"), ("eu", "us", "asia"), ("paid", "sent", "failed", "eu"))
 
@@ -112,7 +124,7 @@ SAID = {True: "it is stored", False: "it is nowhere", None: "nobody knows"}
 @grader("5.2", needs=("rabbitmq",))
 def send(answer: Callable[[BlockingChannel, str, str, bytes], bool | None], data: Random) -> str:
     """Bound, not bound, full, one of two queues full, no exchange, and a connection that breaks."""
-    body = b"order %d" % data.randrange(10**6)
+    body = b" order %d\xe9\n" % data.randrange(10**6)
     with (
         amqp() as connection,
         new_exchange(channel := connection.channel(), "direct") as exchange,
@@ -133,7 +145,7 @@ def send(answer: Callable[[BlockingChannel, str, str, bytes], bool | None], data
         expect(False, "x", "there is no such exchange", fresh("none"))
         expect(None, "full", "the only queue is full")
         expect(None, "both", "of two queues one is full and the other has taken it")
-        take(channel, free)
+        _expect_stored(channel, free, body)
         for when in ("before", "after"):
             situation = f"the connection broke {when} the broker got the message"
             _expect_said(answer, exchange, "free", body, None, situation, when)
@@ -190,18 +202,13 @@ def _expect_said(
 
 def _expect_stored(channel: BlockingChannel, queue: str, body: bytes) -> None:
     found = take(channel, queue)
-    if [text for text, _ in found] != [body.decode()]:
+    if [text for text, _ in found] != [body.decode("latin-1")]:
         raise Wrong(
             "wrong_messages",
             f"{body!r} was sent, and in the queue there is {[text for text, _ in found]!r}.",
             "Publish the body to the exchange, as it is and once.",
         )
-    if found[0][1].delivery_mode != 2:
-        raise Wrong(
-            "transient",
-            "the message is not persistent: a crash of the broker would lose it.",
-            "Publish with `pika.BasicProperties(delivery_mode=2)`.",
-        )
+    expect_persistent(found)
 
 
 # -- 5.3: the book of pending messages -----------------------------------------------------------
@@ -274,7 +281,7 @@ def _possible_confirms(data: Random) -> Confirms:
 
 
 def _expect_settled(answer: Callable, tags: list[int], confirms: Confirms) -> None:
-    pending = {tag: f"order-{tag}" for tag in tags}
+    pending = {tag: f"order-{tag}" for tag in tags} | {tags[5]: ""}
     theirs = dict(pending)
     for tag, multiple in confirms:
         settled = sorted(t for t in pending if t == tag or (multiple and t < tag))
@@ -372,12 +379,7 @@ def _expect_replayed(lot: _ParkingLot) -> None:
             "would park them again.",
             "Publish with fresh properties, not with those that came.",
         )
-    if any(properties.delivery_mode != 2 for _, properties in waiting):
-        raise Wrong(
-            "transient",
-            "the replayed orders are not persistent: a restart of the broker would lose them.",
-            "Publish with `pika.BasicProperties(delivery_mode=2)`.",
-        )
+    expect_persistent(waiting)
     if left := count(lot.parking):
         raise Wrong(
             "not_acknowledged",
@@ -473,24 +475,25 @@ def _parking_lot(
     break_at: int = 0,
     stored: bool = False,
 ) -> Iterator[_ParkingLot]:
-    """So many parked orders, each with three tries behind it; a work queue with these settings."""
+    """So many parked orders, each with three tries behind it; a work queue with these settings. They
+    were published transient, and are not UTF-8."""
     settings = dict(settings or {})
-    orders = [f"order-{n}" for n in range(1, number + 1)]
+    orders = [f" order-{n}\xe9\n" for n in range(1, number + 1)]
     with amqp() as connection, new_queue(channel := connection.channel()) as parking:
         if boomerang:
             settings |= {"x_dead_letter_exchange": "", "x_dead_letter_routing_key": parking}
         channel.confirm_delivery()
         for body in orders:
-            properties = pika.BasicProperties(delivery_mode=2, headers={"tries": 4})
-            channel.basic_publish("", parking, body, properties)
+            properties = pika.BasicProperties(delivery_mode=1, headers={"tries": 4})
+            channel.basic_publish("", parking, body.encode("latin-1"), properties)
         with new_queue(channel, **settings) as work:
             yield _ParkingLot(orders, parking, work, channel, boomerang, break_at, stored)
 
 
 # -- 5.5: publish with a deadline ----------------------------------------------------------------
 
-DEADLINE = 2.0  # seconds
-GRACE = 5.0  # seconds that a busy machine may take on top
+DEADLINES = 0.6, 2.8  # seconds
+GRACE = 5.0  # seconds on top, after which the function is stopped
 
 
 @grader("5.5")
@@ -514,8 +517,9 @@ def publish_within(
             _expect_answer(answer, cluster, full, body, "refused", "the queue is full")
             nowhere = "there is no such queue"
             _expect_answer(answer, cluster, fresh("none"), body, "refused", nowhere)
-            said = _said_during_an_alarm(answer, cluster, room, body)
-            _expect_unknown(said, _found_afterwards(cluster, channel, room))
+            for deadline in DEADLINES:
+                said = _said_during_an_alarm(answer, cluster, room, body, deadline)
+                _expect_unknown(said, _found_afterwards(cluster, channel, room))
         finally:
             channel.queue_delete(room)
             channel.queue_delete(full)
@@ -524,17 +528,32 @@ def publish_within(
     )
 
 
-def _call_within(answer: Callable, cluster: RabbitMQCluster, queue: str, body: bytes) -> Any:
-    patience = DEADLINE + GRACE
+def _call_within(
+    answer: Callable, cluster: RabbitMQCluster, queue: str, body: bytes, deadline: float
+) -> Any:
+    patience, before = deadline + GRACE, _open_connections()
     late = Wrong(
         "no_deadline",
-        f"{patience:g} s later the function, which had {DEADLINE:g}, was still waiting.",
+        f"{patience:g} s later the function, which had {deadline:g}, was still waiting.",
         "Set `parameters.blocked_connection_timeout` before you connect. Without confirms it "
         "is `close` that waits.",
     )
-    given = cluster.rabbitmq(1), queue, body, DEADLINE
+    given = cluster.rabbitmq(1), queue, body, deadline
     errors = (pika.exceptions.AMQPError,)
-    return ask(answer, *given, seconds=patience, may_raise=errors, late=late)
+    said = ask(answer, *given, seconds=patience, may_raise=errors, late=late)
+    if left := _open_connections() - before:
+        raise Wrong(
+            "left_open",
+            f"the function returned {said!r}, and left {len(left)} connection open.",
+            "Use the connection in a `with` block, or close it in a `finally`.",
+        )
+    return said
+
+
+def _open_connections() -> set[int]:
+    """Those of this process, by their identities."""
+    live = (one for one in gc.get_objects() if isinstance(one, pika.BlockingConnection))
+    return {id(one) for one in live if one.is_open}
 
 
 def _expect_answer(
@@ -545,7 +564,7 @@ def _expect_answer(
     expected: str,
     situation: str,
 ) -> None:
-    said = _call_within(answer, cluster, queue, body)
+    said = _call_within(answer, cluster, queue, body, DEADLINES[1])
     if isinstance(said, Exception):
         raise Wrong(
             "raised",
@@ -563,21 +582,26 @@ def _expect_answer(
 
 
 def _said_during_an_alarm(
-    answer: Callable, cluster: RabbitMQCluster, queue: str, body: bytes
+    answer: Callable, cluster: RabbitMQCluster, queue: str, body: bytes, deadline: float
 ) -> Any:
     """What the function returns, or raises, while the broker has a disk alarm."""
     try:
         cluster.ctl(1, "set_disk_free_limit", "100000GB")
-        return _call_within(answer, cluster, queue, body)
+        began = time.monotonic()
+        said = _call_within(answer, cluster, queue, body, deadline)
+        took = time.monotonic() - began
     finally:
         cluster.ctl(1, "set_disk_free_limit", "50MB")
+    if said == "unknown":
+        expect_patience(deadline, took)
+    return said
 
 
 def _found_afterwards(cluster: RabbitMQCluster, channel: BlockingChannel, queue: str) -> int:
-    """How many messages a queue holds, once the broker has read all that was sent to it."""
+    """How many messages were taken out of a queue, once the broker has read all that was sent to it."""
     listed = lambda: cluster.ctl(1, "list_connections", "state", "--silent").split()  # noqa: E731
     wait_until(lambda: "blocked" not in listed(), "the broker to read what is in its sockets")
-    return channel.queue_declare(queue, passive=True).method.message_count
+    return len(take(channel, queue))
 
 
 def _expect_unknown(said: Any, found: int) -> None:
@@ -605,15 +629,16 @@ def _expect_unknown(said: Any, found: int) -> None:
 
 # -- 5.6: a call with a deadline -----------------------------------------------------------------
 
-PATIENCE, LATE = 0.4, 2.0  # seconds: a deadline to be kept, and when the answer comes after all
+PATIENCES, LATE = (0.3, 2.4), 3.6  # seconds: deadlines to be kept; when the answer comes after all
 FIRST, LONG_ENOUGH = 4.0, 10.0  # seconds for an answer that is on its way
 STRANGER = b"the answer to somebody else"
+OTHERS = "too late, and answers to others all the while"
 HOW = (  # the calls, and how each is answered
     "at once",
     "after two answers to other questions",
     "twice",
     "at once",
-    "too late, and answers to others all the while",
+    OTHERS,
     "at once",
     "too late, and nothing before",
     "at once",
@@ -623,19 +648,32 @@ HOW = (  # the calls, and how each is answered
 @grader("5.6", needs=("rabbitmq",))
 def call(answer: Callable[[Any, str, bytes, float], bytes], data: Random) -> str:
     """Eight calls over one connection to a server with strangers, echoes and silence."""
-    numbers = data.sample(range(10**6), len(HOW))
-    calls = {b"order %d" % number: how for number, how in zip(numbers, HOW, strict=True)}
+    numbers = data.sample(range(10**6), len(HOW) - 1)
+    bodies = [b"order %d" % number for number in numbers]
+    bodies.insert(
+        HOW.index(OTHERS) + 1, bodies[HOW.index(OTHERS)]
+    )  # a question that is asked twice
+    patience = iter(PATIENCES)
+    channels: list[BlockingChannel] = []
+
+    def channel(original: Callable, *arguments: Any) -> BlockingChannel:
+        channels.append(original(*arguments))
+        return channels[-1]
+
     with amqp() as watcher, new_queue(watcher.channel()) as queue, amqp() as connection:
-        server = _BadServer(queue, calls)
+        server = _BadServer(queue, list(zip(bodies, HOW, strict=True)))
         server.start()
         server.ready.wait(timeout=20)
+        caller = Proxy(connection, channel=channel)
         try:
-            for body, how in calls.items():
+            for body, how in zip(bodies, HOW, strict=True):
                 if how.startswith("too late"):
-                    _expect_given_up(answer, connection, queue, body, how)
+                    _expect_given_up(answer, caller, queue, body, how, next(patience))
                 else:
-                    _expect_answered(answer, connection, queue, body, how, server)
+                    _expect_answered(answer, caller, queue, body, how, server)
+            _expect_tidy([one for one in channels if one.is_open], server.addresses)
         finally:
+            delete(server.addresses)
             server.stopping.set()
             server.join(timeout=20)
     if len(set(server.keys)) < len(server.keys):
@@ -644,26 +682,41 @@ def call(answer: Callable[[Any, str, bytes, float], bytes], data: Random) -> str
             f"{len(server.keys)} questions came, with {len(set(server.keys))} correlation ids.",
             "Make a correlation id of its own for each call: an id says which question was meant.",
         )
-    if server.asked != len(calls):
+    if server.asked != len(HOW):
         raise Wrong(
             "asked_twice",
-            f"{len(calls)} calls were made, and {server.asked} questions came.",
+            f"{len(HOW)} calls were made, and {server.asked} questions came.",
             "Ask once; whether to ask again is for whoever called you to decide.",
         )
     return "eight calls: six right answers, two deadlines kept, among strangers and echoes."
 
 
+def _expect_tidy(channels: list[BlockingChannel], addresses: set[str]) -> None:
+    """That what is left of eight calls is not eight of anything; one of each may serve all calls."""
+    queues = [name for name in addresses if count(name) is not None]
+    for what, left in (("channels", len(channels)), ("queues", len(queues))):
+        if left > 1:
+            raise Wrong(
+                "left_open",
+                f"{len(HOW)} calls were made, and left {left} {what} behind.",
+                "Close the channel and delete the queue that a call has made for itself, however "
+                "it ends; or use one for all.",
+            )
+
+
 class _BadServer(threading.Thread):
     """Answers each question in the way that it was told."""
 
-    def __init__(self, queue: str, calls: dict[bytes, str]) -> None:
+    def __init__(self, queue: str, calls: list[tuple[bytes, str]]) -> None:
         super().__init__(daemon=True)
         self.ready, self.stopping = threading.Event(), threading.Event()
         self.asked = 0
         self.keys: list[str] = []
         self.lacking: list[str] = []
+        self.addresses: set[str] = set()
         self._queue = queue
         self._calls = calls
+        self._seen: Counter[bytes] = Counter()
 
     def run(self) -> None:
         with amqp() as connection:
@@ -679,12 +732,16 @@ class _BadServer(threading.Thread):
         if self.lacking:
             return
         self.keys.append(properties.correlation_id)
+        if not properties.reply_to.startswith("amq.rabbitmq.reply-to"):
+            self.addresses.add(properties.reply_to)
 
         def say(text: bytes, key: str | None = properties.correlation_id) -> None:
             answer = pika.BasicProperties(correlation_id=key)
             channel.basic_publish("", properties.reply_to, text, answer)
 
-        how = self._calls.get(body, "at once")
+        mine = [how for asked, how in self._calls if asked == body] or ["at once"]
+        how = mine[min(self._seen[body], len(mine) - 1)]
+        self._seen[body] += 1
         if how == "after two answers to other questions":
             say(STRANGER, "no question of yours")
             say(STRANGER, None)
@@ -747,19 +804,21 @@ def _no_answer(body: bytes, how: str, server: _BadServer) -> Wrong:
     )
 
 
-def _expect_given_up(answer: Callable, connection: Any, queue: str, body: bytes, how: str) -> None:
+def _expect_given_up(
+    answer: Callable, connection: Any, queue: str, body: bytes, how: str, patience: float
+) -> None:
     hint = (
         "Fix the deadline once, `time.monotonic() + timeout`, and give `process_data_events` no "
         "more than what is left of it, however many answers come."
     )
     began = time.monotonic()
-    said = ask(answer, connection, queue, body, PATIENCE, may_raise=(TimeoutError,))
-    if isinstance(said, TimeoutError) and time.monotonic() - began <= 0.8 * LATE:
-        return
-    if isinstance(said, TimeoutError) or said == _answer_to(body):
+    said = ask(answer, connection, queue, body, patience, may_raise=(TimeoutError,))
+    if isinstance(said, TimeoutError):
+        return expect_patience(patience, time.monotonic() - began)
+    if said == _answer_to(body):
         raise Wrong(
             "no_deadline",
-            f"{body.decode()} was answered {how}, and the function, which had {PATIENCE:g} s, "
+            f"{body.decode()} was answered {how}, and the function, which had {patience:g} s, "
             "waited for the answer.",
             hint,
         )

@@ -30,7 +30,18 @@ Begin = Callable[[KafkaConsumer, list[TopicPartition]], None]
 @grader("6.1", needs=("kafka",))
 def begin_now(answer: Begin, data: Random) -> str:
     """Starts of a group: a death at the first commit, one before reading, and a partition added later,
-    which a second member gets alone."""
+    which a second member gets alone. And a group on a topic in which there is nothing yet."""
+    with new_topic(partitions=3) as topic:
+        group = fresh("exercise")
+        _die(answer, topic, group)
+        _send(topic, {0: ["a"], 2: ["b"]})
+        if missing := 2 - len(_start(answer, topic, group, range(3))):
+            raise Wrong(
+                "missed_events",
+                f"the topic was empty at the first start, and {missing} of 2 events that came "
+                "afterwards were missed.",
+                "A group that begins at offset 0 has begun.",
+            )
     with new_topic(partitions=3) as topic:
         group = fresh("exercise")
         empty, *full = data.sample(range(3), 3)
@@ -146,10 +157,10 @@ def _wait_for_partitions(topic: str, number: int) -> None:
 STOCK = 100_000_000
 MOST_STATEMENTS = 12  # of one event, before each of which the process is killed once
 STORIES = {  # order: what comes, P for placed and C for cancelled; and how often it holds its pens
+    "order-12": ("PC", 0),
     "order-1": ("P", 1),
-    "order-2": ("PC", 0),
-    "order-3": ("PP", 1),
-    "order-4": ("CP", 0),
+    "order_1": ("PP", 1),
+    "ORDER-1": ("CPP", 0),
     "order-5": ("PCC", 0),
     "order-6": ("PCP", 0),
     "order-7": ("C", 0),
@@ -159,12 +170,12 @@ WHAT_CAME = {
     "P": "was placed",
     "PC": "was placed and cancelled",
     "PP": "was placed, and the event came twice",
-    "CP": "was cancelled before it was placed",
+    "CPP": "was cancelled before it was placed, and *placed* came twice",
     "PCC": "was placed and cancelled, and the cancellation came twice",
     "PCP": "was placed and cancelled, and then *placed* came a second time",
     "C": "was cancelled, and has not been placed yet",
 }
-KILLED_AT = ("order-1", "order-2")  # at each of their events
+KILLED_AT = ("order-1", "order-12")  # at each of their events
 
 
 @grader("6.2", needs=("rabbitmq",))
@@ -300,6 +311,14 @@ def _address(*fields: dict[str, Any]) -> dict[str, Any]:
     return _field("address", _record(*fields, name="Address"))
 
 
+def _key(size: int) -> dict[str, Any]:
+    return _field("key", {"type": "fixed", "name": "Key", "size": size})
+
+
+WIDER = (
+    ("int", "long"), ("int", "float"), ("int", "double"), ("long", "float"), ("long", "double"),
+    ("float", "double"),
+)  # fmt: skip
 _ORDER, _AMOUNT, _STREET = (
     _field("order", "int"),
     _field("amount", "int"),
@@ -337,12 +356,11 @@ PAIRS = {  # what was changed: the old schema, the new one, and the truth
         _record(_address(_field("zip", "string"))), "forward",
     ),
     "an int became a string": (_record(_AMOUNT), _record(_field("amount", "string")), "none"),
-    "a float became a double": (
-        _record(_field("rate", "float")), _record(_field("rate", "double")), "backward",
+    "each number became one of a wider kind": (
+        _record(*(_field(f"n{n}", old) for n, (old, _) in enumerate(WIDER))),
+        _record(*(_field(f"n{n}", new) for n, (_, new) in enumerate(WIDER))), "backward",
     ),
-    "a long became a float": (
-        _record(_field("rate", "long")), _record(_field("rate", "float")), "backward",
-    ),
+    "a key of eight bytes became one of sixteen": (_record(_key(8)), _record(_key(16)), "none"),
     "an array of ints became one of longs": (
         _record(_many("int")), _record(_many("long")), "backward",
     ),

@@ -13,6 +13,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 
 from ..brokers import up
 from ..names import fresh
+from .answers import Wrong
 
 CLASSIC = {"x-queue-type": "classic"}
 SHAKY = {  # settings by which a queue, or what is in it, goes away by itself
@@ -106,19 +107,37 @@ def delete(queues: Iterable[Any]) -> None:
                 connection.channel().queue_delete(queue)
 
 
-def publish(channel: BlockingChannel, exchange: str, key: str, bodies: Iterable[str]) -> None:
-    """Publish persistent messages, and have them confirmed."""
+def publish(
+    channel: BlockingChannel, exchange: str, key: str, bodies: Iterable[str], mode: int = 2
+) -> None:
+    """Publish messages, persistent unless told otherwise, and have them confirmed.
+
+    A text is sent as Latin 1, so that each sequence of bytes has one.
+    """
     channel.confirm_delivery()
     for body in bodies:
-        channel.basic_publish(exchange, key, body, pika.BasicProperties(delivery_mode=2))
+        properties = pika.BasicProperties(delivery_mode=mode)
+        channel.basic_publish(exchange, key, body.encode("latin-1"), properties)
 
 
 def take(channel: BlockingChannel, queue: str) -> list[tuple[str, pika.BasicProperties]]:
-    """All that is ready in a queue: bodies and properties."""
+    """All that is ready in a queue: bodies, as by Latin 1, and properties."""
     found = []
     while (message := channel.basic_get(queue, auto_ack=True))[0]:
-        found.append((message[2].decode(errors="replace"), message[1]))
+        found.append((message[2].decode("latin-1"), message[1]))
     return found
+
+
+def expect_persistent(messages: Iterable[tuple[str, pika.BasicProperties]]) -> None:
+    """That a learner published these messages persistent; as they came to him, they may not be."""
+    for body, properties in messages:
+        if properties.delivery_mode != 2:
+            raise Wrong(
+                "transient",
+                f"{body!r} is not persistent where it is now: a restart of the broker would lose "
+                "it.",
+                "Publish with properties of your own: `pika.BasicProperties(delivery_mode=2)`.",
+            )
 
 
 def count(queue: str) -> int | None:

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 import xmlrpc.client
+from concurrent.futures import ThreadPoolExecutor
 
 import pika
 import pytest
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("live")
 
 
 def charge_with(bounded=True, once=True, fault="not charged", timeout="unknown", broken="unknown",
-                refused="not charged", odd="unknown", again=False, limit=None):  # fmt: skip
+                refused="not charged", odd="unknown", again=False, limit=None, late=1):  # fmt: skip
     """A call that knows what it is told to, and no more."""
 
     class Transport(xmlrpc.client.Transport):
@@ -34,7 +35,7 @@ def charge_with(bounded=True, once=True, fault="not charged", timeout="unknown",
 
     def charge(address, order, seconds):
         transport = Transport()
-        transport.seconds = (limit or seconds) if bounded else None
+        transport.seconds = (limit or seconds) * late if bounded else None
         for _ in range(2 if again else 1):
             try:
                 with xmlrpc.client.ServerProxy("http://{}:{}".format(*address), transport) as till:
@@ -59,7 +60,25 @@ def charge_with(bounded=True, once=True, fault="not charged", timeout="unknown",
     return charge
 
 
-def product_with(whole=True, fixed=True, catch=Exception, look=None, kind=True, end=True):
+def charge_expecting_xml(address, order, seconds):
+    """It knows that a server may fail, but not that one may answer nonsense."""
+    try:
+        return charge_with(odd=None)(address, order, seconds)
+    except xmlrpc.client.ProtocolError:
+        return "unknown"
+
+
+def charge_in_a_thread(address, order, seconds):
+    """It looks away in time, and then waits for the thread to end."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            return pool.submit(charge_with(bounded=False), address, order, 0).result(seconds)
+        except TimeoutError:
+            return "unknown"
+
+
+def product_with(whole=True, fixed=True, catch=Exception, look=None, kind=True, end=True,
+                 channel=True, method=True):  # fmt: skip
     """A look at a port that gets right what it is told to, and no more."""
 
     def product(host, port, seconds):
@@ -83,9 +102,11 @@ def product_with(whole=True, fixed=True, catch=Exception, look=None, kind=True, 
         try:
             with socket.create_connection((host, port), timeout=seconds) as connection:
                 connection.sendall(b"AMQP\x00\x00\x09\x01")
-                frame, channel, size = struct.unpack(">BHI", read(connection, 7))
+                frame, number, size = struct.unpack(">BHI", read(connection, 7))
                 payload, last = read(connection, size), read(connection, 1)
-            if (kind and (frame, channel) != (1, 0)) or (end and last != b"\xce"):
+            if (kind and frame != 1) or (channel and number) or (end and last != b"\xce"):
+                return None
+            if method and payload[:4] != b"\0\x0a\0\x0a":
                 return None
             if look:
                 return look(payload)
@@ -107,6 +128,17 @@ def by_search(payload):
 def by_search_for_the_key(payload):
     _, key, rest = payload.partition(b"\x07productS\0\0\0")
     return rest[1 : 1 + rest[0]].decode() if key else "RabbitMQ"
+
+
+def by_search_for_a_text(payload):
+    _, _, rest = payload.partition(b"productS")
+    size = int.from_bytes(rest[:4], "big")
+    return rest[4 : 4 + size].decode()
+
+
+def in_ascii(payload):
+    found = pika.spec.Connection.Start().decode(payload[4:]).server_properties["product"]
+    return found.encode("ascii", "ignore").decode()
 
 
 def product_by_pika(host, port, seconds):
@@ -160,6 +192,9 @@ ANSWERS = {
         wrong={
             "no time-out": ("no_deadline", charge_with(bounded=False)),
             "0.4 s": ("gave_up_early", charge_with(limit=0.4)),
+            "two seconds": ("waited_too_long", charge_with(limit=2)),
+            "twice as long": ("waited_too_long", charge_with(late=2)),
+            "waits for its thread": ("no_deadline", charge_in_a_thread),
             "library asks twice": ("charged_twice", charge_with(once=False)),
             "asks twice": ("charged_twice", charge_with(again=True)),
             "time-out is no": ("guessed", charge_with(timeout="not charged")),
@@ -167,6 +202,7 @@ ANSWERS = {
             "refusal is unknown": ("knew_not", charge_with(refused="unknown")),
             "fault is unknown": ("knew_not", charge_with(fault="unknown")),
             "expects sense": ("raised", charge_with(odd=None)),
+            "expects an answer": ("raised", charge_expecting_xml),
             "error 500 is no": ("guessed", charge_with(odd="not charged")),
             "always charged": ("guessed", lambda *given: "charged"),
             "no word": ("no_word", lambda *given: True),
@@ -181,6 +217,10 @@ ANSWERS = {
             "raises": ("raised", product_with(catch=pika.exceptions.AMQPError)),
             "trusts each frame": ("raised", product_with(catch=OSError)),
             "any type": ("wrong_product", product_with(kind=False)),
+            "any channel": ("wrong_product", product_with(channel=False)),
+            "any method": ("wrong_product", product_with(method=False)),
+            "ASCII": ("wrong_product", product_with(look=in_ascii)),
+            "searches for a text": ("wrong_product", product_with(look=by_search_for_a_text)),
             "any end": ("wrong_product", product_with(end=False)),
             "no name": ("wrong_product", product_with(look=lambda _: "AMQP")),
             "goes by the method": ("wrong_product", product_with(look=by_method)),

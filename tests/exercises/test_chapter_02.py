@@ -19,7 +19,8 @@ def enough(backlog, arrivals, each, deadline):
 
 
 def work_with(auto_ack=False, first=False, caught=(ValueError,), bad="aside", stop=None, ack=True,
-              confirms=True, mode=2, twice=False, text=None):  # fmt: skip
+              confirms=True, mode=2, twice=False, text=None, same=False, refused=None,
+              change=lambda body: body):  # fmt: skip
     """A worker that gets right what it is told to, and no more."""
 
     def work(channel, queue, handle):
@@ -27,9 +28,11 @@ def work_with(auto_ack=False, first=False, caught=(ValueError,), bad="aside", st
             channel.confirm_delivery()
         persistent = pika.BasicProperties(delivery_mode=mode)
         for _ in range(stop or 100):
-            method, _, body = channel.basic_get(queue, auto_ack=auto_ack)
+            method, properties, body = channel.basic_get(queue, auto_ack=auto_ack)
             if method is None:
                 return
+            if same:
+                persistent = properties
             if first:
                 channel.basic_ack(method.delivery_tag)
             try:
@@ -45,7 +48,15 @@ def work_with(auto_ack=False, first=False, caught=(ValueError,), bad="aside", st
                     channel.basic_publish("", f"{queue}.aside", body, persistent)
                     continue
                 if bad == "aside":
-                    channel.basic_publish("", f"{queue}.aside", body, persistent)
+                    try:
+                        aside = f"{queue}.aside"
+                        channel.basic_publish("", aside, change(body), persistent)
+                    except pika.exceptions.NackError:
+                        if refused is None:
+                            raise
+                        if refused == "again":
+                            channel.basic_nack(method.delivery_tag)
+                            continue
             if ack and not auto_ack and not first:
                 channel.basic_ack(method.delivery_tag)
 
@@ -81,6 +92,33 @@ def work_aside_at_the_end(channel, queue, handle):
     for method, _, body in kept:
         channel.basic_publish("", f"{queue}.aside", body, PERSISTENT)
         channel.basic_ack(method.delivery_tag)
+
+
+def work_stubbornly(channel, queue, handle):
+    """What can't be read once is tried once more."""
+
+    def stubborn(body):
+        try:
+            handle(body)
+        except ValueError:
+            handle(body)
+
+    work_with()(channel, queue, stubborn)
+
+
+def work_with_texts(channel, queue, handle):
+    work_with()(channel, queue, lambda body: handle(body.decode()))
+
+
+def work_until_the_last(channel, queue, handle):
+    """When it has an order, it asks how many are left; with none left, it goes home."""
+    channel.confirm_delivery()
+    while (message := channel.basic_get(queue))[0] and message[0].message_count:
+        try:
+            handle(message[2])
+        except ValueError:
+            channel.basic_publish("", f"{queue}.aside", message[2], PERSISTENT)
+        channel.basic_ack(message[0].delivery_tag)
 
 
 seen = set()
@@ -131,6 +169,11 @@ ANSWERS = {
             "three quarters": ("too_few", lambda b, a, e, d: max(1, int((b / d + a) / e + 0.75))),
             "one more always": ("too_many", lambda b, a, e, d: int((b / d + a) // e) + 1),
             "one too many": ("too_many", lambda *rush: enough(*rush) + 1),
+            "floors first": ("too_few", lambda b, a, e, d: max(1, math.ceil((b // d + a) / e))),
+            "rounds twice": (
+                "too_many",
+                lambda b, a, e, d: math.ceil(b / (e * d)) + math.ceil(a / e),
+            ),
             "multiplied": ("too_many", lambda b, a, e, d: (b + a) * e),
             "not rounded": ("no_whole_number", lambda b, a, e, d: (b / d + a) / e + 0.001),
             "nothing": ("no_whole_number", lambda *rush: None),
@@ -160,6 +203,14 @@ ANSWERS = {
             "no confirms": ("refusal_not_noticed", work_with(confirms=False)),
             "ignores all": ("refusal_not_noticed", work_and_ignore_all),
             "transient": ("transient", work_with(mode=1)),
+            "as it came": ("transient", work_with(same=True)),
+            "text of bytes": ("acknowledged_before_effect", work_with(change=str)),
+            "stripped": ("acknowledged_before_effect", work_with(change=bytes.strip)),
+            "refused, acknowledged": ("refusal_not_noticed", work_with(refused="done")),
+            "refused, again": ("round_and_round", work_with(refused="again")),
+            "stubborn": ("repeated", work_stubbornly),
+            "texts": ("set_aside_wrongly", work_with_texts),
+            "all but the last": ("left_in_queue", work_until_the_last),
             "not caught": ("raised", work_with(caught=())),
             "not acknowledged": ("left_in_queue", work_with(ack=False)),
             "one only": ("left_in_queue", work_with(stop=1)),

@@ -70,6 +70,26 @@ def subscribe_and_purge(channel, exchange, service):
     return queue
 
 
+def subscribe_anew(channel, exchange, service):
+    """For a moment, the queue isn't bound."""
+    queue = subscribe_with(bind=False)(channel, exchange, service)
+    channel.queue_unbind(queue, exchange)
+    channel.queue_bind(queue, exchange)
+    return queue
+
+
+def subscribe_with_a_fragile_queue(channel, exchange, service):
+    """What a consumer had in hand when it died is dropped."""
+    wanted = {"x-queue-type": "quorum", "x-delivery-limit": 0}
+    queue = channel.queue_declare(f"{exchange}.{service}", durable=True, arguments=wanted)
+    channel.queue_bind(queue.method.queue, exchange)
+    return queue.method.queue
+
+
+def subscribe_by_initial(channel, exchange, service):
+    return subscribe_with()(channel, exchange, service[0].lower())
+
+
 def subscribe_and_return_nothing(channel, exchange, service):
     subscribe_with()(channel, exchange, service)
 
@@ -100,6 +120,38 @@ def charge_by_a_unique_index(database, order):
     cursor.execute("CREATE UNIQUE INDEX IF NOT EXISTS once ON charges (order_id)")
     cursor.execute("INSERT INTO charges VALUES (?, 10) ON CONFLICT DO NOTHING", [order])
     database.commit()
+
+
+def charge_and_note(database, order):
+    """Right too: what it remembers has a name that the check might have had in mind."""
+    with database:
+        database.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)")
+        if database.execute("INSERT OR IGNORE INTO seen VALUES (?)", [order]).rowcount:
+            database.execute("INSERT INTO charges VALUES (?, 10)", [order])
+
+
+def charge_unless(condition):
+    def charge(database, order):
+        look = f"SELECT 1 FROM charges WHERE {condition}"
+        if not database.execute(look, [order]).fetchone():
+            charge_with(look=False)(database, order)
+
+    return charge
+
+
+def charge_unless_it_was_of_the_last_five(database, order):
+    rows = database.execute("SELECT order_id FROM charges ORDER BY rowid DESC LIMIT 5").fetchall()
+    if (order,) not in rows:
+        charge_with(look=False)(database, order)
+
+
+calls = []
+
+
+def charge_three_at_a_time(database, order):
+    """Commits each third charge."""
+    calls.append(order)
+    charge_with(commit=len(calls) % 3 == 0)(database, order)
 
 
 charged = set()
@@ -182,6 +234,13 @@ ANSWERS = {
             "not bound": ("messages_missing", subscribe_with(bind=False)),
             "deleted first": ("messages_missing", subscribe_afresh),
             "purged first": ("messages_missing", subscribe_and_purge),
+            "bound anew": ("messages_missing", subscribe_anew),
+            "fragile": ("messages_missing", subscribe_with_a_fragile_queue),
+            "one consumer": (
+                "work_not_shared",
+                subscribe_with(arguments={"x-single-active-consumer": True}),
+            ),
+            "by initial": ("shared_queue", subscribe_by_initial),
             "nothing returned": ("no_name", subscribe_and_return_nothing),
             "not begun": ("not_attempted", stub),
         },
@@ -191,12 +250,18 @@ ANSWERS = {
             "reference": charge_in_one_statement,
             "look first": charge_with(),
             "unique index": charge_by_a_unique_index,
+            "a table of its own": charge_and_note,
         },
         wrong={
             "always": ("charged_twice", charge_with(look=False)),
             "set": ("charged_twice", charge_by_a_set),
             "attribute": ("charged_twice", charge_by_an_attribute),
             "last row": ("charged_twice", charge_unless_it_was_the_last),
+            "last five": ("charged_twice", charge_unless_it_was_of_the_last_five),
+            "every third": ("never_charged", charge_three_at_a_time),
+            "part of another": ("never_charged", charge_unless("instr(order_id, ?)")),
+            "LIKE": ("never_charged", charge_unless("order_id LIKE ?")),
+            "upper case": ("never_charged", charge_unless("lower(order_id) = lower(?)")),
             "delete, insert": ("charged_again", charge_after_deleting),
             "replace": ("charged_again", charge_by_replacing),
             "no commit": ("never_charged", charge_with(commit=False)),

@@ -59,7 +59,7 @@ def lag_by_a_consumer(admin, consumer, group, topic):
         return left
 
 
-def consume_with(commit="after each", catch=ValueError, aside=True, only=None):
+def consume_with(commit="after each", catch=ValueError, aside=True, only=None, read=json.loads):
     """A loop that commits as told, and sets aside what it is told to."""
 
     def consume(consumer, handle, set_aside):
@@ -73,7 +73,7 @@ def consume_with(commit="after each", catch=ValueError, aside=True, only=None):
                     if commit == "before each":
                         consumer.commit(here)
                     try:
-                        order = json.loads(record.value)
+                        order = read(record.value)
                     except catch:
                         if commit == "before setting aside":
                             consumer.commit(here)
@@ -147,6 +147,42 @@ def consume_record(record, handle, set_aside):
 
 def consume_the_text(consumer, handle, set_aside):
     consume_with()(consumer, lambda order: handle(json.dumps(order)), set_aside)
+
+
+def guess(value):
+    """Bytes that are no text are left out."""
+    return json.loads(value.decode(errors="ignore"))
+
+
+def consume_one_poll(consumer, handle, set_aside):
+    consume_with()(Brief(consumer), handle, set_aside)
+
+
+class Brief:
+    """A consumer that is polled once."""
+
+    def __init__(self, consumer):
+        self.consumer, self.polled = consumer, False
+
+    def __getattr__(self, name):
+        return getattr(self.consumer, name)
+
+    def poll(self, **options):
+        found, self.polled = {} if self.polled else self.consumer.poll(**options), True
+        return found
+
+
+def consume_and_leave_poison(consumer, handle, set_aside):
+    while batches := consumer.poll(timeout_ms=1000):
+        for partition, records in batches.items():
+            for record in records:
+                try:
+                    order = json.loads(record.value)
+                except ValueError:
+                    set_aside(record)
+                    continue
+                handle(order)
+                consumer.commit({partition: OffsetAndMetadata(record.offset + 1, "", -1)})
 
 
 def consume_and_drop_what_is_small(consumer, handle, set_aside):
@@ -315,13 +351,30 @@ def totals_by_a_missing_name(consumer, partition, database):
     nobody_has_defined_this(partition)  # noqa: F821
 
 
-def load_with(stop="at the end", limit=True, seek=True, gone=None):
+def totals_by_counting(consumer, partition, database):
+    """It counts the records, as if each offset had one."""
+    [(position,)] = database.execute("SELECT next FROM position").fetchall()
+    consumer.assign([partition])
+    consumer.seek(partition, position)
+    end = consumer.end_offsets([partition])[partition]
+    while consumer.position(partition) < end:
+        for record in consumer.poll(timeout_ms=500).get(partition, []):
+            add = """INSERT INTO totals VALUES (?, ?)
+                     ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"""
+            database.execute(add, [record.key.decode(), int(record.value)])
+            database.execute("UPDATE position SET next = next + 1")
+            database.commit()
+
+
+def load_with(stop="at the end", limit=True, seek=True, gone=None, first=None):
     """A table that stops, seeks and takes a key out as told."""
     gone = gone or (lambda value: value is None)
 
     def load(consumer, partition):
         consumer.assign([partition])
-        if seek:
+        if first is not None:
+            consumer.seek(partition, first)
+        elif seek:
             consumer.seek_to_beginning(partition)
         end = consumer.end_offsets([partition])[partition]
         table, last = {}, -1
@@ -347,15 +400,26 @@ def load_with(stop="at the end", limit=True, seek=True, gone=None):
 
 def load_by_seek(consumer, partition):
     """Right too, and otherwise."""
+    [start] = consumer.beginning_offsets([partition]).values()
     [end] = consumer.end_offsets([partition]).values()
     consumer.assign([partition])
-    consumer.seek(partition, 0)
+    consumer.seek(partition, start)
     rows = []
     while consumer.position(partition) < end:
         rows += [r for r in consumer.poll(100).get(partition, []) if r.offset < end]
     return {
         key: value for key, value in {r.key: r.value for r in rows}.items() if value is not None
     }
+
+
+def load_the_first_values(consumer, partition):
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    end, table = consumer.end_offsets([partition])[partition], {}
+    while consumer.position(partition) < end:
+        for record in consumer.poll(timeout_ms=200).get(partition, []):
+            table.setdefault(record.key, record.value)
+    return table
 
 
 def load_and_ignore_all(consumer, partition):
@@ -399,6 +463,9 @@ ANSWERS = {
             "JSON errors only": ("unreadable_not_caught", consume_with(catch=json.JSONDecodeError)),
             "not aside": ("not_set_aside", consume_with(aside=False)),
             "text": ("wrong_order", consume_the_text),
+            "guesses": ("not_set_aside", consume_with(read=guess)),
+            "one poll": ("left_unread", consume_one_poll),
+            "poison uncommitted": ("repeated", consume_and_leave_poison),
             "number 0": ("commit_before_effect", consume_and_drop_what_is_small),
             "nothing": ("nothing_done", lambda *given: None),
             "one partition": ("repeated", consume_with(only=0)),
@@ -412,6 +479,7 @@ ANSWERS = {
             "script": ("two_transactions", totals_by_script),
             "cursor": ("two_transactions", totals_by_cursor),
             "anew": ("wrong_total", totals_anew),
+            "counts": ("two_transactions", totals_by_counting),
             "no refunds": ("wrong_total", totals_without_refunds),
             "nothing": ("wrong_total", totals_of_nothing),
             "waits": ("no_end", totals_until_something_comes),
@@ -428,6 +496,8 @@ ANSWERS = {
             "empty is gone": ("empty_value_dropped", load_with(gone=lambda value: not value)),
             "no limit": ("read_past_end", load_with(limit=False)),
             "no seek": ("wrong_value", load_with(seek=False)),
+            "from offset 0": ("wrong_value", load_with(first=0)),
+            "first value": ("wrong_value", load_the_first_values),
             "nothing": ("no_table", lambda *given: None),
         },
     ),

@@ -64,6 +64,45 @@ def replay_all_at_once(channel, parking, work):
     return len(hand)
 
 
+def replay_with_its_properties(channel, parking, work):
+    """Moves each message with the properties that it had, but for the header."""
+
+    def publish(exchange, queue, body, properties, mandatory):
+        properties.headers.pop("tries")
+        return channel.basic_publish(exchange, queue, body, properties, mandatory=mandatory)
+
+    moved = Publishing(channel, publish)
+    return replay_with(header=True)(moved, parking, work)
+
+
+class Publishing:
+    """A channel that publishes in another way."""
+
+    def __init__(self, channel, publish):
+        self.channel, self.basic_publish = channel, publish
+
+    def __getattr__(self, name):
+        return getattr(self.channel, name)
+
+
+def replay_and_acknowledge_at_the_end(channel, parking, work):
+    channel.confirm_delivery()
+    last = moved = 0
+    for _ in range(parked(channel, parking)):
+        method, _, body = channel.basic_get(parking)
+        if method is None:
+            break
+        try:
+            channel.basic_publish("", work, body, PERSISTENT, mandatory=True)
+        except (pika.exceptions.NackError, pika.exceptions.UnroutableError):
+            channel.basic_nack(method.delivery_tag)
+            break
+        last, moved = method.delivery_tag, moved + 1
+    if last:
+        channel.basic_ack(last, multiple=True)
+    return moved
+
+
 def replay_and_ignore_all(channel, parking, work):
     while True:
         try:
@@ -144,6 +183,19 @@ def send_again(channel, exchange, key, body):
     return found
 
 
+def send_again_if_refused(channel, exchange, key, body):
+    found = send_with()(channel, exchange, key, body)
+    return send_with()(channel, exchange, key, body) if found is None and channel.is_open else found
+
+
+def send_text(channel, exchange, key, body):
+    return send_with()(channel, exchange, key, body.decode(errors="replace"))
+
+
+def settle_what_is_not_empty(pending, tag, multiple):
+    return [message for message in settle_all(pending, tag, multiple) if message]
+
+
 def settle_all(pending, tag, multiple):
     return [pending.pop(t) for t in sorted(pending) if t == tag or (multiple and t < tag)]
 
@@ -181,12 +233,19 @@ def node(live):
 
 
 def publish_within_with(
-    confirms=True, mandatory=True, mode=2, give_up=True, otherwise="unknown", tries=1, other=None
+    confirms=True,
+    mandatory=True,
+    mode=2,
+    give_up=True,
+    otherwise="unknown",
+    tries=1,
+    other=None,
+    always=None,
 ):
     """A publish with a deadline that gets right what it is told to, and no more."""
 
     def publish_within(parameters, queue, body, seconds):
-        parameters.blocked_connection_timeout = seconds if give_up else None
+        parameters.blocked_connection_timeout = (always or seconds) if give_up else None
         properties = pika.BasicProperties(delivery_mode=mode)
         answer = otherwise
         for _ in range(tries):
@@ -225,6 +284,24 @@ def publish_within_by_hand(parameters, queue, body, seconds):
     if connection is not None and connection.is_open:
         connection.close()
     return said
+
+
+def publish_within_and_leave(parameters, queue, body, seconds):
+    """Right, but for the connection, which stays open."""
+    parameters.blocked_connection_timeout = seconds
+    try:
+        connections.append(pika.BlockingConnection(parameters))
+        channel = connections[-1].channel()
+        channel.confirm_delivery()
+        channel.basic_publish("", queue, body, PERSISTENT, mandatory=True)
+    except (pika.exceptions.NackError, pika.exceptions.UnroutableError):
+        return "refused"
+    except pika.exceptions.AMQPError:
+        return "unknown"
+    return "stored"
+
+
+connections = []
 
 
 def call_with(by_id=True, fixed=True, listen=True, own_id=True, bounded=True, late=None):
@@ -342,6 +419,42 @@ def one_id(connection, queue, body, timeout):
     return found[0]
 
 
+def with_a_queue_for_each(connection, queue, body, timeout, key=None):
+    """A queue and a channel for each call, which stay."""
+    deadline, key, channel = (
+        time.monotonic() + timeout,
+        key or uuid.uuid4().hex,
+        connection.channel(),
+    )
+    mine = channel.queue_declare("", exclusive=True).method.queue
+    question = pika.BasicProperties(reply_to=mine, correlation_id=key)
+    channel.basic_publish("", queue, body, question)
+    while time.monotonic() < deadline:
+        method, properties, answer = channel.basic_get(mine, auto_ack=True)
+        if method and properties.correlation_id == key:
+            return answer
+        connection.sleep(0 if method else 0.01)
+    raise TimeoutError
+
+
+def with_the_question_as_id(connection, queue, body, timeout):
+    with connection.channel() as channel:
+        return with_a_queue_for_each(
+            Lending(channel, connection), queue, body, timeout, body.decode()
+        )
+
+
+class Lending:
+    """A connection that has one channel to give."""
+
+    def __init__(self, channel, connection):
+        self.channel, self.sleep = lambda: channel, connection.sleep
+
+
+def for_a_second(connection, queue, body, timeout):
+    return call_with()(connection, queue, body, 1.0 if timeout < 3 else timeout)
+
+
 def ask_again(connection, queue, body, timeout):
     try:
         return call_with()(connection, queue, body, timeout / 2)
@@ -386,6 +499,12 @@ ANSWERS = {
             "other body": ("wrong_messages", send_with(body=b"order")),
             "twice": ("wrong_messages", send_with(tries=2)),
             "again": ("sent_twice", send_again),
+            "again if refused": ("wrong_messages", send_again_if_refused),
+            "text": ("wrong_messages", send_text),
+            "stripped": (
+                "wrong_messages",
+                lambda *given: send_with()(*given[:3], given[3].strip()),
+            ),
             "raises": ("raised", send_with(broken="raise")),
         },
     ),
@@ -397,6 +516,7 @@ ANSWERS = {
             "kept": ("book_not_kept", settle_and_keep),
             "the book's order": ("wrong_order", settle_in_the_books_order),
             "nothing": ("wrong_messages", lambda pending, tag, multiple: None),
+            "nothing empty": ("wrong_messages", settle_what_is_not_empty),
             "a generator": ("wrong_messages", lambda *given: (m for m in settle_all(*given))),
         },
     ),
@@ -415,6 +535,9 @@ ANSWERS = {
             "backwards": ("wrong_order", replay_backwards),
             "uncounted": ("miscounted", replay_with(count=False)),
             "ignores all": ("round_and_round", replay_and_ignore_all),
+            "its properties": ("transient", replay_with_its_properties),
+            "at the end": ("doubled", replay_and_acknowledge_at_the_end),
+            "text of bytes": ("wrong_messages", replay_with(body=b"b'order-1'")),
         },
     ),
     "5.5": Answers(
@@ -427,6 +550,9 @@ ANSWERS = {
             "refused": ("guessed", publish_within_with(otherwise="refused")),
             "raises": ("raised", publish_within_with(otherwise=None)),
             "twice": ("sent_twice", publish_within_with(tries=2)),
+            "half a second": ("gave_up_early", publish_within_with(always=0.5)),
+            "two seconds and a half": ("waited_too_long", publish_within_with(always=2.5)),
+            "left open": ("left_open", publish_within_and_leave),
             "other body": ("wrong_messages", publish_within_with(other=b"order")),
             "not begun": ("not_attempted", stub),
         },
@@ -439,6 +565,9 @@ ANSWERS = {
             "one id, one listener": ("anothers_answer", one_listener(by_id=True)),
             "one id": ("one_id_for_all", one_id),
             "asks again": ("asked_twice", ask_again),
+            "question as id": ("one_id_for_all", with_the_question_as_id),
+            "leaves channels": ("left_open", with_a_queue_for_each),
+            "a second": ("gave_up_early", for_a_second),
             "first stranger": ("gave_up", give_up_at_the_first_stranger),
             "moving deadline": ("no_deadline", call_with(fixed=False)),
             "no deadline": ("no_deadline", call_with(bounded=False)),

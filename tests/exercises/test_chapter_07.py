@@ -104,6 +104,47 @@ def withdraw_by_memory(db, account, cents, request):
     return paid[request]
 
 
+def withdraw_by_memory_and_log(db, account, cents, request):
+    """Does not look at the log again for what it has paid, whoever asks."""
+    if request not in paid_out and withdraw_with()(db, account, cents, request):
+        paid_out.add(request)
+    return request in paid_out
+
+
+paid_out = set()
+
+
+def withdraw_if(known, tries=100):
+    """Knows a request again by this."""
+
+    def withdraw(db, account, cents, request):
+        for _ in range(tries if cents > 0 else 0):
+            history = bank.read(db, account)
+            if known(db, history, request):
+                return True
+            if cents > bank.balance(history):
+                return False
+            event = ("withdrawn", {"cents": cents, "request": request}, 0)
+            try:
+                bank.append(db, account, [event], len(history))
+                return True
+            except bank.Conflict:
+                continue
+        return False
+
+    return withdraw
+
+
+def requests(history):
+    return [event.data.get("request", "") for event in history]
+
+
+def withdraw_after_a_look_at_the_balance(db, account, cents, request):
+    if cents > bank.balance(bank.read(db, account)):
+        return False
+    return withdraw_with()(db, account, cents, request)
+
+
 def withdraw_and_ignore_all(db, account, cents, request):
     history = bank.read(db, account)
     event = ("withdrawn", {"cents": cents, "request": request}, 0)
@@ -123,7 +164,7 @@ def load_with(code=True, reached=True, whole=True, newest=True, number=True, aft
         events = db.execute("SELECT max(version) FROM events WHERE stream = ?", [account])
         if reached == "by any stream":
             events = db.execute("SELECT count(*) FROM events")
-        [most] = [40] if reached == "40" else events.fetchone()
+        [most] = [20] if reached == "20" else events.fetchone()
         for version, made_by, state in db.execute(ask, [account]).fetchall():
             if (code and made_by < 2) or (code is True and made_by > 2):
                 continue
@@ -151,10 +192,10 @@ def load_with(code=True, reached=True, whole=True, newest=True, number=True, aft
 
 
 def upcast_with(to_cents=round, split="last", future="raise", copy=True, today=True,
-                lowest=1):  # fmt: skip
+                lowest=1, number=lambda version: version):  # fmt: skip
     def upcast(data):
-        version = data.get("v", 1)
-        if version < lowest:
+        version = number(data.get("v", 1))
+        if not isinstance(version, int) or version < lowest:
             raise ValueError(version)
         if version > 3 and future == "raise":
             raise ValueError(version)
@@ -229,6 +270,25 @@ ANSWERS = {
             "asks for ever": ("for_ever", withdraw_with(broken="again")),
             "wrong version": ("for_ever", withdraw_with(expected=lambda h: len(h) + 1)),
             "ignores all": ("wrong_answer", withdraw_and_ignore_all),
+            "memory and log": ("not_paid", withdraw_by_memory_and_log),
+            "any account's": (
+                "not_paid",
+                withdraw_if(lambda db, h, r: r in requests(bank.read(db))),
+            ),
+            "part of another": ("not_paid", withdraw_if(lambda db, h, r: r in str(requests(h)))),
+            "upper case": (
+                "not_paid",
+                withdraw_if(lambda db, h, r: r.lower() in map(str.lower, requests(h))),
+            ),
+            "ten tries": ("not_paid", withdraw_if(lambda db, h, r: r in requests(h), tries=10)),
+            "balance first": ("wrong_answer", withdraw_after_a_look_at_the_balance),
+            "all the money never": (
+                "wrong_answer",
+                lambda db, account, cents, request: (
+                    cents < bank.balance(bank.read(db, account))
+                    and withdraw_with()(db, account, cents, request)
+                ),
+            ),
             "not begun": ("not_attempted", stub),
         },
     ),
@@ -238,7 +298,7 @@ ANSWERS = {
             "any code": ("wrong_balance", load_with(code=False)),
             "code 2 or more": ("wrong_balance", load_with(code="2 or more")),
             "any version": ("wrong_balance", load_with(reached=False)),
-            "version up to 40": ("read_too_much", load_with(reached="40")),
+            "version up to 20": ("read_too_much", load_with(reached="20")),
             "version of any stream": ("wrong_balance", load_with(reached="by any stream")),
             "true is 1": ("wrong_balance", load_with(number="or true")),
             "text is a number": ("wrong_balance", load_with(number=False)),
@@ -256,6 +316,7 @@ ANSWERS = {
             "first blank": ("wrong_event", upcast_with(split="first")),
             "two names": ("raised", upcast_with(split="two")),
             "passed on": ("guessed_at_version", upcast_with(future="pass on")),
+            "a text's number": ("wrong_exception", upcast_with(number=int)),
             "version 0": ("wrong_exception", upcast_with(lowest=-9)),
             "guessed": ("wrong_exception", upcast_with(future="guess")),
             "changed": ("changed_what_was_given", upcast_with(copy=False)),

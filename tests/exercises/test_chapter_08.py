@@ -79,6 +79,27 @@ def read_after_the_time(view, receipt, timeout):
     return read_own_with()(view, receipt, 0)
 
 
+def read_unless_it_is_over(view, receipt, timeout):
+    """Looks as long as there is time, and with none not at all."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            return read_own_with()(view, receipt, 0)
+        except TimeoutError:
+            time.sleep(0.01)
+    raise TimeoutError
+
+
+def read_in_one_transaction(view, receipt, timeout):
+    """Sees one state of the view for ever."""
+    view.execute("BEGIN")
+    return read_own_with()(view, receipt, timeout)
+
+
+def read_for_a_second(view, receipt, timeout):
+    return read_own_with()(view, receipt, 1.0)
+
+
 def read_for_three_seconds(view, receipt, timeout):
     return read_own_with()(view, receipt, 3)
 
@@ -112,6 +133,32 @@ def project_in_turn(view, event):
         view.execute("INSERT OR IGNORE INTO customers VALUES (?, 0)", [now["customer"]])
         add = "UPDATE customers SET paid = paid + ? WHERE customer = ?"
         view.execute(add, [paid, now["customer"]])
+
+
+def project_one_payment_each(view, event):
+    """In turn; but who has paid has paid."""
+    state = "SELECT 1 FROM orders WHERE order_id = ? AND state = 'paid'"
+    if event["state"] == "paid" and view.execute(state, [event["order"]]).fetchone():
+        event = event | {"total": 0}
+    project_in_turn(view, event)
+
+
+def project_one_that_waited(view, event):
+    """Looks into `waiting` once."""
+    import json
+
+    version = "SELECT version FROM orders WHERE order_id = ?"
+    [have] = view.execute(version, [event["order"]]).fetchone() or [0]
+    here = [event["order"], have + 2]
+    if event["version"] == have + 1:
+        apply_event(view, event)
+        found = view.execute("SELECT event FROM waiting WHERE order_id = ? AND version = ?", here)
+        if row := found.fetchone():
+            apply_event(view, json.loads(row[0]))
+        view.execute("DELETE FROM waiting WHERE order_id = ? AND version <= ?", here)
+    elif event["version"] > have:
+        park = [event["order"], event["version"], json.dumps(event)]
+        view.execute("INSERT INTO waiting VALUES (?, ?, ?)", park)
 
 
 def project_whatever_comes(view, event):
@@ -285,6 +332,22 @@ def take_over_with(stop=True, each=True, empty_counts=True, bounded=True, restar
     return take_over
 
 
+def take_over_where_blue_was(blue, green, switch, timeout):
+    """Green has to reach the place at which blue was before it stopped."""
+    deadline, goal = time.monotonic() + timeout, blue.position()
+    blue.stop()
+    while any(green.position().get(number, 0) < offset for number, offset in goal.items()):
+        if time.monotonic() > deadline:
+            blue.start()
+            raise TimeoutError
+        time.sleep(0.005)
+    switch()
+
+
+def take_over_patiently(blue, green, switch, timeout):
+    take_over_with()(blue, green, switch, 3 * timeout)
+
+
 def take_over_and_let_blue_run(blue, green, switch, timeout):
     try:
         take_over_with(restart=False)(blue, green, switch, timeout)
@@ -330,7 +393,10 @@ ANSWERS = {
             "state first": ("old_state", read_the_state_first),
             "cursor": ("old_state", read_with_a_cursor),
             "at the deadline": ("too_late", read_after_the_time),
-            "three seconds": ("no_deadline", read_for_three_seconds),
+            "three seconds": ("waited_too_long", read_for_three_seconds),
+            "a second": ("gave_up_early", read_for_a_second),
+            "no time, no look": ("gave_up", read_unless_it_is_over),
+            "one transaction": ("gave_up", read_in_one_transaction),
             "any change": ("old_state", read_until_it_changes),
             "not begun": ("not_attempted", stub),
         },
@@ -341,6 +407,8 @@ ANSWERS = {
             "whatever comes": ("counted_twice", project_whatever_comes),
             "the newest": ("event_lost", project_the_newest),
             "memory": ("event_lost", project_with_a_memory),
+            "one payment each": ("event_lost", project_one_payment_each),
+            "one that waited": ("event_lost", project_one_that_waited),
             "never deletes": ("left_waiting", project_and_never_delete),
             "each payment once": ("left_waiting", project_each_payment_once),
             "without versions": ("wrong_state", project_without_versions),
@@ -361,6 +429,8 @@ ANSWERS = {
             "blue stays stopped": ("blue_stands_still", take_over_with(restart=False)),
             "no deadline": ("no_deadline", take_over_with(bounded=False)),
             "finally": ("blue_runs_on", take_over_and_let_blue_run),
+            "where blue was": ("went_back", take_over_where_blue_was),
+            "three times as long": ("waited_too_long", take_over_patiently),
             "twice": ("switched_not_once", take_over_twice),
             "ignores all": ("switched_too_early", take_over_and_ignore_all),
         },
