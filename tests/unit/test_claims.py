@@ -8,12 +8,7 @@ import pytest
 from helpers import claims as module
 from helpers.claims import Card, Claim, ClaimContradicted, claims, scorecard, settled_in, verdict
 
-RETIRED = {
-    "1.2",
-    "1.4",
-    "1.8",
-    "2.1",
-}  # no experiment settles them; their numbers are not used again
+RETIRED = {"1.2", "1.4", "1.8", "2.1"}  # no experiment settles them; not used again
 every_claim = pytest.mark.parametrize("claim", claims().values(), ids=lambda claim: claim.id)
 
 
