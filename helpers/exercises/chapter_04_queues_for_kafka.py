@@ -1,0 +1,140 @@
+"""Grader of the lab on queues for Kafka: the word about each record, and what must come before it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from confluent_kafka import KafkaException, Message, ShareConsumer
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from .answers import Wrong, ask
+from .grading import grader
+from .places import kafka_options, new_topic
+
+LIMIT = 5  # deliveries; the broker's default
+PATIENCE = 30.0  # seconds until all must have been settled
+Handle = Callable[[bytes], None]
+Settle = Callable[[ShareConsumer, list[Message], Handle, Handle], None]
+
+
+class Work:
+    """What the learner's function is to do, and the note of what it did."""
+
+    def __init__(self, data: Random) -> None:
+        numbers = data.sample(range(1000, 10_000), data.randint(8, 14))
+        orders = [f"order-{number}".encode() for number in numbers]
+        self.poison, self.ever_busy, self.busy_twice, *self.good = orders
+        self.all = data.sample(orders, len(orders))
+        self.tried: Counter[bytes] = Counter()
+        self.aside: list[bytes] = []
+        self.done: list[bytes] = []
+
+    def handle(self, value: bytes) -> None:
+        self.tried[value] += 1
+        if value == self.poison:
+            raise ValueError("this order is not JSON")
+        if value == self.ever_busy or (value == self.busy_twice and self.tried[value] < 3):
+            raise BlockingIOError("the database is busy")
+        self.done.append(value)
+
+    def set_aside(self, value: bytes) -> None:
+        self.aside.append(value)
+
+    def settled(self) -> bool:
+        return set(self.done) | set(self.aside) == set(self.all)
+
+
+@grader("4.12", needs=("kafka",))
+def last_words(settle: Settle, data: Random) -> str:
+    """A share group on a live broker, polled until every order was handled or set aside."""
+    work = Work(data)
+    with new_topic(1) as topic:
+        group = topic + "-workers"
+        _begin_at_the_start(group)
+        _send(topic, work.all)
+        consumer = _consumer(topic, group)
+        try:
+            _work_off(settle, consumer, work)
+            _poll(consumer)  # which tells what the last call left unsettled
+        finally:
+            consumer.close()
+    _expect(work)
+    return "good orders once, busy ones again, the rest set aside before the last word."
+
+
+def _work_off(settle: Settle, consumer: ShareConsumer, work: Work) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not work.settled():
+        if messages := _poll(consumer):
+            ask(settle, consumer, messages, work.handle, work.set_aside)
+        if time.monotonic() > deadline:
+            missing = [one for one in work.all if one not in work.done + work.aside]
+            raise Wrong(
+                "lost",
+                f"After {PATIENCE:g} s these orders were neither handled nor set aside: {_names(missing)}. "
+                f"Deliveries: {', '.join(str(work.tried[one]) for one in missing)}.",
+                "After its last delivery, or a rejection, nobody gets a record again.",
+            )
+
+
+def _expect(work: Work) -> None:
+    aside = Counter(work.aside)
+    for order in (work.poison, work.ever_busy):
+        if aside[order] != 1:
+            what = f"{_names([order])} was set aside {aside[order]} times, expected once."
+            raise Wrong("not_aside", what, "What can't be handled has to be found by somebody.")
+    if wrongly := [order for order in work.aside if order not in (work.poison, work.ever_busy)]:
+        what = f"Set aside, though it could be handled: {_names(wrongly)}."
+        raise Wrong("aside_too_soon", what, "Busy is not for ever: it has more deliveries left.")
+    expected = {
+        work.ever_busy: LIMIT,
+        work.busy_twice: 3,
+        **dict.fromkeys([work.poison, *work.good], 1),
+    }
+    for order, times in expected.items():
+        if work.tried[order] != times:
+            what = f"{_names([order])} was handled {work.tried[order]} times, expected {times}."
+            raise Wrong(
+                "wrong_count", what, "Each of the three words means another number of deliveries."
+            )
+
+
+def _poll(consumer: ShareConsumer) -> list[Message]:
+    """The next records. A client that still holds some without a word about them refuses to poll."""
+    try:
+        return list(consumer.poll(timeout=0.2))
+    except (KafkaException, RuntimeError) as error:
+        raise Wrong(
+            "not_settled",
+            f"The next poll was refused: {error}",
+            "Say one word about every record that you were given, before you return.",
+        ) from error
+
+
+def _names(orders: list[bytes]) -> str:
+    return ", ".join(order.decode() for order in orders[:3])
+
+
+def _begin_at_the_start(group: str) -> None:
+    configs = {"share.auto.offset.reset": "earliest"}
+    with KafkaAdminClient(**kafka_options()) as admin:
+        admin.alter_configs([ConfigResource(ConfigResourceType.GROUP, group, configs)])
+
+
+def _send(topic: str, values: list[bytes]) -> None:
+    with KafkaProducer(**kafka_options()) as producer:
+        for value in values:
+            producer.send(topic, value, partition=0).get(timeout=20)
+
+
+def _consumer(topic: str, group: str) -> Any:
+    servers = kafka_options()["bootstrap_servers"]
+    explicit = {"share.acknowledgement.mode": "explicit", "log_level": 3}  # errors; it is a preview
+    consumer = ShareConsumer({"bootstrap.servers": servers, "group.id": group, **explicit})
+    consumer.subscribe([topic])
+    return consumer

@@ -1,0 +1,99 @@
+"""The grader of the lab on queues for Kafka tells right answers from wrong ones."""
+
+import pytest
+from confluent_kafka import AcknowledgeType
+
+from tests.exercises.answers import Answers, stub
+
+pytestmark = pytest.mark.usefixtures("live")
+
+
+def settle_with(limit=5, aside=True, release=True, commit=True, forget=False, poison="REJECT"):
+    """An answer that gets right what it is told to."""
+
+    def settle(consumer, messages, handle, set_aside):
+        for message in messages[:1] if forget else messages:
+            word = "ACCEPT"
+            try:
+                handle(message.value())
+            except BlockingIOError:
+                word = "RELEASE" if release and message.delivery_count() < limit else "REJECT"
+            except Exception:
+                word = poison
+            if word == "REJECT" and aside:
+                set_aside(message.value())
+            consumer.acknowledge(message, getattr(AcknowledgeType, word))
+        if commit:
+            consumer.commit_sync(timeout=10)
+
+    return settle
+
+
+def settle_by_words(consumer, messages, handle, set_aside):
+    for message in messages:
+        consumer.acknowledge(message, word(message, handle, set_aside))
+    consumer.commit_sync()
+
+
+def word(message, handle, set_aside):
+    try:
+        handle(message.value())
+        return AcknowledgeType.ACCEPT
+    except BlockingIOError:
+        if message.delivery_count() != 5:
+            return AcknowledgeType.RELEASE
+    except ValueError:
+        pass
+    set_aside(message.value())
+    return AcknowledgeType.REJECT
+
+
+def settle_one_by_one(consumer, messages, handle, set_aside):
+    for message in messages:
+        settle_with()(consumer, [message], handle, set_aside)
+
+
+def accept_before(consumer, messages, handle, set_aside):
+    for message in messages:
+        consumer.acknowledge(message, AcknowledgeType.ACCEPT)
+    consumer.commit_sync()
+    for message in messages:
+        try:
+            handle(message.value())
+        except ValueError:
+            set_aside(message.value())
+        except BlockingIOError:
+            pass
+
+
+def set_aside_twice(consumer, messages, handle, set_aside):
+    def twice(value):
+        set_aside(value), set_aside(value)
+
+    settle_with()(consumer, messages, handle, twice)
+
+
+ANSWERS = {
+    "4.12": Answers(
+        right={
+            "reference": settle_with(),
+            "words": settle_by_words,
+            "one by one": settle_one_by_one,
+        },
+        wrong={
+            "busy is poison": ("aside_too_soon", settle_with(release=False)),
+            "gives up early": ("wrong_count", settle_with(limit=4)),
+            "gives up late": ("lost", settle_with(limit=6)),
+            "never sets aside": ("lost", settle_with(aside=False)),
+            "poison comes again": ("lost", settle_with(poison="RELEASE")),
+            "accepts first": ("lost", accept_before),
+            "aside twice": ("not_aside", set_aside_twice),
+            "only the first": ("not_settled", settle_with(forget=True)),
+            "not begun": ("not_attempted", stub),
+        },
+    )
+}
+
+
+def test_answers(case):
+    case.judge()
