@@ -63,7 +63,7 @@ def consume_with(commit="after each", catch=ValueError, aside=True, only=None, r
     """A loop that commits as told, and sets aside what it is told to."""
 
     def consume(consumer, handle, set_aside):
-        while batches := consumer.poll(timeout_ms=1000):
+        while batches := consumer.poll(timeout_ms=2000):
             if commit == "before the batch":
                 consumer.commit()
             for partition, records in batches.items():
@@ -93,7 +93,7 @@ def consume_with(commit="after each", catch=ValueError, aside=True, only=None, r
 
 def consume_one_by_one(consumer, handle, set_aside):
     """Right too, and otherwise: one record a poll, whose end is then the position."""
-    while batches := consumer.poll(timeout_ms=1000, max_records=1):
+    while batches := consumer.poll(timeout_ms=2000, max_records=1):
         [[record]] = batches.values()
         try:
             order = json.loads(record.value.decode())
@@ -113,7 +113,7 @@ def consume_by_offsets(consumer, handle, set_aside):
         except (json.JSONDecodeError, UnicodeDecodeError):
             return None, False
 
-    while batches := consumer.poll(timeout_ms=1500):
+    while batches := consumer.poll(timeout_ms=2000):
         for record in (record for records in batches.values() for record in records):
             order, good = read(record.value)
             handle(order) if good else set_aside(record)
@@ -126,7 +126,7 @@ handled = set()
 
 def consume_and_remember(consumer, handle, set_aside):
     """Commits at the end of a batch, and knows in memory what is done."""
-    while batches := consumer.poll(timeout_ms=1000):
+    while batches := consumer.poll(timeout_ms=2000):
         for records in batches.values():
             for record in records:
                 here = (record.topic, record.partition, record.offset)
@@ -173,7 +173,7 @@ class Brief:
 
 
 def consume_and_leave_poison(consumer, handle, set_aside):
-    while batches := consumer.poll(timeout_ms=1000):
+    while batches := consumer.poll(timeout_ms=2000):
         for partition, records in batches.items():
             for record in records:
                 try:
