@@ -8,7 +8,7 @@ import pytest
 from helpers import claims as module
 from helpers.claims import Card, Claim, ClaimContradicted, claims, scorecard, settled_in, verdict
 
-RETIRED: set[str] = set()  # no experiment could settle them; their numbers are not used again
+RETIRED = {"4.6", "4.9"}  # no experiment could settle them; their numbers are not used again
 every_claim = pytest.mark.parametrize("claim", claims().values(), ids=lambda claim: claim.id)
 
 
