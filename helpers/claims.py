@@ -28,7 +28,7 @@ class ClaimContradicted(AssertionError):  # noqa: N818 (reads as the sentence it
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the guide, in the course's words.
+    """One claim about brokers, as people make it.
 
     ``expected`` says for each condition whether the claim holds under it; ``correction`` what is
     true instead, or what the claim leaves out; ``source`` is the address of a primary document.
@@ -43,7 +43,7 @@ class Claim:
 
     @property
     def chapter(self) -> int:
-        """The chapter of the guide that makes the claim."""
+        """The chapter that the claim belongs to."""
         return int(self.id.partition(".")[0])
 
     @property
@@ -261,7 +261,7 @@ class Card:
 
 @functools.cache
 def claims() -> dict[str, Claim]:
-    """The register: every claim by its id, in the order of the guide."""
+    """The register: every claim by its id, in the order of the chapters."""
     entries = tomllib.loads(_REGISTER.read_text(encoding="utf-8"))["claim"]
     return {entry["id"]: Claim(**entry) for entry in entries}
 

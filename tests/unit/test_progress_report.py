@@ -12,6 +12,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import check, notes, settings
+from helpers.__main__ import main
 from helpers.exercises import grading
 from helpers.exercises.answers import Wrong
 from helpers.upkeep import progress
@@ -143,3 +144,13 @@ def test_outside_the_workbook_nothing_is_noted(tmp_path, monkeypatch, workbook):
     monkeypatch.chdir(tmp_path)
     check("3.1", 3)
     assert list(workbook.iterdir()) == []
+
+
+def test_the_command_in_the_courses_folder_means_the_workbook(tmp_path, monkeypatch, capsys):
+    workbook = tmp_path / "workbook"
+    workbook.mkdir()
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(notes, "WORKBOOK", workbook)
+    monkeypatch.chdir(tmp_path)
+    assert main(["progress"]) == 0
+    assert progress.ELSEWHERE not in capsys.readouterr().out
