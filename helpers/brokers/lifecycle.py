@@ -42,8 +42,8 @@ def up(backend: Backend, brokers: Sequence[str]) -> None:
         _start(backend, places, f"Starting {spoken(list(brokers))}")
 
 
-def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> dict[int, Node]:
-    """Three Kafka nodes that know each other: new and empty, unless they run already and advertise
+def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> None:
+    """Have three Kafka nodes that know each other: new and empty, unless they run already and advertise
     just these addresses."""
     places = members("kafka")
     with starting():
@@ -52,11 +52,10 @@ def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> dict[int, N
         if kafka.advertise(addresses) or not _any_runs(backend, places):
             forget(backend, places)
         _start(backend, places, "Starting three Kafka nodes")
-    return {place.number: backend.node(place) for place in places}
 
 
-def rabbitmq_cluster(backend: Backend, count: int) -> dict[int, Node]:
-    """That many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
+def rabbitmq_cluster(backend: Backend, count: int) -> None:
+    """Have that many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
     everyone, places = members("rabbitmq"), members("rabbitmq", count)
     with starting():
         marks.claim_run()
@@ -65,7 +64,6 @@ def rabbitmq_cluster(backend: Backend, count: int) -> dict[int, Node]:
         if there != places or not _any_runs(backend, places):
             forget(backend, everyone)
         _start(backend, places, f"Starting {COUNTED[count]}")
-    return {place.number: backend.node(place) for place in places}
 
 
 def wait_for_cluster(backend: Backend, broker: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 from pathlib import Path
 
 from .. import settings
@@ -50,9 +49,7 @@ def _others_have(places: dict[str, settings.Place]) -> bool:
     kafka, rabbitmq = (places[name] for name in SPOKEN)
     if not ports.taken(kafka.port) and not ports.taken(rabbitmq.port):
         return False
-    backend = (
-        native if native.running() else compose
-    )  # a question to Docker costs a tenth of a second
+    backend = native if native.running() else compose  # asking Docker takes a tenth of a second
     nodes = [backend.node(place) for place in (kafka, rabbitmq)] if backend.running() else []
     if whose := {node.checkout() for node in nodes} - {""}:
         return str(settings.CHECKOUT) not in whose and any(Path(one).is_dir() for one in whose)
@@ -75,10 +72,5 @@ def _is_the_courses_kafka(place: settings.Place) -> bool:
 
 def _is_the_courses_rabbitmq(place: settings.Place) -> bool:
     """A RabbitMQ's first words have its cluster's name in them, which the course chooses."""
-    try:
-        with socket.create_connection((settings.HOST, place.port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(rabbitmq.PROTOCOL_HEADER)
-            return rabbitmq.CLUSTER_NAME.encode() in connection.recv(4096)
-    except OSError:
-        return False
+    first_words = ports.ask(place.port, rabbitmq.PROTOCOL_HEADER, 4096)
+    return rabbitmq.CLUSTER_NAME.encode() in first_words

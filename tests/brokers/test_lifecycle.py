@@ -69,7 +69,7 @@ def test_a_second_up_finds_the_first_ones_brokers():
 @pytest.mark.native_files
 def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
     noted = tmp_path / "modules"
-    monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
+    monkeypatch.setattr(rabbitmq, "modules_file", lambda place: noted)
     brokers.up("rabbitmq")
     names = noted.read_text().split()
     assert {"rabbit", "rabbit_mgmt_app", "lists"} < set(names)
@@ -91,7 +91,7 @@ def test_a_rabbitmq_that_does_not_tell_its_modules_is_up_all_the_same(monkeypatc
         raise brokers.BrokerError("rabbitmqctl eval failed")
 
     noted = tmp_path / "modules"
-    monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
+    monkeypatch.setattr(rabbitmq, "modules_file", lambda place: noted)
     monkeypatch.setattr(rabbitmq, "ctl", refuse)
     brokers.up("rabbitmq")
     assert rabbitmq.answers(single("rabbitmq").port)
