@@ -39,6 +39,12 @@ def running() -> bool:
     return any(node(single(broker)).running() for broker in SPOKEN)
 
 
+def owners() -> dict[str, str]:
+    """The copies of the course that started what runs at our ports, by the names of its nodes."""
+    nodes = [one for one in map(node, settings.places().values()) if one.running()]
+    return {one.name: copy for one in nodes if (copy := one.checkout())}
+
+
 def current() -> bool:
     """Is a supported RabbitMQ here, or to be had (series 3 gets no more fixes), or was one asked for?"""
     release = rabbitmq_install.release()

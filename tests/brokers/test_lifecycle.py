@@ -195,6 +195,17 @@ def test_another_copys_brokers_are_left_alone(monkeypatch, tmp_path):
     assert alive() == before
 
 
+def test_a_cluster_is_not_started_beside_another_copys_brokers_at_the_same_ports(
+    monkeypatch, tmp_path
+):
+    brokers.up("rabbitmq")
+    before = alive()
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
+    with pytest.raises(brokers.BrokerError, match="another copy of the course"):
+        brokers.rabbitmq_cluster(1)
+    assert alive() == before
+
+
 def test_brokers_do_not_outlive_their_owner(monkeypatch):
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     monkeypatch.setenv("BREAKING_BROKERS_OWNER", marks.identity(psutil.Process(owner.pid)))
