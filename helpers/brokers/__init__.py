@@ -139,10 +139,9 @@ def tool(broker: str, tool: str, arguments: Sequence[str]) -> CommandLine:
             "that installation, or unset those variables."
         )
     backend, place = _backend(), single(broker)
-    node = backend.node(place)
     if broker == "rabbitmq" or not names_a_broker(arguments):
-        lifecycle.refuse_other_checkouts([node])
-        if not lifecycle.serves(node, place):
+        lifecycle.refuse_other_checkouts(backend)
+        if not lifecycle.serves(backend.node(place), place):
             raise BrokerError(
                 f"{SPOKEN[broker]} does not answer at {place.address}, so `{tool}` has nothing to "
                 "talk to. `python -m helpers up` starts it."
