@@ -21,6 +21,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from conftest import _use_own_ports
 from helpers import brokers, fresh, settings
 from helpers.brokers import (
+    clients,
     files,
     java,
     kafka,
@@ -104,7 +105,7 @@ def distribution_kafka() -> float:
         subprocess.run([str(part) for part in formatting], check=True, capture_output=True)
         node.start()
         lifecycle.wait_ready(node, lambda: kafka.brokers_known(at.port) == 1)
-        produce(brokers._kafka_options(at.port))
+        produce(clients.kafka_options(at.port))
 
     try:
         return seconds(start)
@@ -116,8 +117,7 @@ def distribution_rabbitmq() -> float:
     """RabbitMQ's own start script, with the same plugins, ports and directories and nothing else."""
     place, at = settings.run_dir() / "bench-rabbitmq", single("rabbitmq")
     shutil.rmtree(place, ignore_errors=True)
-    numbers = {"epmd": settings.epmd(), "distribution": at.inner}
-    environment = rabbitmq.environment(place, "bench@localhost", numbers, place)
+    environment = rabbitmq.environment(at, place)
     files.write(place / "enabled_plugins", f"[{','.join(rabbitmq.PLUGINS)}].\n")
     files.write(
         place / "rabbitmq.conf",
@@ -133,7 +133,7 @@ def distribution_rabbitmq() -> float:
     def start() -> None:
         node.start()
         lifecycle.wait_ready(node, lambda: rabbitmq.answers(at.port))
-        publish(pika.URLParameters(brokers._amqp_url(at.port)))
+        publish(clients.rabbitmq_parameters(at.port))
 
     try:
         return seconds(start)
@@ -277,7 +277,7 @@ def main() -> None:
         row("Kafka against the distribution's way", kafka_alone, median(distribution_kafka), 0.5)
         rabbitmq_alone = median(lambda: cold("rabbitmq"))
         brokers.down(delete_data=True)
-        native._epmd().start()
+        rabbitmq.epmd().start()
         row("RabbitMQ against its own script", rabbitmq_alone, median(distribution_rabbitmq), 1.15)
         both = median(lambda: cold("kafka", "rabbitmq"))
         row("both against the slower one", both, max(kafka_alone, rabbitmq_alone), 1.25)

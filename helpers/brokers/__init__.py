@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
@@ -49,7 +49,6 @@ __all__ = [
 
 BOTH = tuple(SPOKEN)
 HOLD_TIMEOUT = 110.0  # seconds; longer than a lesson, shorter than a cell may take in a test
-RECONNECT_BACKOFF_MAX_MS = 200
 BACKENDS: dict[str, Backend] = {"native": native, "compose": compose}
 _in_use: dict[str, IO[str]] = {}  # the clusters that this process holds, with their lock files
 
@@ -100,7 +99,7 @@ def down(delete_data: bool = False) -> list[str]:
 
     ``delete_data`` also deletes what the brokers stored: topics, queues, messages."""
     for name in list(_in_use):
-        _in_use.pop(name).close()
+        _let_go(name)
     ended = lifecycle.down(native, delete_data) + compose.sweep()
     chosen = settings.forced_backend()
     stored = delete_data and chosen is None and not compose.why_not()
@@ -140,10 +139,9 @@ def tool(broker: str, tool: str, arguments: Sequence[str]) -> CommandLine:
             "that installation, or unset those variables."
         )
     backend, place = _backend(), single(broker)
-    node = backend.node(place)
     if broker == "rabbitmq" or not names_a_broker(arguments):
-        lifecycle.refuse_other_checkouts([node])
-        if not lifecycle.serves(node, place):
+        lifecycle.refuse_other_checkouts(backend)
+        if not lifecycle.serves(backend.node(place), place):
             raise BrokerError(
                 f"{SPOKEN[broker]} does not answer at {place.address}, so `{tool}` has nothing to "
                 "talk to. `python -m helpers up` starts it."
@@ -169,9 +167,8 @@ def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
         raise ValueError(f"Only nodes 2 and 3 can advertise another address, not {wrong.pop()!r}.")
     backend = _breakable("kafka")
     _hold("kafka-cluster")
-    nodes = lifecycle.kafka_cluster(backend, advertised or {})
-    options = _kafka_options(members("kafka")[0].port)
-    return KafkaCluster(nodes, *_care(backend, "kafka"), options)
+    lifecycle.kafka_cluster(backend, advertised or {})
+    return KafkaCluster(backend, members("kafka"), partial(_let_go, "kafka-cluster"))
 
 
 def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
@@ -191,15 +188,9 @@ def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
         raise ValueError(f"A RabbitMQ cluster of the course has 1 node or 3, not {nodes!r}.")
     backend = _breakable("rabbitmq")
     _hold("rabbitmq-cluster")
-    found = lifecycle.rabbitmq_cluster(backend, nodes)
-    places = {place.number: place for place in members("rabbitmq", nodes)}
-    urls = {number: _amqp_url(place.port) for number, place in places.items()}
-    return RabbitMQCluster(
-        found,
-        *_care(backend, "rabbitmq"),
-        urls,
-        lambda number, *arguments: backend.ctl(places[number], *arguments),
-    )
+    lifecycle.rabbitmq_cluster(backend, nodes)
+    places = members("rabbitmq", nodes)
+    return RabbitMQCluster(backend, places, partial(_let_go, "rabbitmq-cluster"))
 
 
 def _wants_external() -> bool:
@@ -237,8 +228,8 @@ def _own(names: tuple[str, ...]) -> Brokers:
     rabbitmq = single("rabbitmq") if "rabbitmq" in names else None
     return Brokers(
         backend=backend.name,
-        kafka=_kafka_options(single("kafka").port) if "kafka" in names else None,
-        rabbitmq=pika.URLParameters(_amqp_url(rabbitmq.port)) if rabbitmq else None,
+        kafka=clients.kafka_options(single("kafka").port) if "kafka" in names else None,
+        rabbitmq=clients.rabbitmq_parameters(rabbitmq.port) if rabbitmq else None,
         management=f"http://{settings.HOST}:{rabbitmq.management}" if rabbitmq else None,
     )
 
@@ -275,17 +266,6 @@ def _breakable(name: str) -> Backend:
     return _backend()
 
 
-def _care(backend: Backend, broker: str) -> tuple[Callable[[], None], Callable[[], None]]:
-    """What waits until the nodes of a cluster serve, and what ends them and lets go of them."""
-
-    def end() -> None:
-        lifecycle.end_cluster(backend, broker)
-        if held := _in_use.pop(f"{broker}-cluster", None):
-            held.close()
-
-    return partial(lifecycle.wait_for_cluster, backend, broker), end
-
-
 def _hold(name: str) -> None:
     """Keep a cluster for this process; the lock goes when the process does."""
     if name in _in_use:
@@ -300,23 +280,9 @@ def _hold(name: str) -> None:
     _in_use[name] = file
 
 
-def _kafka_options(port: int) -> dict[str, Any]:
-    """The client's options for a broker of ours.
-
-    Left alone, kafka-python waits longer after each refused connection, up to 30 s; beside a dead
-    broker that put 1 s on top of a failover of 2 s, here.
-    """
-    return {
-        "reconnect_backoff_max_ms": RECONNECT_BACKOFF_MAX_MS,
-        "bootstrap_servers": f"{settings.HOST}:{port}",
-        "bootstrap_timeout_ms": external.TIMEOUT_MS,
-    }
-
-
-def _amqp_url(port: int) -> str:
-    """Without heartbeats: pika sends them only when called, and the broker would close a notebook's
-    connection whenever its reader thinks for three minutes."""
-    return f"amqp://guest:guest@{settings.HOST}:{port}/%2F?heartbeat=0"
+def _let_go(name: str) -> None:
+    if file := _in_use.pop(name, None):
+        file.close()
 
 
 def _prepare(names: tuple[str, ...]) -> None:

@@ -39,9 +39,6 @@ class Node(Protocol):
     def exists(self) -> bool:
         """Is there anything that it stored, whether it runs or not?"""
 
-    def checkout(self) -> str:
-        """The copy of the course that started what runs; empty if nothing does."""
-
     def memory(self) -> int:
         """Resident bytes; 0 if that is not known."""
 
@@ -66,6 +63,9 @@ class Backend(Protocol):
 
     def running(self) -> bool:
         """Does any of its brokers run for this run of the course? Quick, and without an error."""
+
+    def owners(self) -> dict[str, str]:
+        """The copies of the course that started what runs at our ports, by the names of its nodes."""
 
     def obtain(self, brokers: Sequence[str]) -> None:
         """Have what is needed to start them, from the network if need be.

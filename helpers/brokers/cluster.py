@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pika
 
+from ..settings import Place
 from ..waiting import wait_until
-from .backend import Node
+from . import clients, lifecycle
+from .backend import Backend, Node
 from .errors import BrokerError
 
 
@@ -18,13 +20,14 @@ class Cluster:
     """Numbered nodes. A verb takes a node's number, and returns when the deed is done."""
 
     def __init__(
-        self, nodes: Mapping[int, Node], wait: Callable[[], None], end: Callable[[], None]
+        self, backend: Backend, places: Sequence[Place], let_go: Callable[[], None]
     ) -> None:
-        """``wait`` returns once every running node of the cluster serves and knows the others;
-        ``end`` ends all of them and deletes what they stored."""
-        self.nodes = dict(nodes)
-        self._wait = wait
-        self._end = end
+        """``let_go`` is called when the nodes have been ended: the next lesson can have the cluster."""
+        self.nodes = {place.number: backend.node(place) for place in places}
+        self._backend = backend
+        self._places = {place.number: place for place in places}
+        self._broker = places[0].broker
+        self._let_go = let_go
 
     def kill(self, number: int) -> None:
         """SIGKILL a node (``docker kill`` under compose): it gets no chance to say goodbye."""
@@ -59,7 +62,8 @@ class Cluster:
 
     def down(self) -> None:
         """End all nodes and delete what they stored; the next lesson can have the cluster."""
-        self._end()
+        lifecycle.end_cluster(self._backend, self._broker)
+        self._let_go()
 
     def running(self) -> list[int]:
         """The numbers of the nodes that are up and not paused."""
@@ -73,11 +77,17 @@ class Cluster:
         """Where a node keeps its data; under compose, a copy of it as it is now."""
         return self._node(number).data
 
+    def _wait(self) -> None:
+        lifecycle.wait_for_cluster(self._backend, self._broker)
+
     def _node(self, number: int) -> Node:
-        if number not in self.nodes:
-            known = ", ".join(map(str, self.nodes))
+        return self.nodes[self._place(number).number]
+
+    def _place(self, number: int) -> Place:
+        if number not in self._places:
+            known = ", ".join(map(str, self._places))
             raise BrokerError(f"There is no node {number}: this cluster has nodes {known}.")
-        return self.nodes[number]
+        return self._places[number]
 
 
 class KafkaCluster(Cluster):
@@ -85,16 +95,10 @@ class KafkaCluster(Cluster):
 
     Break 2 and 3 as you like; node 1 keeps the metadata, and is the one to ask what happened."""
 
-    def __init__(
-        self,
-        nodes: Mapping[int, Node],
-        wait: Callable[[], None],
-        end: Callable[[], None],
-        kafka: Mapping[str, Any],
-    ) -> None:
-        super().__init__(nodes, wait, end)
-        self.kafka = dict(kafka)
+    @property
+    def kafka(self) -> dict[str, Any]:
         """Options for a client: ``KafkaProducer(**cluster.kafka)``. Bootstraps at node 1."""
+        return clients.kafka_options(self._place(1).port)
 
     def leader_of(self, topic: str, partition: int = 0) -> int:
         """The node that leads a partition, -1 if none does.
@@ -134,22 +138,9 @@ class KafkaCluster(Cluster):
 class RabbitMQCluster(Cluster):
     """One or three RabbitMQ nodes, without the management plugin: they start and stop faster."""
 
-    def __init__(
-        self,
-        nodes: Mapping[int, Node],
-        wait: Callable[[], None],
-        end: Callable[[], None],
-        urls: Mapping[int, str],
-        ctl: Callable[..., str],
-    ) -> None:
-        super().__init__(nodes, wait, end)
-        self._urls = dict(urls)
-        self._ctl = ctl
-
     def rabbitmq(self, number: int) -> pika.URLParameters:
         """How to connect to one node: ``pika.BlockingConnection(cluster.rabbitmq(1))``."""
-        self._node(number)
-        return pika.URLParameters(self._urls[number])
+        return clients.rabbitmq_parameters(self._place(number).port)
 
     def ctl(self, number: int, *arguments: str) -> str:
         """Run ``rabbitmqctl`` on a node and return what it prints.
@@ -159,15 +150,14 @@ class RabbitMQCluster(Cluster):
 
         Example:
             >>> cluster.ctl(1, "set_disk_free_limit", "50MB")  # doctest: +SKIP"""
-        self._node(number)
-        return self._ctl(number, *arguments)
+        return self._backend.ctl(self._place(number), *arguments)
 
     def leader_of(self, queue: str) -> int:
         """The node that leads a queue (a classic queue's home node); -1 if no such queue is known."""
-        asked = next((n for n in self.running()), None)
+        asked = next(iter(self.running()), None)
         if asked is None:
             raise BrokerError("No node of the RabbitMQ cluster runs. `cluster.heal()` starts them.")
-        listing = self._ctl(asked, "list_queues", "name", "leader", "pid", "--silent")
+        listing = self.ctl(asked, "list_queues", "name", "leader", "pid", "--silent")
         for line in listing.splitlines():
             name, leader, pid = line.split("\t")
             home = re.search(r"(\d)@", leader or pid)  # a classic queue has a pid only

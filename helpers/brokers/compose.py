@@ -109,11 +109,6 @@ class ContainerNode:
         """Is there a container, up or not?"""
         return self.name in _containers()
 
-    def checkout(self) -> str:
-        """The copy of the course whose compose file the container was made from; empty without one."""
-        _, directory = _containers().get(self.name, ("", ""))
-        return str(Path(directory).resolve()) if directory else ""
-
     def memory(self) -> int:
         """Not known: Docker takes two seconds to say."""
         return 0
@@ -189,6 +184,13 @@ def running() -> bool:
         return bool(_up(timeout=ANSWER_TIMEOUT))
     except BrokerError:  # an engine that does not answer runs nothing
         return False
+
+
+def owners() -> dict[str, str]:
+    """The copies of the course whose compose files the containers that are up were made from."""
+    there = _containers().items()
+    up = {name: copy for name, (state, copy) in there if state in UP and copy}
+    return {name: str(Path(copy).resolve()) for name, copy in up.items()}
 
 
 def obtain(_brokers: Sequence[str]) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import socket
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import settings
 from ..settings import Place
-from . import files, jars, java, process, tools
+from . import files, jars, java, ports, process, tools
 from .errors import BrokerError
 
 CLUSTER_ID = "breaking-brokers-kafka"  # 22 characters, as a base64 UUID has
@@ -191,11 +190,4 @@ def brokers_known(port: int) -> int:
 
 
 def _asked(port: int, request: bytes, most: int) -> bytes:
-    """The first bytes of the answer to a request; none where nobody answers."""
-    try:
-        with socket.create_connection((settings.HOST, port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(struct.pack(">i", len(request)) + request)
-            return connection.recv(most)
-    except OSError:
-        return b""
+    return ports.ask(port, struct.pack(">i", len(request)) + request, most)

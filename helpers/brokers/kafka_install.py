@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import subprocess
 from pathlib import Path
 
 from ..settings import Place
@@ -46,13 +45,11 @@ def install() -> None:
 
 
 def _forget_other_homes() -> None:
-    for other in kafka.home().parent.iterdir():
-        note = other / "java"
-        gone = note.is_file() and not Path(note.read_text()).exists()
-        if other != kafka.home() and (
-            gone or (note.is_file() and note.read_text() == str(java.java()))
-        ):
-            shutil.rmtree(other, ignore_errors=True)
+    """Delete what was built for this Java before, and for one that is gone."""
+    for note in kafka.home().parent.glob("*/java"):
+        program = Path(note.read_text())
+        if note.parent != kafka.home() and (program == java.java() or not program.exists()):
+            shutil.rmtree(note.parent, ignore_errors=True)
 
 
 def _format(place: Place) -> None:
@@ -61,7 +58,7 @@ def _format(place: Place) -> None:
     tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
     options = ["--cluster-id", kafka.CLUSTER_ID, "--config", str(properties)]
     command = java.command(kafka.class_path(), "format")
-    _run([*command, *tool, *options], "format its data directory")
+    process.output("Kafka's StorageTool", [*command, *tool, *options])
 
 
 def _train() -> None:
@@ -78,21 +75,3 @@ def _train() -> None:
     if not kafka.aot_cache().is_file():
         raise BrokerError(f"Java wrote no AOT cache. What it said:\n{node.log_tail()}")
     shutil.rmtree(directory)
-
-
-def _run(command: list[str | Path], purpose: str) -> None:
-    done = subprocess.run(
-        [str(part) for part in command],
-        env=process.clean_environment(),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode:
-        raise BrokerError(
-            f"Kafka could not {purpose} (exit status {done.returncode}). What it said:\n"
-            + "\n".join((done.stdout + done.stderr).splitlines()[-10:])
-        )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -34,38 +34,30 @@ def up(backend: Backend, brokers: Sequence[str]) -> None:
     """
     places = [single(broker) for broker in brokers]
     if all(serves(backend.node(place), place) for place in places):
-        refuse_other_checkouts(map(backend.node, places))
+        refuse_other_checkouts(backend)
         return
-    with starting():
-        marks.claim_run()
-        backend.obtain(brokers)
+    with _obtained(backend, brokers):
         _start(backend, places, f"Starting {spoken(list(brokers))}")
 
 
-def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> dict[int, Node]:
-    """Three Kafka nodes that know each other: new and empty, unless they run already and advertise
+def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> None:
+    """Have three Kafka nodes that know each other: new and empty, unless they run already and advertise
     just these addresses."""
     places = members("kafka")
-    with starting():
-        marks.claim_run()
-        backend.obtain(["kafka"])
+    with _obtained(backend, ["kafka"]):
         if kafka.advertise(addresses) or not _any_runs(backend, places):
-            forget(backend, places)
+            backend.forget(places)
         _start(backend, places, "Starting three Kafka nodes")
-    return {place.number: backend.node(place) for place in places}
 
 
-def rabbitmq_cluster(backend: Backend, count: int) -> dict[int, Node]:
-    """That many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
+def rabbitmq_cluster(backend: Backend, count: int) -> None:
+    """Have that many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
     everyone, places = members("rabbitmq"), members("rabbitmq", count)
-    with starting():
-        marks.claim_run()
-        backend.obtain(["rabbitmq"])
+    with _obtained(backend, ["rabbitmq"]):
         there = [place for place in everyone if backend.node(place).exists()]
         if there != places or not _any_runs(backend, places):
-            forget(backend, everyone)
+            backend.forget(everyone)
         _start(backend, places, f"Starting {COUNTED[count]}")
-    return {place.number: backend.node(place) for place in places}
 
 
 def wait_for_cluster(backend: Backend, broker: str) -> None:
@@ -79,15 +71,10 @@ def wait_for_cluster(backend: Backend, broker: str) -> None:
 
 
 def end_cluster(backend: Backend, broker: str) -> None:
-    """End the nodes of a cluster, and delete what they stored."""
+    """End the nodes of a cluster, and delete what they stored, unless they are another checkout's."""
     with starting():
-        forget(backend, members(broker))
-
-
-def forget(backend: Backend, places: Sequence[Place]) -> None:
-    """End nodes at once and delete what they stored, unless they are another checkout's."""
-    refuse_other_checkouts(map(backend.node, places))
-    backend.forget(places)
+        refuse_other_checkouts(backend)
+        backend.forget(members(broker))
 
 
 def down(backend: Backend, delete_data: bool) -> list[str]:
@@ -96,7 +83,7 @@ def down(backend: Backend, delete_data: bool) -> list[str]:
     Raises:
         BrokerError: some of it is another checkout's; nothing was ended."""
     with starting():
-        refuse_other_checkouts(map(backend.node, settings.places().values()))
+        refuse_other_checkouts(backend)
         with Progress("Stopping the brokers"):
             return backend.down(delete_data)
 
@@ -162,26 +149,35 @@ def wait_ready(node: Node, ready: Callable[[], bool], timeout: float = START_TIM
         raise BrokerError(str(error)) from error
 
 
-def refuse_other_checkouts(nodes: Iterable[Node]) -> None:
-    """Two copies of the course at the same ports would take each other's brokers for their own.
+def refuse_other_checkouts(backend: Backend) -> None:
+    """Two copies of the course at the same ports would take each other's brokers for their own, and
+    have their directories in one place.
 
     A copy that is gone, since its folder was moved or deleted, owns nothing.
 
     Raises:
         BrokerError: a node that runs was started by another copy of the course.
     """
-    for node in nodes:
-        other = node.checkout() if node.running() else ""
-        if other and other != str(settings.CHECKOUT) and (Path(other) / "helpers").is_dir():
+    for name, other in backend.owners().items():
+        if other != str(settings.CHECKOUT) and (Path(other) / "helpers").is_dir():
             raise BrokerError(
-                f"{node.name} on these ports was started by another copy of the course, in {other}. "
+                f"{name} on these ports was started by another copy of the course, in {other}. "
                 "Run `python -m helpers down` there, or set BREAKING_BROKERS_PORT_OFFSET=100 here, "
                 "so that this copy has brokers of its own."
             )
 
 
+@contextmanager
+def _obtained(backend: Backend, brokers: Sequence[str]) -> Iterator[None]:
+    """With what is needed to start them, and with nobody else who starts or ends any meanwhile."""
+    with starting():
+        marks.claim_run()
+        backend.obtain(brokers)
+        refuse_other_checkouts(backend)
+        yield
+
+
 def _start(backend: Backend, places: Sequence[Place], words: str) -> None:
-    refuse_other_checkouts(map(backend.node, places))
     with Progress(words):
         backend.start(places)
         if places[0].number:

@@ -15,7 +15,7 @@ from ..settings import Place
 from . import jars, kafka, kafka_install, locks, marks, ports, process, rabbitmq, rabbitmq_install
 from .errors import BrokerError
 from .lifecycle import wait_for_all
-from .places import SPOKEN, members, single
+from .places import SPOKEN, single
 from .tools import CommandLine, directed
 
 name = "native"
@@ -30,38 +30,19 @@ def node(place: Place) -> process.Node:
 @functools.cache
 def _node(place: Place, run: Path) -> process.Node:
     directory = run / place.name
-    if place.broker == "kafka":
-        return kafka.node(place, directory)
-    return rabbitmq.node(
-        place.name,
-        directory,
-        _nodename(place),
-        place.port,
-        _rabbitmq_ports(place),
-        run / "home",
-        management=place.management,
-        peers=lambda: _peers(place, run),
-    )
-
-
-def _nodename(place: Place) -> str:
-    """What Erlang calls a node: ``rabbit@localhost``, ``rabbit-1@localhost``."""
-    return place.name.replace("rabbitmq", "rabbit") + "@localhost"
-
-
-def _rabbitmq_ports(place: Place) -> dict[str, int]:
-    return {"epmd": settings.epmd(), "distribution": place.inner}
-
-
-def _peers(place: Place, run: Path) -> tuple[str, ...]:
-    """Whom a node looks for when it starts for the first time: a single one nobody."""
-    there = [member for member in members("rabbitmq") if (run / member.name).is_dir()]
-    return tuple(map(_nodename, there)) if place.number and len(there) > 1 else ()
+    make = kafka.node if place.broker == "kafka" else rabbitmq.node
+    return make(place, directory)
 
 
 def running() -> bool:
     """Does a single broker run? What a cluster does is nobody else's business."""
     return any(node(single(broker)).running() for broker in SPOKEN)
+
+
+def owners() -> dict[str, str]:
+    """The copies of the course that started what runs at our ports, by the names of its nodes."""
+    nodes = [one for one in map(node, settings.places().values()) if one.running()]
+    return {one.name: copy for one in nodes if (copy := one.checkout())}
 
 
 def current() -> bool:
@@ -115,7 +96,7 @@ def start(places: Sequence[Place]) -> None:
         ports.refuse_taken(place.name, place.listens)
     _refuse_full_disk()
     if any(place.broker == "rabbitmq" for place in idle):
-        _epmd().start()
+        rabbitmq.epmd().start()
         _prepare_cluster(places)
     for place in places:
         node(place).resume()
@@ -126,7 +107,7 @@ def settle(places: Sequence[Place]) -> None:
     """Note what a RabbitMQ has loaded, and keep a new cluster's files: for the next starts."""
     rabbits = [place for place in places if place.broker == "rabbitmq"]
     for place in rabbits:
-        file = rabbitmq.modules_file(management=place.management is not None)
+        file = rabbitmq.modules_file(place)
         if not file.is_file():
             with suppress(BrokerError):  # it serves all the same, and the next start tries again
                 rabbitmq.note_modules(_environment(place), file)
@@ -142,19 +123,6 @@ def _refuse_full_disk() -> None:
             f"{LEAST_DISK // 1_000_000} MB. Free some, or set BREAKING_BROKERS_CACHE to a directory "
             "on another disk."
         )
-
-
-def _epmd() -> process.Node:
-    """Erlang's port mapper, one for all nodes of a run, so that no node's death takes it along."""
-    return rabbitmq.epmd(settings.run_dir(), settings.epmd())
-
-
-def _environment(place: Place) -> dict[str, str]:
-    """What a tool needs that talks to a node."""
-    run = settings.run_dir()
-    return rabbitmq.environment(
-        run / place.name, _nodename(place), _rabbitmq_ports(place), run / "home"
-    )
 
 
 # --- ending -------------------------------------------------------------------------------------
@@ -174,7 +142,7 @@ def down(delete_data: bool) -> list[str]:
     if alive:
         with ThreadPoolExecutor(len(alive)) as pool:
             list(pool.map(_end, alive))
-    _epmd().kill()
+    rabbitmq.epmd().kill()
     if delete_data:
         forget(places)
     return sorted({*swept, *(place.name for place in alive)})
@@ -194,6 +162,11 @@ def _end(place: Place) -> None:
 def ctl(place: Place, *arguments: str) -> str:
     """Run ``rabbitmqctl`` for a node and return what it prints."""
     return rabbitmq.ctl(_environment(place), *arguments)
+
+
+def _environment(place: Place) -> dict[str, str]:
+    """What a tool needs that talks to a node."""
+    return rabbitmq.environment(place, settings.run_dir() / place.name)
 
 
 def tool(place: Place, tool: str, arguments: Sequence[str]) -> CommandLine:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 from pathlib import Path
 
 from .. import settings
 from . import compose, native, ports, rabbitmq
 from .kafka import CLUSTER_ID
-from .places import SPOKEN
 
 STEP = 20  # nodes of one copy are up to 18 ports apart
 END = 3400  # from 3,420 on, one copy's RabbitMQ would meet another's Kafka
@@ -46,17 +44,15 @@ def settle() -> str:
 
 
 def _others_have(places: dict[str, settings.Place]) -> bool:
-    """Is it another copy of the course that has the ports of ``up``, and not this one?"""
-    kafka, rabbitmq = (places[name] for name in SPOKEN)
-    if not ports.taken(kafka.port) and not ports.taken(rabbitmq.port):
+    """Is it another copy of the course that has any of these ports, and not this one?"""
+    if not any(ports.taken(place.port) for place in places.values()):
         return False
-    backend = (
-        native if native.running() else compose
-    )  # a question to Docker costs a tenth of a second
-    nodes = [backend.node(place) for place in (kafka, rabbitmq)] if backend.running() else []
-    if whose := {node.checkout() for node in nodes} - {""}:
+    whose = set(native.owners().values())
+    if not whose and compose.running():  # asking Docker takes a tenth of a second
+        whose = set(compose.owners().values())
+    if whose:
         return str(settings.CHECKOUT) not in whose and any(Path(one).is_dir() for one in whose)
-    return _is_the_courses_kafka(kafka) or _is_the_courses_rabbitmq(rabbitmq)
+    return _is_the_courses_kafka(places["kafka"]) or _is_the_courses_rabbitmq(places["rabbitmq"])
 
 
 def _is_the_courses_kafka(place: settings.Place) -> bool:
@@ -75,10 +71,5 @@ def _is_the_courses_kafka(place: settings.Place) -> bool:
 
 def _is_the_courses_rabbitmq(place: settings.Place) -> bool:
     """A RabbitMQ's first words have its cluster's name in them, which the course chooses."""
-    try:
-        with socket.create_connection((settings.HOST, place.port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(rabbitmq.PROTOCOL_HEADER)
-            return rabbitmq.CLUSTER_NAME.encode() in connection.recv(4096)
-    except OSError:
-        return False
+    first_words = ports.ask(place.port, rabbitmq.PROTOCOL_HEADER, 4096)
+    return rabbitmq.CLUSTER_NAME.encode() in first_words

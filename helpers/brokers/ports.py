@@ -52,6 +52,17 @@ def holder(port: int) -> str:
     return "a process of another user"
 
 
+def ask(port: int, request: bytes, most: int) -> bytes:
+    """The first bytes, at most so many, of what answers a request; none where nobody does."""
+    try:
+        with socket.create_connection((settings.HOST, port), timeout=1) as connection:
+            connection.settimeout(2)
+            connection.sendall(request)
+            return connection.recv(most)
+    except OSError:
+        return b""
+
+
 def free(count: int) -> list[int]:
     """Ports that nobody holds now, for a moment's use."""
     with contextlib.ExitStack() as stack:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from . import files, marks
+from .errors import BrokerError
 
 Command = Callable[[str], tuple[Sequence[str | Path], Mapping[str, str]]]
 
@@ -139,6 +140,37 @@ class Node:
                 if process.name() == self._main:
                     named.append(process)
         return named or found
+
+
+def output(
+    name: str,
+    command: Sequence[str | Path],
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 120.0,
+) -> str:
+    """What a tool prints on its standard output; in a clean environment, if none is given.
+
+    Raises:
+        BrokerError: it failed, with its last words, or took longer than ``timeout`` seconds; the text
+            calls it by its ``name``.
+    """
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            env=clean_environment() if environment is None else environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BrokerError(f"{name} gave no answer in {timeout:.0f} s.") from error
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip()[-1200:]
+        raise BrokerError(f"{name} ended with {done.returncode}:\n{words}")
+    return done.stdout
 
 
 def clean_environment() -> dict[str, str]:

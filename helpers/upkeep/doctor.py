@@ -32,9 +32,7 @@ from .workbook import WORKBOOK
 
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
-LEAST_ADDRESSES = (
-    6_000_000_000  # bytes; Java reserves that much when Kafka is prepared, and uses 200 MB
-)
+LEAST_ADDRESSES = 6_000_000_000  # bytes; Java reserves them to prepare Kafka, and uses 200 MB
 LEAST_DISK = 1_000_000_000  # bytes
 LEAST_FILES = 1024  # open files; Kafka keeps two for each segment
 MOST_FILES = 100_000_000  # Erlang makes a table of that length when it starts

@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 from nbval import plugin as nbval
 
 from .. import settings
+from ..brokers import files
 from ..brokers.progress_line import Progress
 
 SANITIZE = settings.CHECKOUT / "tests" / "sanitize.cfg"
@@ -73,9 +74,7 @@ def refresh(path: Path) -> bool:
     normalise(tidy)
     if tidy == stored and same_outputs(stored, run) and not _sources_edited(stored, path):
         return False
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(nbformat.writes(run) + "\n", encoding="utf-8")
-    draft.replace(path)
+    files.write(path, nbformat.writes(run) + "\n")
     return True
 
 

@@ -10,7 +10,6 @@ import sys
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -94,14 +93,23 @@ class Lab:
         run = settings.cache_dir() / "run" / offset
         return {p.pid for p, mark in marks.ours() if Path(mark.node).parent == run}
 
-    def looks(self) -> bool:
-        """Has it opened the file that says whose the brokers are, or the one to wait for?"""
-        files = psutil.Process(self.process.pid).open_files()
-        return any(Path(file.path).name.startswith("lab") for file in files)
+    def minder(self) -> psutil.Process:
+        """Its one child, which starts the brokers, waits for its end, and then stops them."""
+        [minder] = psutil.Process(self.process.pid).children()
+        return minder
+
+    def waits_or_has_looked(self) -> bool:
+        """Does it wait until it may look whose the brokers are, or has it gone on from there?"""
+        process = psutil.Process(self.process.pid)
+        return has_open(process, "lab-claim.lock") or bool(process.children())
 
     def end(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
         self.process.wait(30)
+
+
+def has_open(process: psutil.Process, name: str) -> bool:
+    return any(Path(file.path).name == name for file in process.open_files())
 
 
 @pytest.fixture
@@ -127,15 +135,14 @@ def test_a_lab_that_opens_while_the_brokers_of_the_last_one_stop_has_brokers_and
     lab.address()
     assert "are up" in lab.run("up")
     before = lab.running()
-    [rabbitmq] = [psutil.Process(pid) for pid in before if psutil.Process(pid).name() == "beam.smp"]
+    minder = lab.minder()
     lab.end(signal.SIGKILL)
-    wait_until(lambda: lab.running() < before, "the brokers to begin to stop", timeout=30)
-    with suppress(psutil.NoSuchProcess):
-        rabbitmq.suspend()  # so that it is still stopping when the next lab looks
+    wait_until(lambda: has_open(minder, "lab.lock"), "the stop to begin", timeout=60, every=0.005)
+    minder.suspend()  # so that it is still stopping them when the next lab looks
+    assert lab.running(), "all brokers had ended by then"
     lab.start()
-    wait_until(lab.looks, "the lab to look whose the brokers are", timeout=60)
-    with suppress(psutil.NoSuchProcess):
-        rabbitmq.resume()
+    wait_until(lab.waits_or_has_looked, "the lab to come to that", timeout=60)
+    minder.resume()
     lab.address()
     assert "are up" in lab.run("up")
     assert not lab.running() & before

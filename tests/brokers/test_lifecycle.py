@@ -69,7 +69,7 @@ def test_a_second_up_finds_the_first_ones_brokers():
 @pytest.mark.native_files
 def test_rabbitmq_loads_at_once_what_it_loaded_before(monkeypatch, tmp_path):
     noted = tmp_path / "modules"
-    monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
+    monkeypatch.setattr(rabbitmq, "modules_file", lambda place: noted)
     brokers.up("rabbitmq")
     names = noted.read_text().split()
     assert {"rabbit", "rabbit_mgmt_app", "lists"} < set(names)
@@ -91,7 +91,7 @@ def test_a_rabbitmq_that_does_not_tell_its_modules_is_up_all_the_same(monkeypatc
         raise brokers.BrokerError("rabbitmqctl eval failed")
 
     noted = tmp_path / "modules"
-    monkeypatch.setattr(rabbitmq, "modules_file", lambda management: noted)
+    monkeypatch.setattr(rabbitmq, "modules_file", lambda place: noted)
     monkeypatch.setattr(rabbitmq, "ctl", refuse)
     brokers.up("rabbitmq")
     assert rabbitmq.answers(single("rabbitmq").port)
@@ -192,6 +192,17 @@ def test_another_copys_brokers_are_left_alone(monkeypatch, tmp_path):
     for deed in (lambda: brokers.up("kafka"), brokers.down):
         with pytest.raises(brokers.BrokerError, match="another copy of the course"):
             deed()
+    assert alive() == before
+
+
+def test_a_cluster_is_not_started_beside_another_copys_brokers_at_the_same_ports(
+    monkeypatch, tmp_path
+):
+    brokers.up("rabbitmq")
+    before = alive()
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
+    with pytest.raises(brokers.BrokerError, match="another copy of the course"):
+        brokers.rabbitmq_cluster(1)
     assert alive() == before
 
 

@@ -17,7 +17,13 @@ from helpers.brokers import compose, marks, neighbours
 
 BACKEND = settings.forced_backend() or "native"
 # A copy has an environment of its own, which knows nothing of this checkout.
-UP = "import sys; sys.path.remove(sys.argv[2]); from helpers import up; up(sys.argv[1])"
+START = """
+import sys
+deed, where, *names = sys.argv[1:]
+sys.path.remove(where)
+from helpers import brokers
+getattr(brokers, deed)(*names)
+"""
 FORCED = "BREAKING_BROKERS_PORT_OFFSET"
 
 
@@ -32,16 +38,22 @@ def offset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("broker", "cache"), [("kafka", "the same"), ("kafka", "its own"), ("rabbitmq", "its own")]
+    ("deed", "names", "cache"),
+    [
+        ("up", ["kafka"], "the same"),
+        ("up", ["kafka"], "its own"),
+        ("up", ["rabbitmq"], "its own"),
+        ("kafka_cluster", [], "the same"),
+    ],
 )
 def test_ports_beside_another_copy_are_chosen_said_and_remembered(
-    monkeypatch, tmp_path, offset, broker, cache
+    monkeypatch, tmp_path, offset, deed, names, cache
 ):
     copy = tmp_path / "copy"
     shutil.copytree(settings.CHECKOUT / "helpers", copy / "helpers")
     shutil.copy(compose.FILE, copy)
     own = {FORCED: str(offset), marks.OWNER: marks.identity()}
-    command = [sys.executable, "-c", UP, broker, str(settings.CHECKOUT)]
+    command = [sys.executable, "-c", START, deed, str(settings.CHECKOUT), *names]
     subprocess.run(command, cwd=copy, env={**os.environ, **own}, check=True)
     run = settings.run_dir()
     try:

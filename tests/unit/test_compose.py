@@ -282,7 +282,7 @@ def test_rabbitmq_finds_its_data_and_its_peers_by_fixed_names(services, describe
 def test_rabbitmq_has_the_settings_of_the_native_one(described, tmp_path, monkeypatch):
     image = described["services"]["rabbitmq"]["image"]
     monkeypatch.setattr(rabbitmq_install, "version", lambda: image.partition(":")[2])
-    rabbitmq.write_config(tmp_path, amqp=1, management=2, peers=())
+    rabbitmq.write_config(single("rabbitmq"), tmp_path, peers=())
     lines = (tmp_path / "rabbitmq.conf").read_text().splitlines()
     native_lines = [line for line in lines if not line.startswith(("listeners.", "management."))]
     assert described["configs"]["rabbitmq"]["content"].splitlines() == native_lines

@@ -5,15 +5,16 @@ import shutil
 import stat
 import subprocess
 
-import pika
 import pytest
 
 from helpers import brokers, settings
-from helpers.brokers import rabbitmq, rabbitmq_install
+from helpers.brokers import clients, rabbitmq, rabbitmq_install
+from helpers.brokers.places import members, single
 from helpers.brokers.ports import free as free_ports
 from helpers.brokers.ports import taken
 from helpers.waiting import wait_until
 
+NODE = members("rabbitmq")[0]
 PERMITTED = "deprecated_features.permit.transient_nonexcl_queues = true"
 
 
@@ -31,7 +32,7 @@ def test_a_setting_is_written_as_the_version_knows_it(
 ):
     monkeypatch.setattr(rabbitmq_install, "version", lambda: version)
     assert rabbitmq_install.release() == release
-    rabbitmq.write_config(tmp_path, amqp=5672, management=None, peers=())
+    rabbitmq.write_config(NODE, tmp_path, peers=())
     lines = (tmp_path / "rabbitmq.conf").read_text().splitlines()
     assert (PERMITTED in lines) == permits
     assert f"{journal}.wal_max_size_bytes = 64000000" in lines
@@ -48,8 +49,7 @@ def test_the_cookie_is_never_readable_by_others(monkeypatch, tmp_path):
     before = os.umask(0)
     try:
         for _ in range(2):
-            ports = {"epmd": 1, "distribution": 2}
-            rabbitmq.environment(tmp_path / "node", "rabbit@localhost", ports, tmp_path / "home")
+            rabbitmq.environment(NODE, tmp_path / "node")
     finally:
         os.umask(before)
     cookie = tmp_path / "home/.erlang.cookie"
@@ -60,8 +60,7 @@ def test_the_cookie_is_never_readable_by_others(monkeypatch, tmp_path):
 
 
 def test_what_a_node_reads_of_the_systems_is_nothing(monkeypatch, tmp_path):
-    ports = {"epmd": 1, "distribution": 2}
-    env = rabbitmq.environment(tmp_path / "node", "rabbit@localhost", ports, tmp_path / "home")
+    env = rabbitmq.environment(NODE, tmp_path / "node")
     paths = [value for name, value in env.items() if name.endswith(("_FILE", "_FILES", "_BASE"))]
     assert "RABBITMQ_CONFIG_FILES" in env  # else /etc/rabbitmq/conf.d
     assert all(path.startswith((str(tmp_path), os.devnull)) for path in paths)
@@ -87,7 +86,7 @@ def test_a_tool_that_hangs_is_given_up(monkeypatch, tmp_path):
 
 
 def test_no_connection_is_closed_while_its_reader_thinks():
-    assert pika.URLParameters(brokers._amqp_url(5672)).heartbeat == 0
+    assert clients.rabbitmq_parameters(5672).heartbeat == 0
 
 
 @pytest.mark.parametrize("name", ["Jane Doe", "a$b & Müller; #1"])
@@ -122,7 +121,7 @@ def test_unpacked_packages_run_from_a_path_with_a_blank(tmp_path, name):
 def test_the_page_of_settings_names_each_of_rabbitmqs(monkeypatch, tmp_path):
     page = (settings.CHECKOUT / "notebooks" / "SETTINGS.md").read_text(encoding="utf-8")
     monkeypatch.setattr(rabbitmq_install, "version", lambda: "4.3.6")
-    rabbitmq.write_config(tmp_path, amqp=5672, management=15672, peers=())
+    rabbitmq.write_config(single("rabbitmq"), tmp_path, peers=())
     for line in (tmp_path / "rabbitmq.conf").read_text().splitlines():
         name, _, value = line.partition(" = ")
         if not name.startswith(("listeners.", "management.")):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers import settings
-from helpers.brokers import BrokerError, debian, rabbitmq_install
+from helpers.brokers import BrokerError, debian, process, rabbitmq_install
 
 HAS = {"forky": "4.3.6", "trixie": "4.0.5", "bookworm": "3.10.8", "noble": "3.12.1"}
 
@@ -26,7 +26,7 @@ class Machine:
         patch.setattr(debian, "unpack", self._unpack)
         patch.setattr(rabbitmq_install, "_relocate", lambda _: None)
         patch.setattr(rabbitmq_install, "_use_own_libraries", lambda _: None)
-        patch.setattr(rabbitmq_install, "_checked", self._checked)
+        patch.setattr(process, "output", self._output)
 
     def has_installed(self, version: str) -> None:
         _lay_out(self._installed, version)
@@ -37,9 +37,10 @@ class Machine:
             raise debian.AptError("E: Release file is expired")
         _lay_out(root / "usr/lib/rabbitmq", self.mirror[self.fetched[-1]])
 
-    def _checked(self, program: Path, *_: str) -> None:
+    def _output(self, name: str, command: list) -> str:
         if self.fetched[-1] in self.broken:
-            raise BrokerError("`erl` ended with 1: no version GLIBC_9.0")
+            raise BrokerError(f"{name} ended with 1:\nno version GLIBC_9.0")
+        return ""
 
 
 def _lay_out(place: Path, version: str) -> None:
