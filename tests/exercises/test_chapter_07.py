@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import types
 from pathlib import Path
 
 from tests.exercises.answers import Answers, stub
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "07_event_sourcing.ipynb"
+PROGRAM = Path(__file__).resolve().parents[2] / "notebooks" / "programs" / "accounts.py"
 
 
 def the_bank() -> types.ModuleType:
-    """The store and the bank, from the cells of the notebook itself."""
-    cells = {cell["id"]: cell for cell in json.loads(NOTEBOOK.read_text())["cells"]}
-    names: dict = {"types": types}
-    for name in ("store", "append", "append-end", "bank"):
-        exec("".join(cells[name]["source"]), names)  # noqa: S102
-    return names["bank"]
+    """The store and the rules of an account, as the notebook imports them."""
+    spec = importlib.util.spec_from_file_location("accounts", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 bank = the_bank()

@@ -17,8 +17,6 @@ PAGES = reading_order(NOTEBOOKS)
 # Pages that wait for their writer, who takes the line out.
 NOT_YET = {
     "01_history",
-    "06_event_driven",
-    "07_event_sourcing",
     "08_cqrs",
     "labs/01_streams_and_changes",
     "labs/04_exactly_once",

@@ -1,0 +1,129 @@
+"""The shop with its services running around one topic: what notebooks start, kill and look into."""
+
+import atexit
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kafka import KafkaProducer
+
+from helpers import Program, clients, fresh, wait_until
+from helpers.brokers import Brokers
+
+from . import shop
+
+SERVICES = ("inventory", "payment", "orders")
+ENDS = ("order.confirmed", "order.cancelled")
+
+
+def new_folder() -> Path:
+    """A folder for databases, until this kernel ends."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+class RunningShop:
+    """Inventory, payment and orders, each a program with a database of its own; five pens in stock."""
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        directed: bool = False,
+        inventory: Sequence[object] = (),
+    ) -> None:
+        """Start it.
+
+        Args:
+            directed: orders tells the others what to do, on a topic of commands.
+            inventory: more arguments of the inventory service.
+        """
+        self.brokers, self.topics, self._folder = brokers, [fresh("shop")], new_folder()
+        if directed:
+            self.topics.append(fresh("commands"))
+        for topic in self.topics:
+            clients.make_topic(brokers, topic)
+        with self.database("inventory") as database:
+            database.execute("INSERT INTO stock VALUES ('pen', 5)")
+        commands = ["--commands", self.topics[1]] if directed else []
+        self._options = {service: list(commands) for service in SERVICES}
+        self._groups = {service: fresh(service) for service in SERVICES}
+        self.services = {service: self.start(service) for service in ("payment", "orders")}
+        self.services["inventory"] = self.start("inventory", *inventory)
+
+    def start(self, service: str, *more: object) -> Program:
+        """Start a service, or start it anew after its death."""
+        where = self.topics[0], self._groups[service], self._path(service)
+        return Program(f"shop_{service}.py", *where, *self._options[service], *more)
+
+    def order_pens(self, cents: Mapping[int, int]) -> None:
+        """Publish that orders for one pen each were placed: their numbers, and what each costs."""
+        with KafkaProducer(acks="all", **self.brokers.kafka) as producer:
+            for order, price in cents.items():
+                data = {"order": order, "item": "pen", "cents": price}
+                event = shop.new_event("order.placed", data, source="orders")
+                shop.publish(producer, self.topics[0], event)
+
+    def events(self) -> list[shop.Event]:
+        """All events and commands so far."""
+        records = [r for topic in self.topics for r in clients.read_topic(self.brokers, topic)]
+        return [json.loads(record.value) for record in records]
+
+    def ended(self) -> set[str]:
+        """The orders that were confirmed or cancelled."""
+        return {event["subject"] for event in self.events() if event["type"] in ENDS}
+
+    def pairs(self) -> set[frozenset[str]]:
+        """Which two services are joined by a message and what it led to."""
+        events = self.events()
+        sender = {event["id"]: event["source"] for event in events}
+        joined = [{sender[e["causationid"]], e["source"]} for e in events if e["causationid"]]
+        return {frozenset(two) for two in joined if len(two) == 2}
+
+    def kill_when_paused(self, service: str, *more: object) -> None:
+        """Kill a service that pauses between two steps, and start it anew."""
+        self.services[service].wait_for("paused", timeout=40)
+        self.services[service].kill()
+        self.services[service] = self.start(service, *more)
+
+    def pens_taken(self) -> int:
+        """How many of the five pens are gone."""
+        with self.database("inventory") as database:
+            return 5 - database.execute("SELECT pieces FROM stock").fetchone()[0]
+
+    def charges(self) -> list[int]:
+        """The orders for which a card was charged, once for each charge."""
+        with self.database("payment") as database:
+            return [order for (order,) in database.execute("SELECT order_id FROM charges")]
+
+    def ended_and_charged_once(self) -> int:
+        """How many of the ordered pens came to their end with the card charged exactly once."""
+        charged = self.charges()
+        return sum(charged.count(int(name.removeprefix("order-"))) == 1 for name in self.ended())
+
+    def wait_until_done(self) -> None:
+        """Wait until each service has handled all there is.
+
+        They are asked in the order of the story: who is done then is told nothing more.
+        """
+        for service in SERVICES:
+            group = self._groups[service]
+            wait_until(
+                lambda g=group: clients.lag(self.brokers, self.topics[0], g) == 0,
+                f"{service} to be done",
+                timeout=40,
+            )
+
+    def stop(self) -> None:
+        """End all services."""
+        for service in self.services.values():
+            service.stop()
+
+    def database(self, service: str) -> shop.sqlite3.Connection:
+        """A service's database."""
+        return shop.connect(str(self._path(service)))
+
+    def _path(self, service: str) -> Path:
+        return self._folder / f"{service}.db"

@@ -1,0 +1,179 @@
+"""What the programs of the shop share: the shape of an event, the database, and how a service works.
+
+A service reads events from a topic, changes its own database, and publishes what it did. There are
+three ways to join the last two; each is a function below.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+from kafka import KafkaConsumer, KafkaProducer
+
+from helpers import up
+
+Event = dict
+Work = Callable[[sqlite3.Connection, Event], str]  # changes the database, and names what happened
+
+TABLES = """
+    CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, state TEXT, email TEXT, cents INTEGER);
+    CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, pieces INTEGER);
+    CREATE TABLE IF NOT EXISTS charges (order_id INTEGER, cents INTEGER);
+    CREATE TABLE IF NOT EXISTS handled (event_id TEXT PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS outbox (position INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT);
+"""
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A service's database, with its tables. `with database:` is a transaction."""
+    database = sqlite3.connect(path, timeout=60)
+    database.executescript(TABLES)
+    return database
+
+
+def new_event(kind: str, data: dict, source: str = "shop", cause: Event | None = None) -> Event:
+    """What happened to an order, in the envelope of CloudEvents 1.0; `cause` is what led to it."""
+    return {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": f"/shop/{source}",
+        "type": kind,
+        "subject": f"order-{data['order']}",
+        "causationid": cause["id"] if cause else None,
+        "data": data,
+    }
+
+
+# -- the topic -------------------------------------------------------------------------------
+
+
+def publish(producer: KafkaProducer, topic: str, event: Event) -> None:
+    """Send an event, keyed by its order, and wait for the broker's word."""
+    key, value = event["subject"].encode(), json.dumps(event).encode()
+    producer.send(topic, key=key, value=value).get(timeout=20)
+
+
+def listen(topic: str, group: str | None, handle: Callable[[Event], None]) -> None:
+    """Handle each event, then commit, until SIGTERM; without a group, only what comes from now on."""
+    leaving = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    options = {"enable_auto_commit": False, "consumer_timeout_ms": 200}
+    if group is not None:  # a member with a name: started again, it has its partitions at once
+        options |= {"group_id": group, "group_instance_id": group, "auto_offset_reset": "earliest"}
+    with KafkaConsumer(topic, **options, **up("kafka", quiet=True).kafka) as consumer:
+        consumer.partitions_for_topic(topic)
+        ready = False
+        while not leaving.is_set():
+            for record in consumer:
+                event = json.loads(record.value)
+                handle(event)
+                if group is not None:
+                    consumer.commit()
+                print("handled", event["data"]["order"], time.monotonic(), flush=True)
+            owned = consumer.assignment()
+            if not ready and owned and all(consumer.position(p) is not None for p in owned):
+                ready = True
+                print("ready", flush=True)
+
+
+# -- a service -------------------------------------------------------------------------------
+
+
+class Service:
+    """A service: its database, its way to publish, and where it is to stop and wait for its death."""
+
+    def __init__(self, source: str, args: argparse.Namespace) -> None:
+        self.source, self.args = source, args
+        self.database = connect(args.database)
+        self.producer = KafkaProducer(acks="all", **up("kafka", quiet=True).kafka)
+
+    def send(self, event: Event) -> None:
+        """To the topic of events; or to that of commands, if it says what somebody is to do."""
+        is_command = event["type"].split(".")[0] in ("reserve", "release", "charge")
+        publish(self.producer, self.args.commands if is_command else self.args.topic, event)
+
+    def new(self, event: Event, work: Work) -> Iterator[Event]:
+        """Do the work for an event, unless it was done before; and the event that it makes."""
+        mark = "INSERT OR IGNORE INTO handled VALUES (?)"
+        if self.database.execute(mark, [event["id"]]).rowcount:
+            kind = work(self.database, event)
+            yield new_event(kind, event["data"], self.source, cause=event)
+
+    def between(self, step: str, event: Event) -> None:
+        """Stop after this step, if we were told so, until somebody kills us."""
+        if (self.args.pause_after, self.args.pause_at) == (step, event["data"]["order"]):
+            print("paused", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def commit_first(service: Service, event: Event, work: Work) -> None:
+    """Save what was done; then publish it."""
+    with service.database:
+        made = list(service.new(event, work))
+    service.between("commit", event)
+    for one in made:
+        service.send(one)
+
+
+def publish_first(service: Service, event: Event, work: Work) -> None:
+    """Publish what was done; then save it."""
+    with service.database:
+        for one in service.new(event, work):
+            service.send(one)
+        service.between("publish", event)
+
+
+def with_outbox(service: Service, event: Event, work: Work) -> None:
+    """Save what was done, and in the same transaction the event that is to be published."""
+    with service.database:
+        for one in service.new(event, work):
+            service.database.execute("INSERT INTO outbox (event) VALUES (?)", [json.dumps(one)])
+    service.between("commit", event)
+    relay(service)
+
+
+def relay(service: Service) -> None:
+    """Publish what is in the outbox, in its order; strike each out once the broker has it."""
+    rows = service.database.execute(
+        "SELECT position, event FROM outbox ORDER BY position"
+    ).fetchall()
+    for position, text in rows:
+        event = json.loads(text)
+        service.send(event)
+        service.between("publish", event)
+        with service.database:
+            service.database.execute("DELETE FROM outbox WHERE position = ?", [position])
+
+
+WAYS = {"commit-first": commit_first, "publish-first": publish_first, "outbox": with_outbox}
+
+
+def serve(source: str, reactions: dict[str, Work], listens_to: str = "commands") -> None:
+    """Run a service until SIGTERM: `reactions` says which work follows which event.
+
+    With a topic of commands it does what it is told there, unless `listens_to` is "topic".
+    """
+    parser = argparse.ArgumentParser(description=f"The shop's {source} service.")
+    parser.add_argument("topic", help="events are published here")
+    parser.add_argument("group")
+    parser.add_argument("database", help="a file of its own")
+    parser.add_argument("--commands", help="a topic on which somebody directs the services")
+    parser.add_argument("--way", choices=WAYS, default="outbox")
+    parser.add_argument("--pause-after", choices=["commit", "publish"])
+    parser.add_argument("--pause-at", type=int, help="the order at which to pause")
+    args = parser.parse_args()
+
+    service = Service(source, args)
+    relay(service)  # what an earlier life left behind
+
+    def handle(event: Event) -> None:
+        if event["type"] in reactions:
+            WAYS[args.way](service, event, reactions[event["type"]])
+
+    listen(vars(args)[listens_to] or args.topic, args.group, handle)
