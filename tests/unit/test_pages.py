@@ -27,7 +27,6 @@ NOT_YET = {
     "labs/01_streams_and_changes",
     "labs/04_loss_matrix",
     "labs/04_queues_for_kafka",
-    "labs/04_rebalances",
     "labs/05_flow_control",
     "labs/05_loss_matrix",
     "labs/05_publisher_confirms",
