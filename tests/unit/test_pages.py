@@ -25,7 +25,6 @@ NOT_YET = {
     "07_event_sourcing",
     "08_cqrs",
     "labs/01_streams_and_changes",
-    "labs/04_loss_matrix",
     "labs/04_queues_for_kafka",
     "labs/05_flow_control",
     "labs/05_loss_matrix",
