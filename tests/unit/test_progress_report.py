@@ -148,7 +148,7 @@ def test_outside_the_workbook_nothing_is_noted(tmp_path, monkeypatch, workbook):
 
 def test_the_command_in_the_courses_folder_means_the_workbook(tmp_path, monkeypatch, capsys):
     workbook = tmp_path / "workbook"
-    workbook.mkdir()
+    workbook.mkdir(exist_ok=True)
     monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
     monkeypatch.setattr(notes, "WORKBOOK", workbook)
     monkeypatch.chdir(tmp_path)
