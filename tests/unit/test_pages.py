@@ -23,7 +23,6 @@ NOT_YET = {
     "05_rabbitmq",
     "06_event_driven",
     "07_event_sourcing",
-    "08_cqrs",
     "labs/01_streams_and_changes",
     "labs/04_exactly_once",
     "labs/04_loss_matrix",
