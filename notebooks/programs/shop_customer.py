@@ -89,9 +89,15 @@ def main():
     parser.add_argument("way", choices=WAYS)
     parser.add_argument("first", type=int, help="the number of the first order")
     parser.add_argument("orders", type=int, help="how many")
+    parser.add_argument(
+        "--in-front", type=int, default=0, help="other people's orders, before hers"
+    )
     parser.add_argument("--patience", type=float, default=60.0, help="seconds")
     args = parser.parse_args()
-    for order in range(args.first, args.first + args.orders):
+    hers = args.first + args.in_front
+    for order in range(args.first, hers):
+        perform(args.desk, "place", order)
+    for order in range(hers, hers + args.orders):
         given = time.monotonic()
         receipt = perform(args.desk, "place", order)
         began = time.monotonic()

@@ -37,7 +37,6 @@ NOT_YET = {
     "labs/05_streams",
     "labs/06_schema_evolution",
     "labs/07_event_store_internals",
-    "labs/08_projections_under_fire",
 }
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=name)
