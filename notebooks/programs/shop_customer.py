@@ -92,6 +92,7 @@ def main():
     parser.add_argument(
         "--in-front", type=int, default=0, help="other people's orders, before hers"
     )
+    parser.add_argument("--every", type=float, default=0.0, help="seconds of rest after an order")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds")
     args = parser.parse_args()
     hers = args.first + args.in_front
@@ -106,6 +107,7 @@ def main():
         except TimeoutError:
             got = "none"
         print(order, got, given, time.monotonic() - began, flush=True)
+        time.sleep(args.every)
     print("done", flush=True)
 
 
