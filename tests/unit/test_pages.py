@@ -17,7 +17,6 @@ PAGES = reading_order(NOTEBOOKS)
 # Pages that wait for their writer, who takes the line out.
 NOT_YET = {
     "01_history",
-    "08_cqrs",
     "labs/01_streams_and_changes",
     "labs/05_flow_control",
     "labs/05_loss_matrix",
@@ -28,7 +27,6 @@ NOT_YET = {
     "labs/05_streams",
     "labs/06_schema_evolution",
     "labs/07_event_store_internals",
-    "labs/08_projections_under_fire",
 }
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=name)
