@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from ..waiting import wait_until
 from . import files, marks
 from .errors import BrokerError
 
@@ -73,9 +74,10 @@ class Node:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def pause(self) -> None:
-        """SIGSTOP: alive and connected, but answering nothing."""
+        """SIGSTOP: alive and connected, but answering nothing. It stands still when this returns."""
         for process in self.processes():
             marks.send(process, signal.SIGSTOP)
+        wait_until(lambda: self.paused() or not self.running(), f"{self.name} to stand still")
 
     def resume(self) -> None:
         """SIGCONT: go on where ``pause`` stopped it."""

@@ -181,3 +181,14 @@ def test_show_has_the_function_and_a_link(folder, monkeypatch, tmp_path):
     assert "GREETING" in shown.pop()
     with pytest.raises(LookupError, match=r"no 'buy'. It has decorate, handle, Shop, Shop.sell"):
         show("worker.py", "buy")
+
+
+def test_one_that_was_paused_stands_still_when_pause_returns(folder, start):
+    (folder / "worker.py").write_text("while True: print(1, flush=True)\n")
+    worker = start()
+    worker.wait_for("1")
+    for _ in range(20):
+        worker.pause()
+        [process] = worker._process.processes()
+        assert process.status() == psutil.STATUS_STOPPED
+        worker.resume()

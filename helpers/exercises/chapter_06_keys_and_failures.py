@@ -1,0 +1,120 @@
+"""Grader of the lab on keys and failures: what a handler does with an event that it can't handle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, NamedTuple
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from .answers import Wrong, ask
+from .grading import grader
+from .places import kafka_options, new_topic
+
+LINGER_MS = 1000  # what nobody waits for is not there yet when the topic is read
+Charge = Callable[[bytes], Any]
+
+
+class Record(NamedTuple):
+    """What the learner's function needs of a consumer's record."""
+
+    key: bytes | None
+    value: bytes
+
+
+class Case(NamedTuple):
+    """A record, the errors of the first calls, and how often it should be tried."""
+
+    record: Record
+    errors: list[type[Exception]]
+    calls: int
+    set_aside: str  # the error's name, or nothing
+
+
+@grader("6.9", needs=("kafka",))
+def payments(pay: Callable[[Record, Charge, KafkaProducer, str], Any], data: Random) -> str:
+    """Records whose charge fails in all the ways of the task; the topic is read after each."""
+    with new_topic(1) as topic, _producer() as producer:
+        aside = 0
+        for case in _cases(data):
+            calls = _pay(pay, case, producer, topic)
+            if calls != case.calls:
+                what = f"charge was called {calls} times for {_told(case)}, expected {case.calls}."
+                raise Wrong("wrong_count", what, "Only what may pass is worth another try.")
+            aside += bool(case.set_aside)
+            _expect_aside(topic, case, aside)
+    return "paid, tried again, or set aside as it came, and never gone before the broker had it."
+
+
+def _cases(data: Random) -> list[Case]:
+    def record(key: bytes | None = b"order-%d" % data.randrange(99)) -> Record:
+        return Record(key, b'{"order":  %d, "note": "\xff\x00"}' % data.randrange(999))
+
+    gone = ConnectionError
+    wrong = data.choice((KeyError, ValueError, TypeError, UnicodeError))
+    cases = [
+        Case(record(), [], 1, ""),
+        Case(record(), [gone], 2, ""),
+        Case(record(), [gone, gone], 3, ""),
+        Case(record(), [gone] * 9, 3, "ConnectionError"),
+        Case(record(), [wrong] * 9, 1, wrong.__name__),
+        Case(record(), [gone, wrong, gone], 2, wrong.__name__),
+        Case(record(key=None), [PermissionError] * 9, 1, "PermissionError"),
+    ]
+    return data.sample(cases, len(cases))
+
+
+def _pay(pay: Callable, case: Case, producer: KafkaProducer, topic: str) -> int:
+    calls = 0
+
+    def charge(value: bytes) -> None:
+        nonlocal calls
+        calls += 1
+        if value != case.record.value:
+            raise Wrong("wrong_body", f"charge got {value!r}, expected {case.record.value!r}.", "")
+        if calls <= len(case.errors):
+            raise case.errors[calls - 1]("the bank says no")
+
+    ask(pay, case.record, charge, producer, topic)
+    return calls
+
+
+def _expect_aside(topic: str, case: Case, aside: int) -> None:
+    found = _read(topic)
+    if len(found) < aside:
+        what = f"Nothing was set aside for {_told(case)} when your function returned."
+        raise Wrong("lost", what, "send returns a promise; somebody has to wait until it is kept.")
+    if len(found) > aside:
+        what = f"{_told(case).capitalize()}: {len(found) - aside + bool(case.set_aside)} were set aside."
+        raise Wrong("doubled", what, "One record, at most one dead letter.")
+    if not case.set_aside:
+        return
+    last = found[-1]
+    if (last.key, last.value) != (case.record.key, case.record.value):
+        what = f"Set aside: {(last.key, last.value)}, expected {tuple(case.record)}."
+        raise Wrong("wrong_body", what, "It is to be replayed one day: keep it as it came.")
+    named = [value for name, value in last.headers if name == "error"]
+    if named != [case.set_aside.encode()]:
+        what = f"The header error of {_told(case)} is {named}, expected {case.set_aside}."
+        raise Wrong("wrong_header", what, "Somebody will want to know what went wrong.")
+
+
+def _told(case: Case) -> str:
+    errors = ", ".join(error.__name__ for error in case.errors[:3])
+    return f"a record whose charge raises {errors}" if errors else "a record that can be charged"
+
+
+def _producer() -> KafkaProducer:
+    return KafkaProducer(**kafka_options(), acks="all", linger_ms=LINGER_MS)
+
+
+def _read(topic: str) -> list[Any]:
+    partition = TopicPartition(topic, 0)
+    with KafkaConsumer(**kafka_options(), auto_offset_reset="earliest") as consumer:
+        consumer.assign([partition])
+        [end] = consumer.end_offsets([partition]).values()
+        records: list[Any] = []
+        while consumer.position(partition) < end:
+            records.extend(consumer.poll(timeout_ms=500).get(partition, []))
+        return records

@@ -1,0 +1,97 @@
+"""The grader of the lab on keys and failures tells right answers from wrong ones."""
+
+import pytest
+
+from tests.exercises.answers import Answers, stub
+
+pytestmark = pytest.mark.usefixtures("live")
+
+
+def pay_with(
+    tries=3, again=ConnectionError, wait=True, key=True, value=bytes, header=True, only=None
+):
+    """An answer that gets right what it is told to."""
+
+    def pay(record, charge, producer, dead_letters):
+        problem = None
+        for _ in range(tries):
+            try:
+                return charge(record.value)
+            except again as error:
+                problem = error
+            except Exception as error:
+                problem = error
+                break
+        if only and not isinstance(problem, only):
+            return None
+        name = type(problem).__name__ if header else str(problem)
+        options = {"key": record.key if key else None, "headers": [("error", name.encode())]}
+        sent = producer.send(dead_letters, value(record.value), **options)
+        if wait:
+            sent.get(timeout=20)
+        return None
+
+    return pay
+
+
+def pay_and_flush(record, charge, producer, dead_letters, left=2):
+    try:
+        charge(record.value)
+    except Exception as error:
+        if isinstance(error, ConnectionError) and left:
+            pay_and_flush(record, charge, producer, dead_letters, left - 1)
+            return
+        name = error.__class__.__name__.encode()
+        producer.send(dead_letters, key=record.key, value=record.value, headers=[("error", name)])
+        producer.flush()
+
+
+def pay_by_a_list(record, charge, producer, dead_letters):
+    errors = []
+    while len(errors) < 3 and all(isinstance(error, ConnectionError) for error in errors):
+        try:
+            charge(record.value)
+        except Exception as error:
+            errors.append(error)
+        else:
+            return
+    headers = [("error", type(errors[-1]).__name__.encode())]
+    producer.send(dead_letters, record.value, record.key, headers=headers).get(timeout=20)
+
+
+def go_on(record, charge, producer, dead_letters):
+    try:
+        charge(record.value)
+    except Exception as error:
+        print(error)
+
+
+def stripped(value):
+    return value.replace(b"  ", b" ").decode(errors="ignore").encode()
+
+
+ANSWERS = {
+    "6.9": Answers(
+        right={"reference": pay_with(), "flush": pay_and_flush, "list": pay_by_a_list},
+        wrong={
+            "goes on": ("wrong_count", go_on),
+            "only once": ("wrong_count", pay_with(tries=1)),
+            "four times": ("wrong_count", pay_with(tries=4)),
+            "everything again": ("wrong_count", pay_with(again=Exception)),
+            "every OSError again": ("wrong_count", pay_with(again=OSError)),
+            "doesn't wait": ("lost", pay_with(wait=False)),
+            "drops the third": (
+                "lost",
+                pay_with(only=(ValueError, LookupError, TypeError, PermissionError)),
+            ),
+            "without its key": ("wrong_body", pay_with(key=False)),
+            "tidied up": ("wrong_body", pay_with(value=stripped)),
+            "the words, not the name": ("wrong_header", pay_with(header=False)),
+            "not begun": ("not_attempted", stub),
+        },
+    )
+}
+
+
+def test_answers(case):
+    case.judge()
