@@ -20,7 +20,6 @@ NOT_YET = {
     "labs/01_streams_and_changes",
     "labs/05_flow_control",
     "labs/05_loss_matrix",
-    "labs/05_publisher_confirms",
     "labs/05_quorum_failover",
     "labs/05_retries_and_dead_letters",
     "labs/05_rpc",
