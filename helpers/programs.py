@@ -190,7 +190,9 @@ def _is_old(file: Path) -> bool:
 
 
 def _lines(file: Path) -> list[str]:
-    return file.read_text(errors="replace").splitlines() if file.is_file() else []
+    """Its whole lines; one that is still being written has no end yet."""
+    text = file.read_text(errors="replace") if file.is_file() else ""
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def run(errors: str, file: str, *arguments: str) -> None:

@@ -192,3 +192,12 @@ def test_one_that_was_paused_stands_still_when_pause_returns(folder, start):
         [process] = worker._process.processes()
         assert process.status() == psutil.STATUS_STOPPED
         worker.resume()
+
+
+def test_a_line_that_is_still_being_written_is_not_read(folder, start):
+    (folder / "worker.py").write_text(
+        "print('handled 1 2.0\\nhandled 12', end='', flush=True)\ninput()\n"
+    )
+    worker = start()
+    worker.wait_for("handled 1")
+    assert worker.lines() == ["handled 1 2.0"]
