@@ -127,6 +127,36 @@ class Program:
         return ["/usr/bin/env", f"PYTHONPATH={settings.CHECKOUT}", *given, *run]
 
 
+# -- for the programs themselves ---------------------------------------------------------------
+
+
+def say(what: str, order: object) -> None:
+    """Print ``WHAT ORDER TIME``, TIME in seconds of a clock that all processes share: a line in one
+    piece, also beside another thread's."""
+    _print(f"{what} {order} {time.monotonic()}")
+
+
+def pause() -> None:
+    """Say "paused" and stop, until ``Program.resume`` lets us go on, or somebody kills us."""
+    _print("paused")
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def asked_to_end() -> threading.Event:
+    """An event that is set once ``Program.stop`` asks us to end (SIGTERM)."""
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    return asked
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+# -- for the notebook --------------------------------------------------------------------------
+
+
 def show(name: str, what: str | None = None) -> None:
     """Show a program, or one function or class of it (``"handle"``, ``"Shop.sell"``), and a link to it.
 

@@ -7,14 +7,12 @@ By hand, in the course's folder:
 """
 
 import argparse
-import os
-import signal
-import threading
 import time
 
 from kafka import KafkaConsumer
 
 from helpers import up
+from helpers.programs import asked_to_end, pause
 
 
 def work(args, consumer):
@@ -32,8 +30,7 @@ def work(args, consumer):
 def handle(args, order):
     """Do the work of one order."""
     if order == args.pause_at:
-        print("paused", flush=True)
-        os.kill(os.getpid(), signal.SIGSTOP)  # until somebody says "go on", or kills us
+        pause()
     print("handled", order, time.monotonic(), flush=True)  # the work is done here
 
 
@@ -46,8 +43,7 @@ def main():
     parser.add_argument("--pause-at", type=int, help="an order that takes long")
     args = parser.parse_args()
 
-    leaving = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    leaving = asked_to_end()
     options = {
         "group_id": args.group,
         "auto_offset_reset": "earliest",  # a new group begins at the beginning

@@ -8,13 +8,12 @@ By hand, in the course's folder:
 """
 
 import argparse
-import signal
-import threading
 import time
 
 from confluent_kafka import Consumer
 
 from helpers import up
+from helpers.programs import asked_to_end
 
 WAYS = {
     "eager": {"partition.assignment.strategy": "range"},
@@ -56,8 +55,7 @@ def main():
     gone = tell("gives-up")
     consumer.subscribe([args.topic], on_assign=tell("given"), on_revoke=gone, on_lost=gone)
 
-    leaving = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    leaving = asked_to_end()
     while not leaving.is_set():
         consumer.poll(0.1)  # here the client calls what it was told to call
         if args.stick and consumer.assignment():

@@ -8,12 +8,10 @@ By hand, in the course's folder:
 """
 
 import argparse
-import os
-import signal
-import sys
-import time
 
 from kafka import KafkaProducer
+
+from helpers.programs import pause, say
 
 
 def send(producer, topic, order):
@@ -22,11 +20,6 @@ def send(producer, topic, order):
     promise = producer.send(topic, str(order).encode())
     promise.add_callback(lambda _: say("acknowledge", order))
     promise.add_errback(lambda _: say("refuse", order))
-
-
-def say(what, order):
-    """One line, in one piece: the answers come in another thread."""
-    sys.stdout.write(f"{what} {order} {time.monotonic()}\n")
 
 
 def main():
@@ -47,8 +40,7 @@ def main():
     with KafkaProducer(**options) as producer:
         for order in range(1, 101):
             if order == args.pause_at:
-                sys.stdout.write("paused\n")
-                os.kill(os.getpid(), signal.SIGSTOP)  # until somebody says "go on"
+                pause()
             send(producer, args.topic, order)
             if order % 5 == 0:
                 producer.flush(timeout=60)  # send them now, and wait for the answers

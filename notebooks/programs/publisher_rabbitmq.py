@@ -8,12 +8,10 @@ By hand, in the course's folder, with the port of a node:
 """
 
 import argparse
-import os
-import signal
-import sys
-import time
 
 import pika
+
+from helpers.programs import pause, say
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
@@ -70,17 +68,6 @@ class Publisher:
         self.publish()
         say("acknowledge", self.tag)
         self.channel.connection.ioloop.call_later(0, self.publish_unconfirmed)
-
-
-def say(what, order):
-    """One line, in one piece."""
-    sys.stdout.write(f"{what} {order} {time.monotonic()}\n")
-
-
-def pause():
-    """Stop until somebody says "go on" (SIGCONT)."""
-    sys.stdout.write("paused\n")
-    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def main():

@@ -6,10 +6,7 @@ three ways to join the last two; each is a function below.
 
 import argparse
 import json
-import os
-import signal
 import sqlite3
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +14,7 @@ from collections.abc import Callable, Iterator
 from kafka import KafkaConsumer, KafkaProducer
 
 from helpers import up
+from helpers.programs import asked_to_end, pause
 
 Event = dict
 Work = Callable[[sqlite3.Connection, Event], str]  # changes the database, and names what happened
@@ -61,8 +59,7 @@ def publish(producer: KafkaProducer, topic: str, event: Event) -> None:
 
 def listen(topic: str, group: str | None, handle: Callable[[Event], None]) -> None:
     """Handle each event, then commit, until SIGTERM; without a group, only what comes from now on."""
-    leaving = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    leaving = asked_to_end()
     options = {"enable_auto_commit": False, "consumer_timeout_ms": 200}
     if group is not None:  # a member with a name: started again, it has its partitions at once
         options |= {"group_id": group, "group_instance_id": group, "auto_offset_reset": "earliest"}
@@ -108,8 +105,7 @@ class Service:
     def between(self, step: str, event: Event) -> None:
         """Stop after this step, if we were told so, until somebody kills us."""
         if (self.args.pause_after, self.args.pause_at) == (step, event["data"]["order"]):
-            print("paused", flush=True)
-            os.kill(os.getpid(), signal.SIGSTOP)
+            pause()
 
 
 def commit_first(service: Service, event: Event, work: Work) -> None:

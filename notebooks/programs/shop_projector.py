@@ -10,15 +10,13 @@ By hand, in the course's folder:
 
 import argparse
 import json
-import os
-import signal
 import sqlite3
-import threading
 import time
 
 from kafka import KafkaConsumer, TopicPartition
 
 from helpers import up
+from helpers.programs import asked_to_end, pause
 
 TABLES = """
     PRAGMA journal_mode = WAL;     -- readers and the projector don't wait for each other
@@ -67,12 +65,6 @@ def handle(args, view, record):
     print("handled", event["data"]["order"], time.monotonic(), flush=True)
 
 
-def pause():
-    """Stop between the two steps, until somebody kills us."""
-    print("paused", flush=True)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
 def seek(args, view, consumer):
     """Go to where the view stopped. A new view begins at the beginning, or at the end if told so."""
     partitions = [TopicPartition(args.topic, n) for n in consumer.partitions_for_topic(args.topic)]
@@ -97,8 +89,7 @@ def main():
     )
     args = parser.parse_args()
 
-    leaving = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    leaving = asked_to_end()
     view = sqlite3.connect(args.view, isolation_level=None, timeout=20)
     view.executescript(TABLES)
     with KafkaConsumer(consumer_timeout_ms=200, **up("kafka", quiet=True).kafka) as consumer:

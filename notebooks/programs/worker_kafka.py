@@ -7,14 +7,12 @@ By hand, in the course's folder:
 """
 
 import argparse
-import os
-import signal
-import threading
 import time
 
 from kafka import KafkaConsumer
 
 from helpers import up
+from helpers.programs import asked_to_end, pause
 
 
 def handle(args, consumer, record):
@@ -27,12 +25,6 @@ def handle(args, consumer, record):
         consumer.commit()  # all that was handled so far is done
 
 
-def pause():
-    """Stop in the middle of an order, until somebody says "go on" (SIGCONT), or kills us."""
-    print("paused", flush=True)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
 def main():
     """Work until SIGTERM asks us to stop."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -43,8 +35,7 @@ def main():
     parser.add_argument("--pause-at", type=int, help="an order that takes long")
     args = parser.parse_args()
 
-    leaving = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    leaving = asked_to_end()
     options = {
         "client_id": args.name,
         "group_id": args.group,

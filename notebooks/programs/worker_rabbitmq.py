@@ -8,14 +8,13 @@ By hand, in the course's folder:
 
 import argparse
 import math
-import os
 import signal
 import time
 from functools import partial
 
 import pika
 
-from helpers import up
+from helpers import programs, up
 
 
 def handle(args, channel, method, properties, body):
@@ -38,10 +37,9 @@ def take_time(args, *delivery):
 
 
 def pause(channel, queue):
-    """Stop in the middle of an order, until somebody says "go on" (SIGCONT), or kills us."""
+    """Stop in the middle of an order, when the broker has read all that we said before."""
     channel.queue_declare(queue, passive=True)  # its answer: the broker has read all before it
-    print("paused", flush=True)
-    os.kill(os.getpid(), signal.SIGSTOP)
+    programs.pause()
 
 
 def main():
