@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -24,16 +24,8 @@ from ..names import fresh
 from .answers import Wrong, ask, stop
 from .grading import grader
 from .lives import KILLED, Journal, die, live, mortal
-from .places import kafka_options, new_topic
+from .places import kafka_options, new_topic, send
 from .proxy import Proxy
-
-Record = tuple[int, bytes | None, bytes | None]  # partition, key, value
-
-
-def _send(topic: str, records: Iterable[Record]) -> None:
-    with KafkaProducer(**kafka_options()) as producer:
-        for partition, key, value in records:
-            producer.send(topic, value, key=key, partition=partition)
 
 
 def _delete_before(topic: str, offsets: dict[int, int]) -> None:
@@ -63,7 +55,7 @@ def lag(
     expected = {n: size - max(commits.get(n, 0), cuts.get(n, 0)) for n, size in enumerate(sizes)}
     with new_topic(partitions=len(sizes)) as topic:
         group = fresh("exercise")
-        _send(topic, [(n, None, b"x") for n, size in enumerate(sizes) for _ in range(size)])
+        send(topic, [(n, None, b"x") for n, size in enumerate(sizes) for _ in range(size)])
         _commit(topic, group, commits)
         _delete_before(topic, cuts)
         with (
@@ -125,7 +117,7 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
         records[number] = poison.replace(b"%d", b"%d" % number)
     journal, done = Journal(), Journal()
     with new_topic(partitions=2) as topic:
-        _send(topic, [(n % 2, b"%d" % n, value) for n, value in enumerate(records)])
+        send(topic, [(n % 2, b"%d" % n, value) for n, value in enumerate(records)])
         group = fresh("exercise")
         for _ in range(len(DEATHS) + 1):
             died = live(
@@ -269,7 +261,7 @@ def _book(topic: str, bookings: list[tuple[str, int]]) -> None:
     (customer, amount), *others = bookings
     with _transaction(topic, customer.encode(), b"%d" % amount) as producer:
         producer.commit_transaction()
-    _send(topic, [(0, customer.encode(), b"%d" % amount) for customer, amount in others])
+    send(topic, [(0, customer.encode(), b"%d" % amount) for customer, amount in others])
 
 
 def _transaction(topic: str, key: bytes, value: bytes) -> KafkaProducer:
@@ -355,7 +347,7 @@ def load(answer: Load, data: Random) -> str:
 
 
 def _change(topic: str, changes: Changes) -> None:
-    _send(topic, [(0, key, value) for key, value in changes])
+    send(topic, [(0, key, value) for key, value in changes])
 
 
 def _expect_table(

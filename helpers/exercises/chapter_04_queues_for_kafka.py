@@ -9,12 +9,12 @@ from random import Random
 from typing import Any
 
 from confluent_kafka import KafkaException, Message, ShareConsumer
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from .answers import Wrong, ask
 from .grading import grader
-from .places import kafka_options, new_topic
+from .places import kafka_options, new_topic, send
 
 LIMIT = 5  # deliveries; the broker's default
 PATIENCE = 30.0  # seconds until all must have been settled
@@ -56,7 +56,7 @@ def last_words(settle: Settle, data: Random) -> str:
     with new_topic(1) as topic:
         group = topic + "-workers"
         _begin_at_the_start(group)
-        _send(topic, work.all)
+        send(topic, [(0, None, value) for value in work.all])
         consumer = _consumer(topic, group)
         try:
             _work_off(settle, consumer, work)
@@ -124,12 +124,6 @@ def _begin_at_the_start(group: str) -> None:
     configs = {"share.auto.offset.reset": "earliest"}
     with KafkaAdminClient(**kafka_options()) as admin:
         admin.alter_configs([ConfigResource(ConfigResourceType.GROUP, group, configs)])
-
-
-def _send(topic: str, values: list[bytes]) -> None:
-    with KafkaProducer(**kafka_options()) as producer:
-        for value in values:
-            producer.send(topic, value, partition=0).get(timeout=20)
 
 
 def _consumer(topic: str, group: str) -> Any:

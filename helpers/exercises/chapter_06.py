@@ -12,14 +12,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from ..names import fresh
 from ..waiting import wait_until
 from .answers import Wrong, ask
 from .grading import grader
 from .lives import KILLED, die, live, mortal
-from .places import amqp, count, kafka_options, new_queue, new_topic, publish
+from .places import amqp, count, kafka_options, new_queue, new_topic, publish, send
 from .proxy import Proxy
 
 # -- 6.1: begin now ------------------------------------------------------------------------------
@@ -137,10 +137,7 @@ def _start(answer: Begin, topic: str, group: str, numbers: Iterable[int]) -> lis
 
 
 def _send(topic: str, values: dict[int, list[str]]) -> None:
-    with KafkaProducer(**kafka_options()) as producer:
-        for partition, texts in values.items():
-            for text in texts:
-                producer.send(topic, text.encode(), partition=partition).get(timeout=10)
+    send(topic, [(n, None, text.encode()) for n, texts in values.items() for text in texts])
 
 
 def _wait_for_partitions(topic: str, number: int) -> None:

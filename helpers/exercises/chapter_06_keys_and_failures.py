@@ -6,8 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
+from .. import clients
+from ..brokers import up
 from .answers import Wrong, ask
 from .grading import grader
 from .places import kafka_options, new_topic
@@ -81,7 +83,7 @@ def _pay(pay: Callable, case: Case, producer: KafkaProducer, topic: str) -> int:
 
 
 def _expect_aside(topic: str, case: Case, aside: int) -> None:
-    found = _read(topic)
+    found = clients.read_topic(up("kafka", quiet=True), topic)
     if len(found) < aside:
         what = f"Nothing was set aside for {_told(case)} when your function returned."
         raise Wrong("lost", what, "send returns a promise; somebody has to wait until it is kept.")
@@ -107,14 +109,3 @@ def _told(case: Case) -> str:
 
 def _producer() -> KafkaProducer:
     return KafkaProducer(**kafka_options(), acks="all", linger_ms=LINGER_MS)
-
-
-def _read(topic: str) -> list[Any]:
-    partition = TopicPartition(topic, 0)
-    with KafkaConsumer(**kafka_options(), auto_offset_reset="earliest") as consumer:
-        consumer.assign([partition])
-        [end] = consumer.end_offsets([partition]).values()
-        records: list[Any] = []
-        while consumer.position(partition) < end:
-            records.extend(consumer.poll(timeout_ms=500).get(partition, []))
-        return records

@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pika
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaProducer
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
+from .. import clients
 from ..brokers import up
 from ..names import fresh
 from .answers import Wrong
@@ -58,13 +59,23 @@ def kafka_options() -> dict[str, Any]:
 def new_topic(partitions: int = 1) -> Iterator[str]:
     """A topic with a fresh name; deleted when the grading is over."""
     topic = fresh("exercise")
-    shape = {"num_partitions": partitions, "replication_factor": 1}
-    with KafkaAdminClient(**kafka_options()) as admin:
-        admin.create_topics({topic: shape}, wait_for_metadata=True)
-        try:
-            yield topic
-        finally:
+    clients.make_topic(up("kafka", quiet=True), topic, partitions)
+    try:
+        yield topic
+    finally:
+        with KafkaAdminClient(**kafka_options()) as admin:
             admin.delete_topics([topic])
+
+
+def send(topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]]) -> None:
+    """Send (partition, key, value); the broker has all of them when this returns."""
+    with KafkaProducer(**kafka_options()) as producer:
+        sent = [
+            producer.send(topic, value, key=key, partition=partition)
+            for partition, key, value in records
+        ]
+        for promise in sent:
+            promise.get(timeout=20)
 
 
 # -- RabbitMQ ------------------------------------------------------------------------------------
