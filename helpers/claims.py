@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 import textwrap
 import tomllib
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import notes, predictions
+from .notebooks import cells
 from .notes import Value
 
 _REGISTER = Path(__file__).with_name("claims.toml")
@@ -269,13 +269,9 @@ def claims() -> dict[str, Claim]:
 def settled_in(notebooks: Path) -> dict[str, list[Path]]:
     """Which notebooks under a directory call ``verdict`` on which claim, once for each call."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(notebooks.rglob("*.ipynb")):
-        if ".ipynb_checkpoints" in path.parts:
-            continue
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell["cell_type"] == "code":
-                for claim in _SETTLES.findall("".join(cell["source"])):
-                    found.setdefault(claim, []).append(path)
+    for path, source, _ in cells(notebooks, "code"):
+        for claim in _SETTLES.findall(source):
+            found.setdefault(claim, []).append(path)
     return found
 
 
@@ -300,8 +296,8 @@ def scorecard(notebooks: Path) -> str:
             if links
             else ("", "", "not yet")
         )
-        cells = (claim.id, claim.text, *findings)
-        lines.append("| {} |".format(" | ".join(cell.replace("|", r"\|") for cell in cells)))
+        row = (claim.id, claim.text, *findings)
+        lines.append("| {} |".format(" | ".join(part.replace("|", r"\|") for part in row)))
     return "\n".join(lines) + "\n"
 
 

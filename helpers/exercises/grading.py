@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 import random
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import notes, settings
+from ..notebooks import cells
 from .answers import NotAttempted, Wrong
 
 Grader = Callable[..., str]
@@ -124,12 +124,11 @@ def _is_given(exercise: str) -> bool:
 
     history = getattr(get_ipython(), "history_manager", None)
     running = history.input_hist_raw[-1].strip() if history else ""
-    for path in COURSE.rglob(f"{int(exercise.partition('.')[0]):02}_*.ipynb"):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            is_solution = "solution" in cell["metadata"].get("tags", [])
-            if is_solution and "".join(cell["source"]).strip() == running:
-                return True
-    return False
+    names = f"{int(exercise.partition('.')[0]):02}_*.ipynb"
+    return any(
+        "solution" in tags and source.strip() == running
+        for _, source, tags in cells(COURSE, "code", names)
+    )
 
 
 def _fault(exercise: str, reason: str, seed: int) -> Result:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from .. import claims, notes, settings
+from ..notebooks import cells
 
 ELSEWHERE = "This is the course itself; progress is kept in the workbook that `make lab` opens."
 COURSE = settings.CHECKOUT / "notebooks"
@@ -29,12 +29,10 @@ def report() -> str:
 
 
 def exercises_in(notebooks: Path) -> dict[str, Path]:
-    """Which notebook sets which exercise, by its number, in reading order."""
+    """Which notebook sets which exercise, by its number; a chapter's before those of its labs."""
     found: dict[str, Path] = {}
-    for path in _in_reading_order(notebooks.rglob("[0-9][0-9]_*.ipynb")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell["cell_type"] == "markdown":
-                found |= dict.fromkeys(_EXERCISE.findall("".join(cell["source"])), path)
+    for path, text, _ in cells(notebooks, "markdown"):
+        found |= dict.fromkeys(_EXERCISE.findall(text), path)
     return found
 
 

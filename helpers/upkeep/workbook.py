@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from ..notes import WORKBOOK
+from ..settings import CHECKOUT
+
 SOURCE = CHECKOUT / "notebooks"
-WORKBOOK = CHECKOUT / "workbook"
 STATE = ".course.json"
 NOT_COPIED = {"__pycache__", "conftest.py"}  # and whatever begins with a dot
 

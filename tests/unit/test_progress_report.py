@@ -92,7 +92,7 @@ def test_outside_the_workbook_it_is_the_same_line_always(tmp_path, monkeypatch):
     assert progress.report() == progress.ELSEWHERE
 
 
-@pytest.mark.parametrize("folder", [".", "notebooks", "notebooks/labs"])
+@pytest.mark.parametrize("folder", ["notebooks", "notebooks/labs"])
 def test_so_does_the_command(folder):
     answer = subprocess.run(
         [sys.executable, "-m", "helpers", "progress"],
@@ -146,6 +146,14 @@ def test_outside_the_workbook_nothing_is_noted(tmp_path, monkeypatch, workbook):
     assert list(workbook.iterdir()) == []
 
 
+def test_so_does_the_command_in_a_courses_folder_without_a_workbook(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(notes, "WORKBOOK", tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
+    assert main(["progress"]) == 0
+    assert capsys.readouterr().out == f"{progress.ELSEWHERE}\n"
+
+
 def test_the_command_in_the_courses_folder_means_the_workbook(tmp_path, monkeypatch, capsys):
     workbook = tmp_path / "workbook"
     workbook.mkdir(exist_ok=True)
@@ -154,3 +162,10 @@ def test_the_command_in_the_courses_folder_means_the_workbook(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert main(["progress"]) == 0
     assert progress.ELSEWHERE not in capsys.readouterr().out
+
+
+def test_jupyterlabs_own_copies_of_notebooks_set_no_exercises(tmp_path):
+    labs = tmp_path / "other" / "labs"
+    notebook(labs / "03_lab.ipynb", ["3.3"], [])
+    notebook(labs / ".ipynb_checkpoints" / "03_lab-checkpoint.ipynb", ["3.9"], [])
+    assert progress.exercises_in(tmp_path / "other") == {"3.3": labs / "03_lab.ipynb"}
