@@ -22,8 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
-from .brokers import jars, kafka, lifecycle, marks, native, process
-from .brokers import java as jvm
+from .brokers import kafka, lifecycle, marks, native, process
 from .brokers.errors import BrokerError
 from .brokers.ports import free as free_ports
 from .settings import HOST
@@ -104,12 +103,7 @@ def java(
     native.fetch_pipeline()
 
     def command(token: str) -> list[str | Path]:
-        files = program.directory / "class-path.args"
-        both = [*jars.locked(), *jars.locked(jars.PIPELINE_LOCK)]
-        jvm.write_class_path(files, both)  # Kafka's first: as far as that its AOT cache serves
-        cache = kafka.aot_cache()
-        faster = [f"-XX:AOTCache={cache}"] if cache.is_file() else []
-        return [*jvm.command(files, token, *faster), main, *arguments]
+        return [*kafka.beside(program.directory / "class-path.args", token), main, *arguments]
 
     program = Program(name, command, main="java", goodbye=signal.SIGKILL)
     return _started(program, ready)

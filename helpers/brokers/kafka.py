@@ -168,10 +168,17 @@ def prepare_data(data: Path, place: Place) -> None:
 
 def tool(name: str, arguments: Sequence[str]) -> list[str]:
     """The command line of one of Kafka's own tools; from the AOT cache it takes half the time."""
-    files = home() / "tools.args"
-    java.write_class_path(files, [*jars.locked(), *jars.locked(jars.PIPELINE_LOCK)])
-    command = java.command(files, "tool", f"-XX:AOTCache={aot_cache()}", "-Xlog:disable")
+    command = beside(home() / "tools.args", "tool", "-Xlog:disable")
     return [*map(str, command), tools.main_class(name), *arguments]
+
+
+def beside(files: Path, token: str, *flags: str) -> list[str | Path]:
+    """The beginning of a command line for what runs beside Kafka, with its jars and Kafka's own, which
+    come first: as far as that the AOT cache serves. ``files`` is written: the class path."""
+    java.write_class_path(files, [*jars.locked(), *jars.locked(jars.PIPELINE_LOCK)])
+    cache = aot_cache()
+    faster = [f"-XX:AOTCache={cache}"] if cache.is_file() else []
+    return java.command(files, token, *faster, *flags)
 
 
 # --- readiness ----------------------------------------------------------------------------------
