@@ -35,6 +35,7 @@ BANNED = {
     r"\bglobals\(\)\s*\[": "a look-up in globals(): name the function",
     r"(?<![.\w])(eval|exec)\(": "eval or exec: write the call",
     r"(?i)python\d?\s+-c\b|(python|executable),\s*[\"']-c[\"']": "a program as an argument: write a file",
+    r"\{sys\.executable\}(?![\"'])": "a path that may hold a blank: put it in quotes",
     r"#\s*noqa": "a silenced linter: write it so that nothing has to be silenced",
 }
 GUIDE = re.compile(r"\b(the|this|our) guide\b|\bguide('s)? chapter", re.IGNORECASE)

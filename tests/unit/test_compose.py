@@ -294,11 +294,11 @@ def test_rabbitmq_has_the_settings_of_the_native_one(described, tmp_path, monkey
 
 
 def test_a_tool_runs_in_the_container_of_its_broker(docker):
-    docker("compose) shift; echo $KAFKA_PORT $*;;")
+    docker("compose) shift; printf '%s\\n' $KAFKA_PORT \"$@\";;")
 
     def run(place: str, tool: str, *arguments: str) -> list[str]:
         command, environment = compose.tool(single(place), tool, arguments)
-        return subprocess.check_output(command, env=environment, text=True).split()
+        return subprocess.check_output(command, env=environment, text=True).splitlines()
 
     where = [str(single("kafka").port), "-f", str(FILE), "-p", "breaking-brokers-200"]
     where += ["--profile", "cluster", "exec", "-T"]

@@ -178,6 +178,7 @@ def test_the_size_of_a_page(course):
         ("lost = 0", 'exec("1")', "plain_code: eval or exec"),
         ("lost = 0", '[sys.executable, "-c", source]', "plain_code: a program as an argument"),
         ("lost = 0", "!python -c 'print(1)'", "plain_code: a program as an argument"),
+        ("lost = 0", "!{sys.executable} -m helpers", "plain_code: a path that may hold a blank"),
         ("lost = 0", "f = lambda: 1  # noqa", "plain_code: a silenced linter"),
         ("worker = Worker()", "Worker.run = run", "plain_code: Worker is changed after its cell"),
         ("worker = Worker()", 'Worker.a, b = 1, 2', "plain_code: Worker is changed after its cell"),
