@@ -21,6 +21,7 @@ from .brokers import marks
 from .waiting import wait_until
 
 FOLDER = "programs"
+PAUSED = "paused"  # what one prints that stops itself
 COURSE = settings.CHECKOUT / "notebooks"
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
 ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the new process
@@ -62,6 +63,7 @@ class Program:
 
     def start(self) -> None:
         """Start it again, if it has ended or was killed."""
+        self._pauses = self.lines().count(PAUSED)  # so many of its own are over
         self._process.start()
 
     def kill(self) -> None:
@@ -78,6 +80,11 @@ class Program:
 
     def resume(self) -> None:
         """Let it go on, after ``pause`` or after it paused itself."""
+        pauses = self.lines().count(PAUSED)
+        if pauses > self._pauses:  # it says so just before it stops: too early a signal is lost
+            stands = lambda: self._process.paused() or not self.running()  # noqa: E731
+            wait_until(stands, f"{self.name} to stand still")
+        self._pauses = pauses
         self._process.resume()
 
     def running(self) -> bool:
@@ -138,7 +145,7 @@ def say(what: str, order: object) -> None:
 
 def pause() -> None:
     """Say "paused" and stop, until ``Program.resume`` lets us go on, or somebody kills us."""
-    _print("paused")
+    _print(PAUSED)
     os.kill(os.getpid(), signal.SIGSTOP)
 
 

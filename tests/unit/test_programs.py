@@ -114,6 +114,15 @@ def test_one_that_pauses_lives_and_goes_on_when_told(folder, start):
     wait_until(lambda: len(worker.lines()) > before, "the worker to go on")
 
 
+def test_one_that_is_told_to_go_on_before_it_has_stopped_goes_on_all_the_same(folder, start):
+    stop = "import os, signal, time\nprint('paused', flush=True)\ntime.sleep(1)\n"
+    (folder / "worker.py").write_text(f"{stop}os.kill(os.getpid(), signal.SIGSTOP)\nprint('on')\n")
+    worker = start()
+    worker.wait_for("paused")
+    worker.resume()
+    worker.wait_for("on")
+
+
 def test_an_error_ends_the_wait_at_once_and_is_shown(start):
     worker = start("fail")
     with pytest.raises(TimeoutError, match=r"(?s)ended before it printed 'done'.*KeyError"):
