@@ -64,7 +64,7 @@ def deliveries(
             ax.set_xticks(range(0, len(messages), step), map(str, messages[::step]), fontsize=8)
             ax.set_xlim(-0.7, len(messages) - 0.3)
             again = any(repeat for _, repeat in dots)
-            ax.set_xlabel("message (ring: delivered again)" if again else "message")
+            ax.set_xlabel("message (ring: read again)" if again else "message")
             ax.spines["left"].set_visible(False)
             ax.tick_params(length=0)
     return figure
@@ -120,7 +120,7 @@ def order(sequences: Mapping[str, Sequence[int]], title: str) -> Figure:
             ax.plot(range(1, len(numbers) + 1), numbers, f"{mark}-", color=colour, markersize=4.5)
             ax.set_xlim(0.2, max(len(numbers), 2) + 0.8)
             ax.set_ylim(0, highest * 1.06)
-            ax.set_xlabel("place of arrival")
+            ax.set_xlabel("place in the sequence")
             ax.grid(axis="y", color=GRID)
             ax.locator_params(integer=True, nbins=5)
         axes[0].set_ylabel("message number")

@@ -228,9 +228,9 @@ def wait_for_consumers(
 
 
 def wait_for_handled(workers: Mapping[str, Program], orders: int) -> None:
-    """Wait until the workers together have handled so many orders, counted with repeats."""
+    """Wait until the workers together have handled so many different orders."""
     wait_until(
-        lambda: sum(len(worker.handled()) for worker in workers.values()) >= orders,
+        lambda: len({order for w in workers.values() for _, order in w.handled()}) >= orders,
         f"{orders} orders to be handled",
         TIMEOUT,
         log=lambda: "\n".join(

@@ -119,8 +119,8 @@ def _installed(name: str) -> str:
 def _in_the_way() -> Finding:
     folders = [folder for folder in WORKBOOK.rglob("*") if folder.is_dir()]
     if hiding := shadows.found([WORKBOOK, *folders, *sys.path]):
-        return Finding("file in the way", ", ".join(map(str, hiding)), shadows.sentence(hiding[0]))
-    return Finding("file in the way", "none")
+        return Finding("names of files", ", ".join(map(str, hiding)), shadows.sentence(hiding[0]))
+    return Finding("names of files", "none")
 
 
 def _memory() -> Finding:
@@ -208,8 +208,8 @@ def _docker() -> Finding:
 def _stale_runs() -> Finding:
     found = {mark.node for _, mark in marks.ours() if mark.owner and not marks.lives(mark.owner)}
     if found:
-        return Finding("stale runs", ", ".join(sorted(found)), "`make down` ends them.")
-    return Finding("stale runs", "none")
+        return Finding("earlier runs", ", ".join(sorted(found)), "`make down` ends them.")
+    return Finding("earlier runs", "none")
 
 
 def _ports() -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def test_deliveries_are_dots_and_repeats_are_rings():
     assert dots(axes) == first + second
     rows = [label.get_text() for label in axes.get_yticklabels()]
     assert rows == ["worker-1", "worker-2", "worker-3"]
-    assert axes.get_xlabel() == "message (ring: delivered again)"
+    assert axes.get_xlabel() == "message (ring: read again)"
 
 
 def test_a_copy_for_each_subscription_is_no_repeat():

@@ -1,12 +1,17 @@
 """The register is consistent, and verdict() fails whenever a measurement differs from it."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
 
 from helpers import claims as module
+from helpers import notebooks as course
 from helpers.claims import Card, Claim, ClaimContradicted, claims, scorecard, settled_in, verdict
+from helpers.settings import CHECKOUT
+
+PROSE = "\n".join(text for _, text, _ in course.cells(CHECKOUT / "notebooks", "markdown"))
 
 RETIRED = {
     "1.2",
@@ -29,6 +34,14 @@ def test_the_claims_are_in_order_and_no_retired_number_comes_back():
 def test_no_claim_is_listed_twice():
     raw = module.tomllib.loads(module._REGISTER.read_text(encoding="utf-8"))["claim"]
     assert [claim for claim, n in Counter(entry["id"] for entry in raw).items() if n > 1] == []
+
+
+@every_claim
+def test_page_and_card_state_it_in_the_same_words(claim):
+    """A reader who sees two sentences asks whether they are two claims."""
+    shown = re.findall(rf"^> \*\*Claim {re.escape(claim.id)}\*\* (.+)$", PROSE, re.MULTILINE)
+    for sentence in shown:
+        assert re.sub("[`*]", "", sentence) == re.sub("[`*]", "", claim.text)
 
 
 @every_claim

@@ -87,7 +87,7 @@ def test_a_file_in_the_way_is_named(monkeypatch, tmp_path):
     (tmp_path / "labs").mkdir()
     (tmp_path / "labs" / "pika.py").write_text("")
     monkeypatch.setattr(doctor, "WORKBOOK", tmp_path)
-    finding = found("file in the way")
+    finding = found("names of files")
     assert str(tmp_path / "labs" / "pika.py") in finding.seen
     assert "another name" in finding.remedy
 

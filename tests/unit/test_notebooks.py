@@ -13,7 +13,7 @@ import pytest
 from tests.pages import cells, parsed, prose, tags, text
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted(ROOT.glob("notebooks/**/*.ipynb"))
+NOTEBOOKS = sorted(set(ROOT.glob("notebooks/**/*.ipynb")) - set(ROOT.glob("notebooks/**/.*/*")))
 LONGEST_CELL = 25  # lines, but for a class or a function, which stands whole in a cell of its own
 BANNED = {
     r"\A(?![\s\S]*consumer_timeout_ms)[\s\S]*for \w+ in consumer:": "an unbounded receive: set a deadline",
