@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import json
 import os
 import runpy
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 
 from . import pipeline, settings
 from .brokers import marks
@@ -183,6 +185,22 @@ def show(name: str, what: str | None = None) -> None:
         source = "\n".join(source.splitlines()[first - 1 : last])
     link = os.path.relpath(file, Path.cwd())
     display(Markdown(f"From [{name}]({link}):\n\n```python\n{source.rstrip()}\n```"))
+
+
+def module(name: str) -> ModuleType:
+    """What a program defines, for a notebook that calls it: ``accounts = module("accounts.py")``.
+
+    A chapter can say ``from programs import accounts``; a lab lies one folder deeper.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+    """
+    file = _find(name)
+    if FOLDER not in sys.modules:
+        package = ModuleType(FOLDER)
+        package.__path__ = [str(file.parent)]
+        sys.modules[FOLDER] = package
+    return importlib.import_module(f"{FOLDER}.{file.stem}")
 
 
 def _definitions(body: list[ast.stmt], prefix: str = "") -> list[tuple[str, tuple[int, int]]]:

@@ -25,7 +25,6 @@ NOT_YET = {
     "labs/05_rpc",
     "labs/05_streams",
     "labs/06_schema_evolution",
-    "labs/07_event_store_internals",
 }
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=name)

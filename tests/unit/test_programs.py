@@ -175,6 +175,17 @@ def test_an_old_copy_is_told(start, folder, tmp_path, monkeypatch, capsys):
     assert "newer worker.py than your copy" in capsys.readouterr().out
 
 
+def test_a_lab_can_call_what_a_program_defines(folder, monkeypatch, tmp_path):
+    for name in ("programs", "programs.shared", "programs.till"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (folder / "till.py").write_text("from . import shared\nSAID = shared.GREETING\n")
+    monkeypatch.chdir(tmp_path / "labs")
+    assert programs.module("till.py").SAID == "ready"
+    assert programs.module("shared.py") is programs.module("till.py").shared
+    with pytest.raises(FileNotFoundError, match=r"no program 'shop.py'.*shared\.py"):
+        programs.module("shop.py")
+
+
 def test_show_has_the_function_and_a_link(folder, monkeypatch, tmp_path):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda made: shown.append(made.data))
