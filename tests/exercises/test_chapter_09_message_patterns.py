@@ -1,0 +1,173 @@
+"""The graders of chapter 9 tell right answers from wrong ones."""
+
+import heapq
+
+import pytest
+
+from tests.exercises.answers import Answers, ignoring, stub
+
+pytestmark = pytest.mark.usefixtures("live")
+
+
+# -- 9.1 -------------------------------------------------------------------------------------------
+
+
+def resequence_with(
+    late=False, limit=True, lowest=min, end=True, copies=False, more=0, passes=False
+):
+    """An answer that gets right what it is told to."""
+
+    def resequence(arrivals, room):
+        waiting, due, taken = {}, 1, 0
+        for number, order in arrivals:
+            if number < due and passes:
+                yield number, order
+            if number >= due or late:
+                waiting[number] = order
+                taken += 1
+            if due not in waiting and limit and (taken if copies else len(waiting)) > room + more:
+                due = lowest(waiting)
+            while due in waiting:
+                yield due, waiting.pop(due)
+                due, taken = due + 1, taken - 1
+        if end:
+            yield from sorted(waiting.items())
+
+    return resequence
+
+
+def by_heap(arrivals, room):
+    heap, due = [], 1
+    for pair in arrivals:
+        if pair[0] >= due and pair not in heap:
+            heapq.heappush(heap, pair)
+        if len(heap) > room and heap[0][0] != due:
+            due = heap[0][0]
+        while heap and heap[0][0] == due:
+            yield heapq.heappop(heap)
+            due += 1
+    while heap:
+        yield heapq.heappop(heap)
+
+
+def all_sorted(arrivals, room):
+    yield from sorted(set(arrivals))
+
+
+def as_they_come(arrivals, room):
+    yield from arrivals
+
+
+def only_numbers(arrivals, room):
+    for number, _ in resequence_with()(arrivals, room):
+        yield number
+
+
+def a_list(arrivals, room):
+    return list(resequence_with()(arrivals, room))
+
+
+def next_number(waiting):
+    return min(waiting) - 1
+
+
+# -- 9.2 -------------------------------------------------------------------------------------------
+
+
+def add_with(
+    once=True, late=True, tidy=True, of=None, cents=False, commits=False, counts="count(*)"
+):
+    """An answer that gets right what it is told to."""
+
+    def add(database, line):
+        order, row = [line["order"]], [line["order"], line["line"], line["cents"]]
+        through = "SELECT 1 FROM complete WHERE order_id = ?"
+        if late and database.execute(through, order).fetchone():
+            return
+        same = "SELECT 1 FROM lines WHERE order_id = ? AND line = ?"
+        same += " AND cents = ?" if cents else " AND ? IS NOT NULL"
+        if once and database.execute(same, row).fetchone():
+            return
+        database.execute("INSERT INTO lines VALUES (?, ?, ?)", row)
+        if commits:
+            database.commit()
+        total = f"SELECT {counts}, sum(cents) FROM lines WHERE order_id = ?"
+        number, paid = database.execute(total, order).fetchone()
+        if number == (of or line["of"]):
+            if commits and tidy:
+                database.execute("DELETE FROM lines WHERE order_id = ?", order)
+                database.commit()
+            database.execute("INSERT INTO complete VALUES (?, ?)", [*order, paid])
+            if tidy:
+                database.execute("DELETE FROM lines WHERE order_id = ?", order)
+
+    return add
+
+
+def add_by_python(database, line):
+    done = {name for (name,) in database.execute("SELECT order_id FROM complete")}
+    if line["order"] in done:
+        return
+    had = dict(
+        database.execute("SELECT line, cents FROM lines WHERE order_id = ?", [line["order"]])
+    )
+    new = had | {line["line"]: line["cents"]}
+    if len(new) == line["of"]:
+        database.execute("DELETE FROM lines WHERE order_id = ?", [line["order"]])
+        database.execute("INSERT INTO complete VALUES (?, ?)", [line["order"], sum(new.values())])
+    elif len(new) > len(had):
+        row = line["order"], line["line"], line["cents"]
+        database.execute("INSERT INTO lines VALUES (?, ?, ?)", row)
+
+
+MEMORY = {}
+
+
+def add_in_memory(database, line):
+    order = MEMORY.setdefault((id(MEMORY), line["order"]), {})
+    before = len(order)
+    order[line["line"]] = line["cents"]
+    if before < len(order) == line["of"]:
+        row = [line["order"], sum(order.values())]
+        database.execute("INSERT INTO complete VALUES (?, ?)", row)
+
+
+ANSWERS = {
+    "9.1": Answers(
+        right={"reference": resequence_with(), "heap": by_heap},
+        wrong={
+            "as they come": ("wrong_order", as_they_come),
+            "sorted at the end": ("kept_too_long", all_sorted),
+            "a list": ("kept_too_long", a_list),
+            "no limit": ("kept_too_long", resequence_with(limit=False)),
+            "one more": ("kept_too_long", resequence_with(more=1)),
+            "one less": ("gave_up_early", resequence_with(more=-1)),
+            "copies take room": ("gave_up_early", resequence_with(copies=True)),
+            "late ones wait": ("wrong_order", resequence_with(late=True)),
+            "late ones pass": ("wrong_order", resequence_with(passes=True)),
+            "drops the end": ("lost", resequence_with(end=False)),
+            "only numbers": ("wrong_pair", only_numbers),
+            "nothing": ("kept_too_long", lambda arrivals, room: iter(list(arrivals)[:0])),
+            "for ever": ("no_deadline", ignoring()),
+            "not begun": ("not_attempted", stub),
+        },
+    ),
+    "9.2": Answers(
+        right={"reference": add_with(), "python": add_by_python},
+        wrong={
+            "in memory": ("lost", add_in_memory),
+            "counts repeats": ("invented", add_with(once=False)),
+            "opens again": ("doubled", add_with(late=False)),
+            "keeps the lines": ("left_behind", add_with(tidy=False)),
+            "three lines": ("invented", add_with(of=3)),
+            "distinct cents": ("lost", add_with(counts="count(DISTINCT cents)")),
+            "commits": ("lost", add_with(commits=True)),
+            "nothing": ("lost", lambda database, line: None),
+            "not begun": ("not_attempted", stub),
+        },
+    ),
+}
+
+
+def test_answers(case):
+    case.judge()
