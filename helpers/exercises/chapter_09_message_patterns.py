@@ -14,7 +14,7 @@ from typing import Any
 
 from .answers import Wrong, ask
 from .grading import grader
-from .lives import KILLED, die, live, mortal
+from .lives import live, mortal
 from .places import amqp, new_queue, publish
 
 # -- 9.1: a resequencer that gives up ------------------------------------------------------------
@@ -68,7 +68,7 @@ def _expect_sequence(answer: Callable, arrivals: list[Pair], room: int) -> None:
             if len(had) > 2 * len(arrivals):
                 return
 
-    ask(collect, seconds=10, of=answer)
+    ask(collect, seconds=3, of=answer)
     steps = _reference(arrivals, room)
     wanted = [pair for step in steps for pair in step]
     case = f"arrivals {[number for number, _ in arrivals]}, room {room}"
@@ -113,69 +113,80 @@ def _reference(arrivals: list[Pair], room: int) -> list[list[Pair]]:
 
 # -- 9.2: an aggregator that may die -------------------------------------------------------------
 
-LIVES = 60  # at most; each but the last is killed
 Line = dict[str, Any]
+DAYS = (([1, 2, 2, 3, 5, 12], 1), ([1, 2, 2, 3, 5, 12], 2))  # how long the orders are; copies
+SAVED = "saved"
+MOST_STATEMENTS = 40  # for one message
+DEADLY = ([1, 3], 1)  # a process for each message, and each of its statements is one process's last
 
 
 @grader("9.2", needs=("rabbitmq",))
 def aggregate(answer: Callable, data: Random) -> str:
     """Lines of a queue: once each; twice, late and mixed; and with a process that is killed."""
-    for copies, killed in ((1, False), (2, False), (1, True), (2, True)):
-        lines, wanted = _lines(data, copies)
+    for day in (*DAYS, DEADLY):
+        lines, wanted = _lines(data, *day)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "aggregator.db"
             with closing(sqlite3.connect(path)) as database, database:
                 database.execute("CREATE TABLE lines (order_id TEXT, line INTEGER, cents INTEGER)")
                 database.execute("CREATE TABLE complete (order_id TEXT, cents INTEGER)")
-            _aggregate(answer, path, lines, data if killed else None)
+            with amqp() as connection, new_queue(channel := connection.channel()) as queue:
+                publish(channel, "", queue, [json.dumps(line) for line in lines])
+                if day is DEADLY:
+                    _die_everywhere(answer, path, queue, len(lines))
+                else:
+                    live(answer, partial(_live, answer, path, queue, len(lines)), seconds=20)
             _expect_orders(path, wanted)
     return "mixed, doubled, late and killed: each complete order once, with its sum."
 
 
-def _lines(data: Random, copies: int) -> tuple[list[Line], dict[str, int]]:
-    """Lines of orders in any order, repeats up to the end; and the sums of the complete orders."""
-    sizes = [1, 2, 2, 3, 5, 12]
+def _lines(data: Random, sizes: list[int], copies: int) -> tuple[list[Line], dict[str, int]]:
+    """Lines of orders in any order, repeats at the end; and the sums of the complete orders.
+
+    Of an order of five one line is lost, and in one of twelve two lines cost the same.
+    """
     names = [f"{data.choice('AB')}-{n}" for n in data.sample(range(100), len(sizes))]
     every: list[Line] = [
-        {"order": name, "line": line, "of": size, "cents": data.choice([0, data.randint(1, 900)])}
+        {"order": name, "line": line, "of": size, "cents": data.randint(0, 900)}
         for name, size in zip(names, sizes, strict=True)
         for line in range(1, size + 1)
     ]
-    twin = next(line for line in every if line["of"] == 12)
-    twin["cents"] = next(line["cents"] for line in every if line["of"] == 12 and line != twin)
-    lost = data.choice([line for line in every if line["of"] == 5])
-    lines = data.sample([line for line in every if line is not lost], len(every) - 1)
+    if 12 in sizes:
+        every[-1]["cents"] = every[-2]["cents"]
+    lost = [data.choice([line for line in every if line["of"] == 5])] if 5 in sizes else []
+    lines = data.sample([line for line in every if line not in lost], len(every) - len(lost))
     repeats = data.sample(lines, len(lines)) if copies == 2 else []
-    sums = {n: sum(x["cents"] for x in every if x["order"] == n) for n in names}
-    del sums[lost["order"]]
+    sums = {name: sum(x["cents"] for x in every if x["order"] == name) for name in names}
+    for line in lost:
+        del sums[line["order"]]
     return [*lines, *repeats], sums
 
 
-def _aggregate(answer: Callable, path: Path, lines: list[Line], killed: Random | None) -> None:
-    """As many lives as the queue needs; each may be killed at a statement, or before its word."""
-    with amqp() as connection, new_queue(channel := connection.channel()) as queue:
-        publish(channel, "", queue, [json.dumps(line) for line in lines])
-        for life in range(LIVES):
-            fatal = silent = 0
-            if killed is not None and life < LIVES - 1:
-                fatal, silent = (0, 4) if life % 3 == 2 else (killed.randint(3, 14), 0)
-            work = partial(_live, answer, path, queue, fatal, silent)
-            if live(answer, work, seconds=20) is not KILLED:
-                return
+def _die_everywhere(answer: Callable, path: Path, queue: str, messages: int) -> None:
+    """Each message, with a death before each statement, and one before its word."""
+    for _ in range(messages):
+        for fatal in range(1, MOST_STATEMENTS):
+            work = partial(_live, answer, path, queue, 1, fatal, True)
+            if live(answer, work, seconds=20) == SAVED:
+                break
+        live(answer, partial(_live, answer, path, queue, 1), seconds=20)
 
 
-def _live(answer: Callable, path: Path, queue: str, fatal: int, silent: int) -> None:
-    """Handle what is in the queue; die before statement `fatal`, or before the word for message
-    number `silent`."""
+def _live(
+    answer: Callable, path: Path, queue: str, messages: int, fatal: int = 0, silent: bool = False
+) -> str:
+    """Handle messages; die before statement `fatal`, or leave without a word, the work saved."""
     with amqp() as connection, mortal(path, fatal) as database:
-        channel, handled = connection.channel(), 0
-        while (message := channel.basic_get(queue))[0] is not None:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=1)
+        for _ in range(messages):
+            method, _, body = next(channel.consume(queue, inactivity_timeout=10))
             with database:
-                answer(database, json.loads(message[2]))
-            handled += 1
-            if handled == silent:
-                die()
-            channel.basic_ack(message[0].delivery_tag)
+                answer(database, json.loads(body))
+            if silent:
+                return SAVED
+            channel.basic_ack(method.delivery_tag)
+    return "said"
 
 
 def _expect_orders(path: Path, wanted: dict[str, int]) -> None:

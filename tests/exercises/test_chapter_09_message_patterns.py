@@ -159,7 +159,7 @@ ANSWERS = {
             "counts repeats": ("invented", add_with(once=False)),
             "opens again": ("doubled", add_with(late=False)),
             "keeps the lines": ("left_behind", add_with(tidy=False)),
-            "three lines": ("invented", add_with(of=3)),
+            "three lines": ("lost", add_with(of=3)),
             "distinct cents": ("lost", add_with(counts="count(DISTINCT cents)")),
             "commits": ("lost", add_with(commits=True)),
             "nothing": ("lost", lambda database, line: None),
