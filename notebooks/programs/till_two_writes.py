@@ -3,7 +3,8 @@
 It prints "handled ORDER TIME" for each order that is written twice, TIME in seconds of a clock that
 all processes share.
 
-By hand, in the course's folder (DATABASE as postgresql://USER:PASSWORD@HOST:PORT/NAME):
+By hand, in the course's folder (DATABASE as postgresql://USER@HOST:PORT/NAME?passfile=FILE; every
+user of this machine can read a program's arguments, so the password is in a file):
     .venv/bin/python notebooks/programs/till_two_writes.py TOPIC PSQL DATABASE TABLE row
 """
 

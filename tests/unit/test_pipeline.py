@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import pwd
 import signal
 import tempfile
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -138,3 +140,25 @@ def test_root_hands_a_copy_of_postgresql_to_nobody(not_started, monkeypatch):
         assert all(path.is_relative_to(place) for path in owned)
         assert set(owned.values()) == {nobody}
         assert any(path.name == "postgres" for path in owned)
+
+
+def test_the_address_of_postgresql_has_no_password_but_a_file_of_this_user_only(not_started):
+    with pipeline.PostgreSQL() as database:
+        [file] = parse_qs(urlsplit(database.url).query)["passfile"]
+        assert database.environment["PGPASSWORD"] not in database.url
+        assert database.environment["PGPASSWORD"] in Path(file).read_text()
+        assert Path(file).stat().st_mode & 0o777 == 0o600
+
+
+def test_kafka_connect_is_told_its_settings_and_its_connector_in_files(not_started):
+    options = {"bootstrap_servers": "127.0.0.1:9092"}
+    password = {"database.password": "secret"}
+    with pipeline.KafkaConnect(options, password, offset_flush_interval_ms=1000) as connect:
+        lines = (connect.directory / "worker.properties").read_text().splitlines()
+        assert "offset.flush.interval.ms=1000" in lines
+        assert "bootstrap.servers=127.0.0.1:9092" in lines
+        given = json.loads((connect.directory / "connector.json").read_text())
+        assert given == {"name": "connector", "config": password}
+        assert connect.directory.stat().st_mode & 0o77 == 0
+        assert "secret" not in " ".join(command_of(connect))
+        assert connect.ask("status") == {}
