@@ -42,6 +42,11 @@ def pause(channel, queue):
     programs.pause()
 
 
+def own_broker():
+    """How to connect to the course's own broker."""
+    return up("rabbitmq", quiet=True).rabbitmq
+
+
 def main():
     """Work until SIGTERM asks us to stop."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -58,9 +63,11 @@ def main():
     parser.add_argument("--pause-at", type=int, help="an order that takes long")
     parser.add_argument("--refuse", type=int, help="an order to be put back once")
     parser.add_argument("--seconds", type=float, default=0, help="how long each order takes")
+    parser.add_argument("--port", type=int, help="of a node, if it is not the course's own")
     args = parser.parse_args()
 
-    with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
+    parameters = pika.ConnectionParameters("127.0.0.1", args.port) if args.port else own_broker()
+    with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
         signal.signal(signal.SIGTERM, lambda *_: stop())

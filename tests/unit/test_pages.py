@@ -18,7 +18,6 @@ PAGES = reading_order(NOTEBOOKS)
 NOT_YET = {
     "labs/05_flow_control",
     "labs/05_loss_matrix",
-    "labs/05_quorum_failover",
     "labs/05_retries_and_dead_letters",
     "labs/05_rpc",
     "labs/05_streams",

@@ -1,0 +1,163 @@
+"""The grader of the lab on failover tells right answers from wrong ones."""
+
+from contextlib import suppress
+from itertools import cycle
+
+import pika
+import pytest
+from pika.exceptions import AMQPConnectionError, AMQPError, NackError
+
+from tests.exercises.answers import Answers, ignoring, stub
+
+pytestmark = pytest.mark.usefixtures("live")
+
+
+def deliver_with(
+    *,
+    confirms=True,
+    mode=2,
+    again_in_doubt=False,
+    again_refused=True,
+    new_channel=True,
+    next_node=True,
+    closes=True,
+    body=lambda order: order,
+    answer=lambda orders, doubt: doubt,
+):
+    """A right answer, but for what it is told."""
+
+    def deliver(nodes, queue, orders):
+        around = cycle(nodes if next_node else nodes[:1])
+        connection = channel = None
+        doubt = []
+
+        def connect():
+            nonlocal connection
+            while True:
+                with suppress(AMQPConnectionError):
+                    connection = next(around)()
+                    return open_channel()
+
+        def open_channel():
+            opened = connection.channel()
+            if confirms:
+                opened.confirm_delivery()
+            return opened
+
+        for order in orders:
+            while True:
+                if connection is None or not connection.is_open:
+                    channel = connect()
+                properties = pika.BasicProperties(delivery_mode=mode)
+                try:
+                    channel.basic_publish("", queue, body(order), properties)
+                    break
+                except NackError:
+                    if not again_refused:
+                        doubt.append(order)
+                        break
+                    if new_channel:
+                        channel = open_channel()
+                except AMQPConnectionError:
+                    doubt.append(order)
+                    if not again_in_doubt:
+                        break
+        if closes and connection is not None and connection.is_open:
+            connection.close()
+        return answer(orders, doubt)
+
+    return deliver
+
+
+def deliver_by_connections(nodes, queue, orders):
+    """Right too: a new connection after every trouble, and orders taken from the front."""
+    waiting, doubt, turn = list(orders), [], 0
+    while waiting:
+        try:
+            connection = nodes[turn % len(nodes)]()
+        except AMQPError:
+            turn += 1
+            continue
+        with connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            try:
+                while waiting:
+                    persistent = pika.BasicProperties(delivery_mode=2)
+                    channel.basic_publish(
+                        exchange="",
+                        routing_key=queue,
+                        body=waiting[0].encode(),
+                        properties=persistent,
+                        mandatory=True,
+                    )
+                    del waiting[0]
+            except NackError:
+                pass
+            except AMQPConnectionError:
+                doubt.append(waiting.pop(0))
+                turn += 1
+    return doubt
+
+
+def first_error_ends_it(nodes, queue, orders):
+    with nodes[0]() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for position, order in enumerate(orders):
+            try:
+                channel.basic_publish("", queue, order, pika.BasicProperties(delivery_mode=2))
+            except AMQPError:
+                return orders[position:]
+    return []
+
+
+def everything_again(nodes, queue, orders):
+    """Begins from the first order at each node."""
+    doubt = []
+    for node in cycle(nodes):
+        try:
+            with node() as connection:
+                channel = connection.channel()
+                channel.confirm_delivery()
+                for order in orders:
+                    doubt = [order]
+                    channel.basic_publish("", queue, order, pika.BasicProperties(delivery_mode=2))
+            return []
+        except AMQPError:
+            continue
+    return doubt
+
+
+ANSWERS = {
+    "5.10": Answers(
+        right={"reference": deliver_with(), "by connections": deliver_by_connections},
+        wrong={
+            "in doubt is sent again": ("sent_again", deliver_with(again_in_doubt=True)),
+            "refused is in doubt": ("lost", deliver_with(again_refused=False)),
+            "no confirms": ("lost", deliver_with(confirms=False)),
+            "keeps a channel": ("kept_channel", deliver_with(new_channel=False)),
+            "keeps a node": ("kept_node", deliver_with(next_node=False)),
+            "transient": ("transient", deliver_with(mode=1)),
+            "another body": ("lost", deliver_with(body=str.upper)),
+            "left open": ("left_open", deliver_with(closes=False)),
+            "doubt forgotten": ("wrong_doubt", deliver_with(answer=lambda *_: [])),
+            "what is confirmed": (
+                "wrong_doubt",
+                deliver_with(answer=lambda orders, doubt: [o for o in orders if o not in doubt]),
+            ),
+            "all is in doubt": ("wrong_doubt", deliver_with(answer=lambda orders, _: orders)),
+            "a number": ("no_list", deliver_with(answer=lambda _, doubt: len(doubt))),
+            "backwards": ("wrong_doubt", deliver_with(answer=lambda _, doubt: doubt[::-1])),
+            "the first error ends it": ("raised", first_error_ends_it),
+            "everything again": ("doubled", everything_again),
+            "does nothing": ("lost", lambda *_: []),
+            "for ever": ("no_deadline", ignoring()),
+            "not begun": ("not_attempted", stub),
+        },
+    )
+}
+
+
+def test_answers(case):
+    case.judge()
