@@ -19,6 +19,7 @@ from kafka.errors import (
     NotCoordinatorError,
 )
 
+from .names import fresh
 from .waiting import wait_until
 
 if TYPE_CHECKING:
@@ -206,6 +207,44 @@ def take_all(channel: BlockingChannel, queue: str) -> list[str]:
     while (message := channel.basic_get(queue, auto_ack=True))[0] is not None:
         bodies.append(message[2].decode())
     return bodies
+
+
+def read_stream(channel: BlockingChannel, stream: str, begin: str | int = "first") -> list[str]:
+    """All messages of a stream from an offset on, up to one that is published here to mark its end.
+
+    Args:
+        begin: where to begin: ``"first"``, ``"next"`` (at its end) or an offset.
+    """
+    bodies: list[str] = []
+    end = fresh("end")
+
+    def note(channel: BlockingChannel, method: Any, _properties: Any, body: bytes) -> None:
+        channel.basic_ack(method.delivery_tag)
+        bodies.append(body.decode())
+
+    def at_end() -> bool:
+        channel.connection.process_data_events(0.2)
+        return end in bodies
+
+    channel.basic_qos(prefetch_count=100)
+    consumer = channel.basic_consume(stream, note, arguments={"x-stream-offset": begin})
+    channel.basic_publish("", stream, end)
+    wait_until(at_end, f"the end of {stream}", TIMEOUT, every=0)
+    channel.basic_cancel(consumer)
+    return bodies[: bodies.index(end)]
+
+
+def wait_for_stream(parameters: pika.connection.Parameters, stream: str) -> None:
+    """Wait until a stream can be read: after its node's start it may be there some time before."""
+
+    def attach() -> bool:
+        with pika.BlockingConnection(parameters) as connection:
+            channel = connection.channel()
+            channel.basic_qos(prefetch_count=1)
+            begin = {"x-stream-offset": "next"}
+            return bool(channel.basic_consume(stream, lambda *_: None, arguments=begin))
+
+    wait_until(attach, f"the stream {stream}", TIMEOUT, tolerate=(pika.exceptions.AMQPError,))
 
 
 def ready(channel: BlockingChannel, queue: str) -> int:
