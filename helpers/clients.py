@@ -212,6 +212,8 @@ def take_all(channel: BlockingChannel, queue: str) -> list[str]:
 def read_stream(channel: BlockingChannel, stream: str, begin: str | int = "first") -> list[str]:
     """All messages of a stream from an offset on, up to one that is published here to mark its end.
 
+    The mark stays in the stream, as everything does: whoever reads it again finds it there.
+
     Args:
         begin: where to begin: ``"first"``, ``"next"`` (at its end) or an offset.
     """

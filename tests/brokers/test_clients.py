@@ -53,6 +53,17 @@ def test_a_queue_is_declared_published_to_and_emptied(live):
             clients.wait_for_consumers(channel, queue, 1, timeout=0.1)
 
 
+def test_a_stream_is_read_from_an_offset_to_its_end(live):
+    with pika.BlockingConnection(live.rabbitmq) as connection:
+        channel = connection.channel()
+        stream = clients.declare_queue(channel, fresh("orders"), "stream")
+        clients.publish(channel, stream, range(3))
+        clients.wait_for_stream(live.rabbitmq, stream)
+        assert clients.read_stream(channel, stream) == ["0", "1", "2"]
+        assert clients.read_stream(channel, stream, 1)[:2] == ["1", "2"]
+        assert clients.read_stream(channel, stream, "next") == []
+
+
 def test_a_broker_that_was_not_asked_for_is_named(live):
     with pytest.raises(ValueError, match="Kafka"):
         clients.make_topic(replace(live, kafka=None), fresh("orders"))
