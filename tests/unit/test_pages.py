@@ -19,7 +19,6 @@ NOT_YET = {
     "labs/05_flow_control",
     "labs/05_rpc",
     "labs/05_streams",
-    "labs/06_schema_evolution",
 }
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=name)
