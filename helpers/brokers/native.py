@@ -187,10 +187,11 @@ def _prepare_cluster(places: Sequence[Place]) -> None:
     if this machine has one."""
     if not all(place.number for place in places) or any(node(p).exists() for p in places):
         return
+    kept = len(places) > 1 and _is_kept(places)
     for place in places:
         data = node(place).data
         data.parent.mkdir(mode=0o700)
-        if len(places) > 1 and (_template() / "complete").is_file():
+        if kept:
             shutil.copytree(_template() / place.name, data)
 
 
@@ -198,10 +199,16 @@ def _template() -> Path:
     return settings.cache_dir() / "rabbitmq-template" / rabbitmq_install.version()
 
 
+def _is_kept(places: Sequence[Place]) -> bool:
+    """Is there a whole template? Another version of the course may have named its parts otherwise."""
+    parts = ["complete", *(place.name for place in places)]
+    return all((_template() / part).exists() for part in parts)
+
+
 def _keep_template(places: Sequence[Place]) -> None:
     """Stop a new cluster, keep its files, and start it again: later ones start from them in 5 s, where
     forming one takes 20."""
-    if (_template() / "complete").is_file():
+    if _is_kept(places):
         return
     status = json.loads(ctl(places[0], "cluster_status", "--formatter", "json", "--silent"))
     if len(status["running_nodes"]) != len(places):

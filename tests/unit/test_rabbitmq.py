@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from helpers import brokers, settings
-from helpers.brokers import clients, rabbitmq, rabbitmq_install
+from helpers.brokers import clients, native, rabbitmq, rabbitmq_install
 from helpers.brokers.places import members, single
 from helpers.brokers.ports import free as free_ports
 from helpers.brokers.ports import taken
@@ -126,3 +126,13 @@ def test_the_page_of_settings_names_each_of_rabbitmqs(monkeypatch, tmp_path):
         name, _, value = line.partition(" = ")
         if not name.startswith(("listeners.", "management.")):
             assert f"| `{name}` | {value} |" in page or f"`{name}` ({value})" in page, line
+
+
+def test_a_template_of_another_version_is_no_template(monkeypatch, tmp_path):
+    monkeypatch.setattr(native, "_template", lambda: tmp_path)
+    for part in ("1", "2", "3", "complete"):  # as the course once named them
+        (tmp_path / part).mkdir()
+    assert not native._is_kept(members("rabbitmq"))
+    for place in members("rabbitmq"):
+        (tmp_path / place.name).mkdir()
+    assert native._is_kept(members("rabbitmq"))
