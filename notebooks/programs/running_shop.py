@@ -14,7 +14,12 @@ from helpers.brokers import Brokers
 
 from . import shop
 
-SERVICES = ("inventory", "payment", "orders")
+PROGRAMS = {
+    "inventory": "shop_inventory.py",
+    "payment": "shop_payment.py",
+    "orders": "shop_orders.py",
+}
+WITH_PARCELS = PROGRAMS | {"shipping": "shop_shipping.py", "orders": "shop_sagas.py"}
 ENDS = ("order.confirmed", "order.cancelled")
 
 
@@ -26,19 +31,23 @@ def new_folder() -> Path:
 
 
 class RunningShop:
-    """Inventory, payment and orders, each a program with a database of its own; five pens in stock."""
+    """Its services, each a program with a database of its own, and pens in stock."""
 
     def __init__(
         self,
         brokers: Brokers,
         directed: bool = False,
-        inventory: Sequence[object] = (),
+        programs: Mapping[str, str] = PROGRAMS,
+        pens: int = 5,
+        **options: Sequence[object],
     ) -> None:
         """Start it.
 
         Args:
             directed: orders tells the others what to do, on a topic of commands.
-            inventory: more arguments of the inventory service.
+            programs: the services, and the file of each.
+            pens: how many there are at first.
+            options: more arguments of a service's first life, as ``inventory=["--way", "outbox"]``.
         """
         self.brokers, self.topics, self._folder = brokers, [fresh("shop")], new_folder()
         if directed:
@@ -46,23 +55,24 @@ class RunningShop:
         for topic in self.topics:
             clients.make_topic(brokers, topic)
         with self.database("inventory") as database:
-            database.execute("INSERT INTO stock VALUES ('pen', 5)")
-        commands = ["--commands", self.topics[1]] if directed else []
-        self._options = {service: list(commands) for service in SERVICES}
-        self._groups = {service: fresh(service) for service in SERVICES}
-        self.services = {service: self.start(service) for service in ("payment", "orders")}
-        self.services["inventory"] = self.start("inventory", *inventory)
+            database.execute("INSERT INTO stock VALUES ('pen', ?)", [pens])
+        self._pens, self._programs = pens, programs
+        self._groups = {service: fresh(service) for service in programs}
+        self.services = {
+            service: self.start(service, *options.get(service, ())) for service in programs
+        }
 
     def start(self, service: str, *more: object) -> Program:
         """Start a service, or start it anew after its death."""
         where = self.topics[0], self._groups[service], self._path(service)
-        return Program(f"shop_{service}.py", *where, *self._options[service], *more)
+        commands = ["--commands", self.topics[1]] if self.topics[1:] else []
+        return Program(self._programs[service], *where, *commands, *more)
 
-    def order_pens(self, cents: Mapping[int, int]) -> None:
+    def order_pens(self, cents: Mapping[int, int], address: str = "1 High Street") -> None:
         """Publish that orders for one pen each were placed: their numbers, and what each costs."""
         with KafkaProducer(acks="all", **self.brokers.kafka) as producer:
             for order, price in cents.items():
-                data = {"order": order, "item": "pen", "cents": price}
+                data = {"order": order, "item": "pen", "cents": price, "address": address}
                 event = shop.new_event("order.placed", data, source="orders")
                 shop.publish(producer, self.topics[0], event)
 
@@ -89,9 +99,9 @@ class RunningShop:
         self.services[service] = self.start(service, *more)
 
     def pens_taken(self) -> int:
-        """How many of the five pens are gone."""
+        """How many of the pens are gone."""
         with self.database("inventory") as database:
-            return 5 - database.execute("SELECT pieces FROM stock").fetchone()[0]
+            return self._pens - database.execute("SELECT pieces FROM stock").fetchone()[0]
 
     def charges(self) -> list[int]:
         """The orders for which a card was charged, once for each charge."""
@@ -103,18 +113,35 @@ class RunningShop:
         charged = self.charges()
         return sum(charged.count(int(name.removeprefix("order-"))) == 1 for name in self.ended())
 
-    def wait_until_done(self) -> None:
-        """Wait until each service has handled all there is.
+    def cents_taken(self) -> int:
+        """What the cards were charged, less what was given back."""
+        with self.database("payment") as database:
+            return database.execute("SELECT IFNULL(SUM(cents), 0) FROM charges").fetchone()[0]
 
-        They are asked in the order of the story: who is done then is told nothing more.
+    def parcels_sent(self) -> int:
+        """How many parcels are on their way."""
+        with self.database("shipping") as database:
+            return database.execute("SELECT COUNT(*) FROM parcels").fetchone()[0]
+
+    def wait_until_done(self) -> None:
+        """Wait until each service has handled all there is, and nothing new came of that.
+
+        A service publishes before it commits: if all is committed that there is, nobody is at work.
         """
-        for service in SERVICES:
-            group = self._groups[service]
-            wait_until(
-                lambda g=group: clients.lag(self.brokers, self.topics[0], g) == 0,
-                f"{service} to be done",
-                timeout=40,
-            )
+
+        def at_rest() -> bool:
+            before = len(self.events())
+            lags = [clients.lag(self.brokers, *of) for of in self._subscriptions()]
+            return not any(lags) and len(self.events()) == before
+
+        wait_until(at_rest, "the shop to be at rest", timeout=60)
+
+    def _subscriptions(self) -> list[tuple[str, str]]:
+        """Which topic each service listens to, and its group."""
+        return [
+            (self.topics[0 if service == "orders" else -1], group)
+            for service, group in self._groups.items()
+        ]
 
     def stop(self) -> None:
         """End all services."""

@@ -17,12 +17,14 @@ from helpers import up
 from helpers.programs import asked_to_end, pause
 
 Event = dict
-Work = Callable[[sqlite3.Connection, Event], str]  # changes the database, and names what happened
+# Changes the database, and names what happened, if anything did.
+Work = Callable[[sqlite3.Connection, Event], str | None]
 
 TABLES = """
     CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, state TEXT, email TEXT, cents INTEGER);
     CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, pieces INTEGER);
     CREATE TABLE IF NOT EXISTS charges (order_id INTEGER, cents INTEGER);
+    CREATE TABLE IF NOT EXISTS parcels (order_id INTEGER);
     CREATE TABLE IF NOT EXISTS handled (event_id TEXT PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS outbox (position INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT);
 """
@@ -57,8 +59,16 @@ def publish(producer: KafkaProducer, topic: str, event: Event) -> None:
     producer.send(topic, key=key, value=value).get(timeout=20)
 
 
-def listen(topic: str, group: str | None, handle: Callable[[Event], None]) -> None:
-    """Handle each event, then commit, until SIGTERM; without a group, only what comes from now on."""
+def listen(
+    topic: str,
+    group: str | None,
+    handle: Callable[[Event], None],
+    at_rest: Callable[[], None] = lambda: None,
+) -> None:
+    """Handle each event, then commit, until SIGTERM; without a group, only what comes from now on.
+
+    When nothing has come for 0.2 seconds, `at_rest` is called.
+    """
     leaving = asked_to_end()
     options = {"enable_auto_commit": False, "consumer_timeout_ms": 200}
     if group is not None:  # a member with a name: started again, it has its partitions at once
@@ -73,6 +83,7 @@ def listen(topic: str, group: str | None, handle: Callable[[Event], None]) -> No
                 if group is not None:
                     consumer.commit()
                 print("handled", event["data"]["order"], time.monotonic(), flush=True)
+            at_rest()
             owned = consumer.assignment()
             if not ready and owned and all(consumer.position(p) is not None for p in owned):
                 ready = True
@@ -80,6 +91,8 @@ def listen(topic: str, group: str | None, handle: Callable[[Event], None]) -> No
 
 
 # -- a service -------------------------------------------------------------------------------
+
+COMMANDS = ("reserve", "release", "charge", "refund", "ship")  # verbs; events are in the past tense
 
 
 class Service:
@@ -92,19 +105,20 @@ class Service:
 
     def send(self, event: Event) -> None:
         """To the topic of events; or to that of commands, if it says what somebody is to do."""
-        is_command = event["type"].split(".")[0] in ("reserve", "release", "charge")
+        is_command = event["type"].split(".")[0] in COMMANDS
         publish(self.producer, self.args.commands if is_command else self.args.topic, event)
 
     def new(self, event: Event, work: Work) -> Iterator[Event]:
         """Do the work for an event, unless it was done before; and the event that it makes."""
         mark = "INSERT OR IGNORE INTO handled VALUES (?)"
-        if self.database.execute(mark, [event["id"]]).rowcount:
-            kind = work(self.database, event)
+        is_new = self.database.execute(mark, [event["id"]]).rowcount
+        if is_new and (kind := work(self.database, event)):
             yield new_event(kind, event["data"], self.source, cause=event)
 
     def between(self, step: str, event: Event) -> None:
         """Stop after this step, if we were told so, until somebody kills us."""
-        if (self.args.pause_after, self.args.pause_at) == (step, event["data"]["order"]):
+        at = (str(event["data"]["order"]), event["type"])
+        if self.args.pause_after == step and self.args.pause_at in at:
             pause()
 
 
@@ -150,11 +164,8 @@ def relay(service: Service) -> None:
 WAYS = {"commit-first": commit_first, "publish-first": publish_first, "outbox": with_outbox}
 
 
-def serve(source: str, reactions: dict[str, Work], listens_to: str = "commands") -> None:
-    """Run a service until SIGTERM: `reactions` says which work follows which event.
-
-    With a topic of commands it does what it is told there, unless `listens_to` is "topic".
-    """
+def arguments(source: str) -> argparse.ArgumentParser:
+    """What every service is told."""
     parser = argparse.ArgumentParser(description=f"The shop's {source} service.")
     parser.add_argument("topic", help="events are published here")
     parser.add_argument("group")
@@ -162,9 +173,23 @@ def serve(source: str, reactions: dict[str, Work], listens_to: str = "commands")
     parser.add_argument("--commands", help="a topic on which somebody directs the services")
     parser.add_argument("--way", choices=WAYS, default="outbox")
     parser.add_argument("--pause-after", choices=["commit", "publish"])
-    parser.add_argument("--pause-at", type=int, help="the order at which to pause")
-    args = parser.parse_args()
+    parser.add_argument("--pause-at", help="the order at which to pause, or the kind of event")
+    return parser
 
+
+def serve(
+    source: str,
+    reactions: dict[str, Work],
+    listens_to: str = "commands",
+    args: argparse.Namespace | None = None,
+    at_rest: Callable[[Service], None] = relay,
+) -> None:
+    """Run a service until SIGTERM: `reactions` says which work follows which event.
+
+    With a topic of commands it does what it is told there, unless `listens_to` is "topic". When
+    nothing has come for a while, `at_rest` is called.
+    """
+    args = args or arguments(source).parse_args()
     service = Service(source, args)
     relay(service)  # what an earlier life left behind
 
@@ -172,4 +197,4 @@ def serve(source: str, reactions: dict[str, Work], listens_to: str = "commands")
         if event["type"] in reactions:
             WAYS[args.way](service, event, reactions[event["type"]])
 
-    listen(vars(args)[listens_to] or args.topic, args.group, handle)
+    listen(vars(args)[listens_to] or args.topic, args.group, handle, lambda: at_rest(service))

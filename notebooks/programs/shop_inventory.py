@@ -26,6 +26,7 @@ def release(database: sqlite3.Connection, event: shop.Event) -> str:
 REACTIONS = {
     "order.placed": reserve,  # an event: nobody directs
     "payment.refused": release,
+    "payment.refunded": release,
     "reserve.stock": reserve,  # a command: somebody does
     "release.stock": release,
 }

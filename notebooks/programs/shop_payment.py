@@ -20,7 +20,19 @@ def charge(database: sqlite3.Connection, event: shop.Event) -> str:
     return "payment.taken"
 
 
-REACTIONS = {"stock.reserved": charge, "charge.card": charge}  # an event, or a command
+def refund(database: sqlite3.Connection, event: shop.Event) -> str:
+    """Give back what was taken for this order, be it nothing."""
+    taken = "SELECT order_id, -SUM(cents) FROM charges WHERE order_id = ? GROUP BY order_id"
+    database.execute(f"INSERT INTO charges {taken}", [event["data"]["order"]])
+    return "payment.refunded"
+
+
+REACTIONS = {
+    "stock.reserved": charge,  # an event: nobody directs
+    "parcel.refused": refund,
+    "charge.card": charge,  # a command: somebody does
+    "refund.card": refund,
+}
 
 if __name__ == "__main__":
     shop.serve("payment", REACTIONS)
