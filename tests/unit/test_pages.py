@@ -17,7 +17,6 @@ PAGES = reading_order(NOTEBOOKS)
 # Pages that wait for their writer, who takes the line out.
 NOT_YET = {
     "labs/05_flow_control",
-    "labs/05_streams",
 }
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=name)
