@@ -94,8 +94,10 @@ def _answer(
     """Call it in a life of its own, which ends before a statement if that is to be fatal."""
 
     def work() -> Any:
-        with mortal(path, fatal) as database, amqp() as connection:
-            return count_sold(connection.channel(), stream, database, end)
+        with mortal(path, fatal) as database:
+            # Its connection ends with its life: to close it after `consume` would put back what
+            # was fetched ahead, and RabbitMQ 3.10 allows that to no reader of a stream.
+            return count_sold(amqp().channel(), stream, database, end)
 
     return live(count_sold, work, seconds=DEADLINE, may_raise=may_raise, late=LATE)
 
