@@ -113,6 +113,7 @@ class Service:
         mark = "INSERT OR IGNORE INTO handled VALUES (?)"
         is_new = self.database.execute(mark, [event["id"]]).rowcount
         if is_new and (kind := work(self.database, event)):
+            self.between("work", event)
             yield new_event(kind, event["data"], self.source, cause=event)
 
     def between(self, step: str, event: Event) -> None:
@@ -172,7 +173,7 @@ def arguments(source: str) -> argparse.ArgumentParser:
     parser.add_argument("database", help="a file of its own")
     parser.add_argument("--commands", help="a topic on which somebody directs the services")
     parser.add_argument("--way", choices=WAYS, default="outbox")
-    parser.add_argument("--pause-after", choices=["commit", "publish"])
+    parser.add_argument("--pause-after", choices=["work", "commit", "publish", "end"])
     parser.add_argument("--pause-at", help="the order at which to pause, or the kind of event")
     return parser
 
@@ -196,5 +197,6 @@ def serve(
     def handle(event: Event) -> None:
         if event["type"] in reactions:
             WAYS[args.way](service, event, reactions[event["type"]])
+            service.between("end", event)  # before the event's offset is committed
 
     listen(vars(args)[listens_to] or args.topic, args.group, handle, lambda: at_rest(service))
