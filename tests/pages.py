@@ -437,8 +437,10 @@ def no_guide(path: Path) -> Iterator[str]:
 
 
 Rule = Callable[[Path], Iterator[str]]
-HELD: tuple[Rule, ...] = (title, targets)  # by every page, the ones that wait for their writer too
-RULES = (*HELD, budget, skeleton, way_on, plain_code, predictions, diagram, terms, no_guide)
+RULES: tuple[Rule, ...] = (
+    *(title, targets, budget, skeleton, way_on),
+    *(plain_code, predictions, diagram, terms, no_guide),
+)
 
 
 def broken(path: Path, rules: Sequence[Rule] = RULES) -> list[str]:
