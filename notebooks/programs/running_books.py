@@ -1,0 +1,78 @@
+"""The lab on retries: topics with changes of address, and address books that read them."""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import Program, clients, fresh, wait_until
+from helpers.brokers import Brokers
+
+CHANGES = [f"{name} {number}" for number in range(1, 6) for name in ("ada", "ben", "cleo", "dan")]
+POISONED = [change if change != "ben 2" else "ben" for change in CHANGES]
+
+
+def new_folder() -> Path:
+    """A folder for files, until this kernel ends."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def send_changes(brokers: Brokers, changes: Sequence[str] = CHANGES) -> tuple[str, str]:
+    """A new topic with these changes, keyed by customer, and one for what is set aside."""
+    topic, aside = fresh("changes"), fresh("aside")
+    clients.make_topic(brokers, topic)
+    clients.make_topic(brokers, aside)
+    clients.send(brokers, topic, changes, key=lambda change: change.split()[0])
+    return topic, aside
+
+
+def wait_until_read(brokers: Brokers, topic: str, group: str) -> None:
+    """Wait until a group has committed all of a topic."""
+    wait_until(lambda: clients.lag(brokers, topic, group) == 0, f"{group} to be done", 90)
+
+
+def wait_for_failures(book: Program, number: int) -> None:
+    """Wait until a book has tried so often in vain."""
+    wait_until(lambda: failures(book) >= number, f"{number} failures", 90)
+
+
+def failures(*books: Program) -> int:
+    """How many tries were in vain."""
+    return sum(line.startswith("failed") for book in books for line in book.lines())
+
+
+def noted(*books: Program) -> list[str]:
+    """What the books have noted, in the order of time."""
+    return [change for _, change in sorted(pair for book in books for pair in book.handled())]
+
+
+def doubled(*books: Program) -> int:
+    """How many notes were of a change that had been noted before."""
+    return len(changes := noted(*books)) - len(set(changes))
+
+
+def climb(brokers: Brokers, topic: str, dead: str, trouble: Path) -> list[Program]:
+    """The books of a ladder with two rungs, stopped after each change has come to its end."""
+    rungs, books = [fresh("rung"), fresh("rung")], []
+    for rung in rungs:
+        clients.make_topic(brokers, rung)
+    steps = (topic, rungs[0], 0), (rungs[0], rungs[1], 0.1), (rungs[1], dead, 0.2)
+    for step, end, delay in steps:
+        more = "--next", end, "--delay", delay, "--trouble", trouble
+        books.append(Program("address_book.py", step, group := fresh("book"), *more))
+        wait_until_read(brokers, step, group)
+    for book in books:
+        book.stop()
+    return books
+
+
+def replay(dead: str, target: str) -> None:
+    """Replay dead letters; killed between the copy of `ben 2` and its commit, then to the end."""
+    where = "replay_kafka.py", dead, target, fresh("replay")
+    first = Program(*where, "--pause-at", "ben 2")
+    first.wait_for("paused", timeout=60)
+    first.kill()
+    Program(*where).wait_for("done", timeout=60)
