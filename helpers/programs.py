@@ -23,7 +23,7 @@ from .brokers import marks
 from .waiting import wait_until
 
 FOLDER = "programs"
-PAUSED = "paused"  # what one prints that stops itself
+PAUSED = "paused"  # what one prints right before it stops itself (SIGSTOP), and nobody else
 COURSE = settings.CHECKOUT / "notebooks"
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
 ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the new process

@@ -51,7 +51,7 @@ def main():
         for message in messages:
             print("took", int(message.value()), message.delivery_count(), flush=True)
         if messages and args.pause:
-            print("paused", flush=True)
+            print("busy", flush=True)
             signal.sigwait([signal.SIGCONT])  # until somebody says "go on", or kills us
         if messages:
             settle(consumer, messages, args.say)
