@@ -18,7 +18,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from .answers import Wrong, ask, stop
 from .grading import grader
 from .lives import KILLED, Journal, die, live
-from .places import amqp, count, expect_persistent, new_queue, publish, take
+from .places import amqp, count, expect_persistent, full_queue, new_queue, publish, take
 from .proxy import Proxy
 
 MOST_WORKERS = 12
@@ -283,9 +283,8 @@ def _expect_refusal_noticed(answer: Callable, data: Random) -> None:
     with (
         amqp() as connection,
         new_queue(channel := connection.channel()) as queue,
-        new_queue(channel, f"{queue}.aside", x_max_length=1, x_overflow="reject-publish") as aside,
+        full_queue(channel, f"{queue}.aside"),
     ):
-        publish(channel, "", aside, ["full"])
         publish(channel, "", queue, orders)
         live(answer, lambda: _live(answer, day, queue), may_raise=(pika.exceptions.AMQPError,))
         if orders[0] not in [body for body, _ in take(channel, queue)]:

@@ -26,6 +26,7 @@ from .places import (
     count,
     delete,
     expect_persistent,
+    full_queue,
     new_exchange,
     new_queue,
     publish,
@@ -129,12 +130,11 @@ def send(answer: Callable[[BlockingChannel, str, str, bytes], bool | None], data
         amqp() as connection,
         new_exchange(channel := connection.channel(), "direct") as exchange,
         new_queue(channel) as free,
-        new_queue(channel, x_max_length=1, x_overflow="reject-publish") as full,
+        full_queue(channel) as full,
     ):
         for queue, keys in ((free, ("free", "both")), (full, ("full", "both"))):
             for key in keys:
                 channel.queue_bind(queue, exchange, key)
-        publish(channel, "", full, ["first"])
 
         def expect(said: bool | None, key: str, situation: str, where: str = exchange) -> None:
             _expect_said(answer, where, key, body, said, situation)

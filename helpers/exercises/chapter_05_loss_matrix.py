@@ -12,8 +12,8 @@ from pika.exceptions import ChannelClosedByBroker, StreamLostError
 from .. import clients
 from .answers import Wrong, ask
 from .grading import grader
-from .places import amqp, count, delete, expect_persistent, new_queue, publish, shaky, take
-from .proxy import Proxy
+from .places import amqp, count, delete, expect_persistent, full_queue, shaky, take
+from .proxy import Proxy, published
 
 Keep = Callable[[BlockingChannel, str, list[str]], tuple[str, list[str]]]
 KINDS = ("classic", "quorum", "stream")
@@ -52,17 +52,10 @@ def _check(
     nays = [orders[n] for n in sorted(refused)]
     breaking = orders[breaks] if breaks is not None else None
     connection = amqp()
-    with (
-        amqp() as other,
-        new_queue(other.channel(), x_max_length=1, x_overflow="reject-publish") as full,
-    ):
-        publish(other.channel(), "", full, ["first"])
+    with amqp() as other, full_queue(other.channel()) as full:
 
         def basic_publish(original: Callable, *arguments: Any, **options: Any) -> Any:
-            names = ("exchange", "routing_key", "body", "properties", "mandatory")
-            said = {**dict(zip(names, arguments, strict=False)), **options}
-            body = said.get("body", b"")
-            body = body.decode() if isinstance(body, bytes) else body
+            said, body = published(arguments, options)
             if body in nays:
                 return original(**{**said, "routing_key": full})
             if body != breaking or when == "after":

@@ -12,8 +12,8 @@ from pika.exceptions import AMQPConnectionError, ConnectionClosedByBroker, Strea
 
 from .answers import Wrong, ask, stop
 from .grading import grader
-from .places import amqp, expect_persistent, new_queue, publish, take
-from .proxy import Proxy
+from .places import amqp, expect_persistent, full_queue, new_queue, take
+from .proxy import Proxy, published
 
 Connect = Callable[[], BlockingConnection]
 Deliver = Callable[[list[Connect], str, list[str]], list[str]]
@@ -89,10 +89,7 @@ class _Nodes:
 
         def basic_publish(original: Callable, *arguments: Any, **options: Any) -> Any:
             nonlocal refused
-            names = ("exchange", "routing_key", "body", "properties", "mandatory")
-            said = {**dict(zip(names, arguments, strict=False)), **options}
-            body = said.get("body", "")
-            body = body.decode() if isinstance(body, bytes) else body
+            said, body = published(arguments, options)
             if refused or self.refusals[body]:
                 refused += 1
                 self.refusals[body] = max(self.refusals[body] - (refused == 1), 0)
@@ -136,9 +133,8 @@ def _check(
     with (
         amqp() as connection,
         new_queue(channel := connection.channel()) as queue,
-        new_queue(channel, x_max_length=1, x_overflow="reject-publish") as full,
+        full_queue(channel) as full,
     ):
-        publish(channel, "", full, ["first"])
         nodes = _Nodes(
             queue,
             full,

@@ -13,7 +13,7 @@ from typing import Any
 
 from .answers import Wrong
 from .grading import grader
-from .lives import KILLED, Journal, die, live
+from .lives import KILLED, Journal, dying, live
 
 CarryOut = Callable[[sqlite3.Connection, str, list["Step"]], Any]
 SECONDS = 10.0  # for a life
@@ -180,14 +180,7 @@ def _live(
     """A process of the orchestrator, killed at this moment: a statement, or before or after an effect."""
 
     def work() -> Any:
-        moments = 0
-
-        def tick(_statement: str = "") -> None:
-            nonlocal moments
-            moments += 1
-            if moments == fatal:
-                die()
-
+        tick = dying(fatal)
         with closing(sqlite3.connect(path, timeout=20)) as database:
             database.set_trace_callback(tick)
             return carry_out(database, order, [Step(name, world, tick, names) for name in names])

@@ -18,6 +18,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -90,6 +91,17 @@ class Journal:
         return [json.loads(line) for line in os.pread(self._file.fileno(), size, 0).splitlines()]
 
 
+def dying(fatal: int) -> Callable[..., None]:
+    """A function to be called at each moment of a life; its call number `fatal` is the last."""
+    calls = count(1)
+
+    def moment(*_: Any) -> None:
+        if next(calls) == fatal:
+            die()
+
+    return moment
+
+
 @contextmanager
 def mortal(path: Path, fatal: int = 0) -> Iterator[sqlite3.Connection]:
     """A connection to a database whose process is killed before its statement number `fatal`.
@@ -97,13 +109,7 @@ def mortal(path: Path, fatal: int = 0) -> Iterator[sqlite3.Connection]:
     Every statement counts, whoever sends it: a cursor's, a script's, and each BEGIN and COMMIT.
     """
     with closing(sqlite3.connect(path, timeout=20)) as database:
-        sent = iter(range(1, sys.maxsize))
-
-        def before_statement(_sql: str) -> None:
-            if next(sent) == fatal:
-                die()
-
-        database.set_trace_callback(before_statement)
+        database.set_trace_callback(dying(fatal))
         yield database
 
 

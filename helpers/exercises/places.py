@@ -99,6 +99,14 @@ def new_queue(channel: BlockingChannel, name: str | None = None, **arguments: An
 
 
 @contextmanager
+def full_queue(channel: BlockingChannel, name: str | None = None) -> Iterator[str]:
+    """A queue with room for one message, which it has: it refuses whatever comes."""
+    with new_queue(channel, name, x_max_length=1, x_overflow="reject-publish") as queue:
+        publish(channel, "", queue, ["first"])
+        yield queue
+
+
+@contextmanager
 def new_exchange(channel: BlockingChannel, kind: str) -> Iterator[str]:
     """An exchange with a fresh name; deleted when the grading is over."""
     exchange = fresh("exercise")

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+PUBLISH = ("exchange", "routing_key", "body", "properties", "mandatory")  # of pika
+
+
+def published(arguments: Sequence[Any], options: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """What ``basic_publish`` was called with, by name; and its body, as text."""
+    said = {**dict(zip(PUBLISH, arguments, strict=False)), **options}
+    body = said.get("body", "")
+    return said, body.decode() if isinstance(body, bytes) else body
 
 
 class Proxy:
