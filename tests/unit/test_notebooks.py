@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.notebooks import paths
 from tests.pages import cells, parsed, prose, tags, text
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted(set(ROOT.glob("notebooks/**/*.ipynb")) - set(ROOT.glob("notebooks/**/.*/*")))
+NOTEBOOKS = paths(ROOT / "notebooks")
 LONGEST_CELL = 25  # lines, but for a class or a function, which stands whole in a cell of its own
 BANNED = {
     r"\A(?![\s\S]*consumer_timeout_ms)[\s\S]*for \w+ in consumer:": "an unbounded receive: set a deadline",
