@@ -17,10 +17,14 @@ import threading
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from . import pipeline, settings
 from .brokers import marks
 from .waiting import wait_until
+
+if TYPE_CHECKING:
+    from pika.adapters.blocking_connection import BlockingChannel
 
 FOLDER = "programs"
 PAUSED = "paused"  # what one prints right before it stops itself (SIGSTOP), and nobody else
@@ -145,8 +149,14 @@ def say(what: str, order: object) -> None:
     _print(f"{what} {order} {time.monotonic()}")
 
 
-def pause() -> None:
-    """Say "paused" and stop, until ``Program.resume`` lets us go on, or somebody kills us."""
+def pause(channel: BlockingChannel | None = None, queue: str = "") -> None:
+    """Say "paused" and stop, until ``Program.resume`` lets us go on, or somebody kills us.
+
+    With a channel of RabbitMQ's and a queue that is there, not before the broker has read all that
+    was said on the channel: what is still on its way would be lost with a killed process.
+    """
+    if channel is not None:
+        channel.queue_declare(queue, passive=True)  # its answer comes after all that
     _print(PAUSED)
     os.kill(os.getpid(), signal.SIGSTOP)
 

@@ -25,8 +25,7 @@ def carry(args, channel, producer, orders):
         key, headers = properties.message_id.encode(), [("bridge", uuid.uuid4().bytes)]
         producer.send(args.topic, body, key=key, headers=headers).get(timeout=20)  # Kafka has it
         if properties.message_id == args.pause_after:
-            channel.queue_declare(args.queue, passive=True)  # its answer: all was read so far
-            programs.pause()
+            programs.pause(channel, args.queue)
     if args.acknowledge == "last":
         channel.basic_ack(last_tag, multiple=True)
     for _, properties, _ in orders:

@@ -10,12 +10,12 @@ By hand, in the course's folder:
 import argparse
 import signal
 import sqlite3
-import time
 from functools import partial
 
 import pika
 
 from helpers import up
+from helpers.programs import say
 
 CHARGE = "INSERT INTO charges VALUES (?)"
 
@@ -52,7 +52,7 @@ def main():
     def handle(channel, method, properties, body):
         receive(database, properties.message_id, int(body))
         channel.basic_ack(method.delivery_tag)
-        print("handled", int(body), time.monotonic(), flush=True)
+        say("handled", int(body))
 
     with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
         channel = connection.channel()

@@ -1,8 +1,5 @@
 """The lab on retries: topics with changes of address, and address books that read them."""
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +8,6 @@ from helpers.brokers import Brokers
 
 CHANGES = [f"{name} {number}" for number in range(1, 6) for name in ("ada", "ben", "cleo", "dan")]
 POISONED = [change if change != "ben 2" else "ben" for change in CHANGES]
-
-
-def new_folder() -> Path:
-    """A folder for files, until this kernel ends."""
-    folder = tempfile.mkdtemp()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
 
 
 def send_changes(brokers: Brokers, changes: Sequence[str] = CHANGES) -> tuple[str, str]:

@@ -58,8 +58,7 @@ def main():
             programs.say("took", body.decode().partition(" ")[0])
             taken += 1
             if taken == args.pause_after:
-                channel.queue_declare(args.lines, passive=True)  # the broker has read all of it
-                programs.pause()
+                programs.pause(channel, args.lines)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ def split(args, channel, method, body):
     for line in (1, 2, 3):
         channel.basic_publish("", args.lines, f"{order}/{line}", PERSISTENT)
         if (order, line) == (args.pause_at, 1):
-            channel.queue_declare(args.orders, passive=True)  # its answer: all was read so far
-            programs.pause()
+            programs.pause(channel, args.orders)
     if args.acknowledge == "last":
         channel.basic_ack(method.delivery_tag)
     programs.say("handled", order)

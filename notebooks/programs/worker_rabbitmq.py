@@ -14,7 +14,8 @@ from functools import partial
 
 import pika
 
-from helpers import programs, up
+from helpers import up
+from helpers.programs import pause
 
 
 def handle(args, channel, method, properties, body):
@@ -34,12 +35,6 @@ def take_time(args, *delivery):
     """Handle an order that takes so many seconds."""
     time.sleep(args.seconds)
     handle(args, *delivery)
-
-
-def pause(channel, queue):
-    """Stop in the middle of an order, when the broker has read all that we said before."""
-    channel.queue_declare(queue, passive=True)  # its answer: the broker has read all before it
-    programs.pause()
 
 
 def own_broker():
