@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbval import plugin as nbval
 
-from .. import settings
+from .. import notebooks, settings
 from ..brokers import files
 from ..brokers.progress_line import Progress
 
@@ -45,10 +45,9 @@ class RefreshError(RuntimeError):
     """A notebook did not run to its end; the text says which cell, and why."""
 
 
-def main(paths: Sequence[str]) -> int:
+def main(named: Sequence[str]) -> int:
     """Refresh the notebooks named, or all. Returns 0 if each ran to its end, else 1."""
-    every = sorted((settings.CHECKOUT / "notebooks").rglob("*.ipynb"))
-    chosen = [Path(path) for path in paths] or [p for p in every if ".ipynb_" not in str(p)]
+    chosen = [Path(path) for path in named] or notebooks.paths(settings.CHECKOUT / "notebooks")
     failed = 0
     for path in chosen:
         try:
