@@ -127,44 +127,6 @@ def order(sequences: Mapping[str, Sequence[int]], title: str) -> Figure:
     return figure
 
 
-def ownership(steps: Mapping[str, Mapping[str, Iterable[int]]], title: str) -> Figure:
-    """Which member of a group owned which partition, step by step.
-
-    Args:
-        steps: what happened, in order, and the assignment after it: each member's partitions. A
-            member without any is listed as idle.
-        title: what is shown; what came out is for the reader to see.
-    """
-    owners = [
-        {partition: member for member, owned in step.items() for partition in owned}
-        for step in steps.values()
-    ]
-    members = list(dict.fromkeys(member for step in steps.values() for member in step))
-    colour = {member: COLOURS[n % len(COLOURS)] for n, member in enumerate(members)}
-    partitions = sorted({partition for owner in owners for partition in owner})
-    with _figure(title, 1.5 + 0.42 * len(partitions)) as (figure, (ax,)):
-        for y, partition in enumerate(partitions):
-            for start, end, member in _spans([owner.get(partition) for owner in owners]):
-                face = colour[member] if member else "#FFFFFF"
-                hatch = None if member else "///"
-                ax.barh(y, end - start - 0.05, 0.74, start + 0.025, facecolor=face, hatch=hatch)
-                paper = {"facecolor": face, "linewidth": 0, "pad": 2}
-                _centred(ax, (start + end) / 2, y, member or "nobody", face, bbox=paper)
-        idle = [[m for m, owned in step.items() if not list(owned)] for step in steps.values()]
-        labels = [
-            f"{step}\n(idle: {', '.join(waiting)})" if waiting else step
-            for step, waiting in zip(steps, idle, strict=True)
-        ]
-        ax.set_xlabel("step")
-        ax.set_xticks([n + 0.5 for n in range(len(steps))], labels)
-        ax.set_xlim(0, len(steps))
-        ax.set_yticks(range(len(partitions)), [f"partition {p}" for p in partitions])
-        ax.set_ylim(len(partitions) - 0.5, -0.5)
-        ax.tick_params(length=0)
-        ax.spines["left"].set_visible(False)
-    return figure
-
-
 def matrix(
     table: DataFrame, title: str, bad: Collection[str] = ("lost", "duplicated", "unexpected")
 ) -> Figure:
@@ -350,17 +312,6 @@ def _rows(
             rows[consumer].append((message, message in seen))
             seen.add(message)
     return rows
-
-
-def _spans(owners: Sequence[str | None]) -> list[tuple[int, int, str | None]]:
-    """Runs of the same owner: from which step, up to which, and who."""
-    spans: list[tuple[int, int, str | None]] = []
-    for step, owner in enumerate(owners):
-        if spans and spans[-1][2] == owner:
-            spans[-1] = (spans[-1][0], step + 1, owner)
-        else:
-            spans.append((step, step + 1, owner))
-    return spans
 
 
 def _cycle() -> Iterator[str]:

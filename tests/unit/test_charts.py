@@ -45,9 +45,6 @@ FIGURES = {
     "deliveries": lambda: charts.deliveries({"a": ledger(), "b": ledger()}, title="t"),
     "counts": lambda: charts.counts([ledger("one"), ledger("two")], title="t"),
     "order": lambda: charts.order({name: [3, 1, 2] for name in LONG_NAMES}, title="t"),
-    "ownership": lambda: charts.ownership(
-        {"start": {"a": [0, 1]}, "b joins": {"b": [1]}}, title="t"
-    ),
     "matrix": lambda: charts.matrix(COUNTS, title="t"),
     "lines": lambda: charts.lines({"a": [(0, 1), (1, 3)]}, "t", "x", "y", {0.5: "kill"}),
     "gantt": lambda: charts.gantt({"a": [(0, 1, "job 1")], "b": [(0, 2, "job 2")]}, title="t"),
@@ -145,22 +142,6 @@ def test_counts_of_an_unfinished_ledger_are_refused():
 def test_order_says_how_many_inversions():
     said = texts(charts.order({"a": [1, 2, 3], "b": [2, 3, 1], "c": [2, 1, 3]}, title="t"))
     assert {"0 inversions", "2 inversions", "1 inversion"} <= set(said)
-
-
-def test_ownership_merges_what_did_not_change():
-    steps = {
-        "start": {"ann": [0, 1]},
-        "ben joins": {"ann": [0], "ben": [1], "cat": []},
-        "ann dies": {"ben": [1], "cat": []},
-    }
-    figure = charts.ownership(steps, title="t")
-    said = texts(figure)
-    bars = sorted(
-        (bar.get_y(), round(bar.get_x()), round(bar.get_width())) for bar in figure.axes[0].patches
-    )
-    assert [bar[1:] for bar in bars] == [(0, 2), (2, 1), (0, 1), (1, 2)]
-    assert "nobody" in said
-    assert "ben joins\n(idle: cat)" in said
 
 
 def test_a_matrix_writes_every_number_beside_its_row_and_column():
