@@ -26,6 +26,9 @@ def handle(args, channel, method, properties, body):
         return
     if order == args.pause_at:
         pause(channel, args.queue)
+    if args.heed_deadline and time.time() > float(properties.headers["until"]):
+        channel.basic_ack(method.delivery_tag)  # too late to be of use
+        return
     print("handled", order, time.monotonic(), flush=True)  # the work is done here
     if order % args.acknowledge_every == 0:
         channel.basic_ack(method.delivery_tag, multiple=True)
@@ -57,6 +60,7 @@ def main():
     )
     parser.add_argument("--pause-at", type=int, help="an order that takes long")
     parser.add_argument("--refuse", type=int, help="an order to be put back once")
+    parser.add_argument("--heed-deadline", action="store_true", help="pass over what is late")
     parser.add_argument("--seconds", type=float, default=0, help="how long each order takes")
     parser.add_argument("--port", type=int, help="of a node, if it is not the course's own")
     args = parser.parse_args()

@@ -146,3 +146,25 @@ def bridge(d: Diagram) -> None:
     d.text(222, 140, "acknowledge", size=SMALL, colour=BLUE_INK)
     d.text(427, 56, "send", size=SMALL)
     d.text(427, 140, "I have it", size=SMALL, colour=BLUE_INK)
+
+
+@diagram(
+    "What an urgent message can't overtake",
+    "A worker is busy with order 1 and has orders 2 to 5 in hand. In the queue, the urgent order has"
+    " overtaken 6, 7 and 8: it is the next to be sent to the worker.",
+    height=220,
+)
+def priority_and_prefetch(d: Diagram) -> None:
+    fills = [WHITE, WHITE, WHITE, OTHER]
+    queue = d.cells(40, 110, ["8", "7", "6", "!"], size=44, height=44, fills=fills)
+    for edge in (queue.y, queue.y + queue.height):
+        d.line((queue.x - 8, edge), (queue.right[0] + 8, edge))
+    d.text(queue.middle[0], 62, "in the queue, by priority", size=SMALL)
+    d.text(194, 158, "urgent", size=SMALL, colour=RED_INK)
+    d.frame(316, 40, 310, 150, "worker")
+    hand = d.cells(340, 110, ["5", "4", "3", "2"], size=44, height=44)
+    d.text(hand.middle[0], 158, "in hand: as they came", size=SMALL)
+    busy = d.program(574, 110, "1", width=64)
+    d.text(574, 158, "at work", size=SMALL)
+    d.arrow(queue.right, (hand.x, 110))
+    d.arrow(hand.right, busy.left)
