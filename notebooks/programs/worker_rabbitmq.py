@@ -26,18 +26,18 @@ def handle(args, channel, method, properties, body):
         return
     if order == args.pause_at:
         pause(channel, args.queue)
-    if args.heed_deadline and time.time() > float(properties.headers["until"]):
-        channel.basic_ack(method.delivery_tag)  # too late to be of use
-        return
     print("handled", order, time.monotonic(), flush=True)  # the work is done here
     if order % args.acknowledge_every == 0:
         channel.basic_ack(method.delivery_tag, multiple=True)
 
 
-def take_time(args, *delivery):
-    """Handle an order that takes so many seconds."""
+def take(args, channel, method, properties, body):
+    """Handle an order that takes so many seconds, unless it is too late for it."""
+    if args.heed_deadline and time.time() > float(properties.headers["until"]):
+        channel.basic_ack(method.delivery_tag)
+        return
     time.sleep(args.seconds)
-    handle(args, *delivery)
+    handle(args, channel, method, properties, body)
 
 
 def own_broker():
@@ -72,7 +72,7 @@ def main():
         signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=args.prefetch)
         automatic = args.acknowledge_every == math.inf
-        channel.basic_consume(args.queue, partial(take_time, args), auto_ack=automatic)
+        channel.basic_consume(args.queue, partial(take, args), auto_ack=automatic)
         channel.start_consuming()
 
 
