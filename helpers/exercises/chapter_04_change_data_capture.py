@@ -13,11 +13,10 @@ from random import Random
 from typing import Any
 
 from .. import clients
-from ..brokers import up
 from .answers import Wrong
 from .grading import grader
 from .lives import KILLED, Journal, live, mortal
-from .places import new_topic, send
+from .places import brokers, new_topic, send
 
 Apply = Callable[[sqlite3.Connection, Any], None]
 Row = tuple[int, str, str]
@@ -36,7 +35,7 @@ def applies(apply: Apply, data: Random) -> str:
     with new_topic() as topic:
         told = _repeated(_changes(data), data)
         send(topic, [record for change in told for record in _records(change)])
-        records = clients.read_topic(up("kafka", quiet=True), topic)
+        records = clients.read_topic(brokers("kafka"), topic)
     with tempfile.TemporaryDirectory() as folder:
         path, done = Path(folder) / "copy.db", Journal()
         with closing(sqlite3.connect(path)) as database, database:

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from .. import clients
-from ..brokers import up
 from .answers import Wrong, stop
 from .grading import grader
 from .lives import KILLED, die, live
-from .places import kafka_options, new_topic, send
+from .places import brokers, kafka_options, new_topic, send
 
 Send = Callable[[str, dict[str, Any]], None]
 Count = Callable[[list["Record"], list["Record"], Send], None]
@@ -138,13 +137,13 @@ def _record(item: Any, value: Any) -> bytes:
 
 def _orders(topics: Topics) -> list[Record]:
     """The orders that are still in their topic."""
-    found = clients.read_topic(up("kafka", quiet=True), topics.orders)
+    found = clients.read_topic(brokers("kafka"), topics.orders)
     return [Record(order.offset, "", order.value.decode()) for order in found]
 
 
 def _totals(topics: Topics) -> list[Record]:
     """What was sent so far."""
-    found = clients.read_topic(up("kafka", quiet=True), topics.totals)
+    found = clients.read_topic(brokers("kafka"), topics.totals)
     return [Record(one.offset, one.key.decode(), json.loads(one.value)) for one in found]
 
 

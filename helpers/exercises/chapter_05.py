@@ -15,7 +15,7 @@ from typing import Any
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from ..brokers import RabbitMQCluster, up
+from ..brokers import RabbitMQCluster
 from ..names import fresh
 from ..waiting import wait_until
 from .answers import Wrong, ask, expect_patience, stop
@@ -23,6 +23,7 @@ from .grading import grader
 from .places import (
     CLASSIC,
     amqp,
+    brokers,
     count,
     delete,
     expect_persistent,
@@ -258,7 +259,7 @@ def _confirms_of_a_burst(queues: list[str]) -> Confirms:
         channel.confirm_delivery(on_confirm, lambda _: publish_all(channel))
 
     connection = pika.SelectConnection(
-        up("rabbitmq", quiet=True).rabbitmq,
+        brokers("rabbitmq").rabbitmq,
         on_open_callback=lambda opened: opened.channel(on_open_callback=on_channel),
         on_open_error_callback=lambda closed, _: closed.ioloop.stop(),
         on_close_callback=lambda closed, _: closed.ioloop.stop(),

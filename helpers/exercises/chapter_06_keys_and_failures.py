@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer
 
 from .. import clients
-from ..brokers import up
 from .answers import Wrong, ask
 from .grading import grader
-from .places import kafka_options, new_topic
+from .places import brokers, kafka_options, new_topic
 
 LINGER_MS = 1000  # what nobody waits for is not there yet when the topic is read
 Charge = Callable[[bytes], Any]
@@ -82,7 +81,7 @@ def _pay(pay: Callable, case: Case, producer: KafkaProducer, topic: str) -> int:
 
 
 def _expect_aside(topic: str, case: Case, aside: int) -> None:
-    found = clients.read_topic(up("kafka", quiet=True), topic)
+    found = clients.read_topic(brokers("kafka"), topic)
     if len(found) < aside:
         what = f"Nothing was set aside for {_told(case)} when your function returned."
         raise Wrong("lost", what, "send returns a promise; somebody has to wait until it is kept.")

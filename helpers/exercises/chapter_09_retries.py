@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from .. import clients
-from ..brokers import up
 from ..names import fresh
 from .answers import Wrong
 from .grading import grader
 from .lives import Journal, die, live
-from .places import kafka_options, new_topic
+from .places import brokers, kafka_options, new_topic
 from .proxy import Proxy
 
 LINGER_MS = 5000  # what nobody waits for is still with the producer when it dies
@@ -87,7 +86,7 @@ def _send(letters: list[Letter]) -> None:
 
 
 def _read(topic: str) -> list[Letter]:
-    records = clients.read_topic(up("kafka", quiet=True), topic)
+    records = clients.read_topic(brokers("kafka"), topic)
     return [Letter(topic, record.key, record.value, tuple(record.headers)) for record in records]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from .. import clients
-from ..brokers import up
+from ..brokers import Brokers, up
 from ..names import fresh
 from .answers import Wrong
 
@@ -29,10 +29,21 @@ SHAKY = {  # settings by which a queue, or what is in it, goes away by itself
 _DIFFERS = re.compile(r"inequivalent arg '([^']+)'.*?current is (?:the value )?'?([^' ]+)")
 
 
-def bring_up(names: Iterable[str]) -> None:
+_found: dict[str, Brokers] = {}  # by the check that is going on
+
+
+def bring_up(names: Sequence[str]) -> None:
     """Have these brokers running before a learner's clock does; none if there are no names."""
+    _found.clear()
     if names:
-        up(*names, quiet=True)
+        _found.update(dict.fromkeys(names, up(*names, quiet=True)))
+
+
+def brokers(name: str) -> Brokers:
+    """The learner's Kafka or RabbitMQ, looked for once a check: that takes a while."""
+    if name not in _found:
+        _found[name] = up(name, quiet=True)
+    return _found[name]
 
 
 def out_of_order(names: Iterable[str]) -> str:
@@ -52,14 +63,14 @@ def out_of_order(names: Iterable[str]) -> str:
 
 def kafka_options() -> dict[str, Any]:
     """Options of a client for the learner's brokers."""
-    return up("kafka", quiet=True).kafka or {}
+    return brokers("kafka").kafka or {}
 
 
 @contextmanager
 def new_topic(partitions: int = 1) -> Iterator[str]:
     """A topic with a fresh name; deleted when the grading is over."""
     topic = fresh("exercise")
-    clients.make_topic(up("kafka", quiet=True), topic, partitions)
+    clients.make_topic(brokers("kafka"), topic, partitions)
     try:
         yield topic
     finally:
@@ -83,7 +94,7 @@ def send(topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]]) 
 
 def amqp() -> BlockingConnection:
     """A new connection to the learner's RabbitMQ; use it in a `with` block."""
-    return BlockingConnection(up("rabbitmq", quiet=True).rabbitmq)
+    return BlockingConnection(brokers("rabbitmq").rabbitmq)
 
 
 @contextmanager

@@ -163,6 +163,20 @@ def test_a_broker_that_does_not_start_is_not_the_learners(monkeypatch):
     assert grade("0.1", lambda: 1).kind == "fault"
 
 
+def test_a_check_looks_for_its_brokers_once(monkeypatch):
+    from helpers.exercises import places
+
+    asked = []
+    monkeypatch.setattr(places, "up", lambda *names, quiet: asked.append(names) or object())
+    for _check in range(2):
+        places.bring_up(["kafka"])
+        assert places.brokers("kafka") is places.brokers("kafka")
+    assert asked == [("kafka",), ("kafka",)]
+    places.bring_up([])
+    places.brokers("kafka")
+    assert asked[2:] == [("kafka",)]
+
+
 def test_a_broker_that_stopped_meanwhile_is_not_the_learners(monkeypatch):
     from helpers.exercises import places
 
