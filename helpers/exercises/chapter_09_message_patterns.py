@@ -38,6 +38,7 @@ def _arrivals(data: Random) -> Iterator[tuple[list[Pair], int]]:
     mixed = data.sample(pairs[:12], 12)
     yield [], 3
     yield pairs, 0
+    yield [(number, "one more") for number, _ in pairs], 0
     yield pairs[::-1], 19
     yield mixed, 12
     yield pairs[::-1], 0

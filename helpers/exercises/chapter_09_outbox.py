@@ -63,15 +63,19 @@ NEVER = _Death()
 
 
 def _rows(data: Random) -> list[Row]:
-    """Events of three orders, one's name within another's; some texts come twice; positions have gaps."""
+    """Events of three orders, one's name within another's, and so with the first two positions, which
+    have gaps. The texts stand in no order."""
     number = data.randrange(10, 99)
     subjects = [f"order-{number}", f"order-{number}{data.randrange(9)}", f"Order-{number}"]
     drawn = subjects * 2 + data.choices(subjects, k=data.randint(1, 3))
     data.shuffle(drawn)
-    positions = sorted(data.sample(range(1, 200), len(drawn)))
-    return [
-        Row(p, s, f"it's {n}: {s}") for n, (p, s) in enumerate(zip(positions, drawn, strict=True))
-    ]
+    first = data.randint(1, 9)
+    later = data.sample(range(10 * first + 10, 300), len(drawn) - 2)
+    positions = [first, 10 * first + data.randrange(10), *sorted(later)]
+    marks = data.sample(range(100), len(drawn))
+    while marks == sorted(marks):
+        data.shuffle(marks)
+    return [Row(p, s, f"it's {n:02}: {s}") for n, p, s in zip(marks, positions, drawn, strict=True)]
 
 
 def _refusals(rows: list[Row], data: Random) -> list[set[str]]:

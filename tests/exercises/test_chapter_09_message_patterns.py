@@ -36,6 +36,15 @@ def resequence_with(
     return resequence
 
 
+def by_its_order(arrivals, room):
+    """What has the same text is taken for the same pair."""
+    seen = set()
+    for number, order in resequence_with()(arrivals, room):
+        if order not in seen:
+            seen.add(order)
+            yield number, order
+
+
 def by_heap(arrivals, room):
     heap, due = [], 1
     for pair in arrivals:
@@ -137,6 +146,7 @@ ANSWERS = {
         right={"reference": resequence_with(), "heap": by_heap},
         wrong={
             "as they come": ("wrong_order", as_they_come),
+            "one text, one pair": ("kept_too_long", by_its_order),
             "sorted at the end": ("kept_too_long", all_sorted),
             "a list": ("kept_too_long", a_list),
             "no limit": ("kept_too_long", resequence_with(limit=False)),

@@ -4,11 +4,12 @@ from tests.exercises.answers import Answers, ignoring, stub
 
 ROWS = "SELECT position, subject, event FROM outbox ORDER BY position"
 DELETE = "DELETE FROM outbox WHERE position = ?"
+DELETE_ALIKE = "DELETE FROM outbox WHERE position LIKE ? || '%'"
 
 
 def relay_with(
     query=ROWS, when="after", stuck="wait", swallow=ConnectionError, commit=True, same=str.__eq__,
-    tries=1, body=str,
+    tries=1, body=str, delete=DELETE,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -19,7 +20,7 @@ def relay_with(
                 continue
             if when == "before":
                 with database:
-                    database.execute(DELETE, [position])
+                    database.execute(delete, [position])
             try:
                 for turn in range(tries):
                     try:
@@ -37,12 +38,12 @@ def relay_with(
                     continue
             done.append([position])
             if when == "after":
-                database.execute(DELETE, [position])
+                database.execute(delete, [position])
                 if commit:
                     database.commit()
         if when == "end":
             with database:
-                database.executemany(DELETE, done)
+                database.executemany(delete, done)
 
     return relay
 
@@ -97,6 +98,8 @@ ANSWERS = {
     "9.4": Answers(
         right={"reference": relay_with(), "one by one": relay_by_subject},
         wrong={
+            "by the text": ("overtaken", relay_with(query=ROWS.replace("BY position", "BY event"))),
+            "positions alike": ("lost", relay_with(delete=DELETE_ALIKE)),
             "deletes first": ("lost", relay_with(when="before")),
             "deletes at the end": ("doubled", relay_with(when="end")),
             "doesn't commit": ("not_deleted", relay_with(commit=False)),
