@@ -91,6 +91,12 @@ class Backend(Protocol):
     def ctl(self, place: Place, *arguments: str) -> str:
         """Run ``rabbitmqctl`` for a node and return what it prints."""
 
+    def metrics(self, place: Place) -> str:
+        """Have a RabbitMQ node serve its numbers to Prometheus, until its next start; the address.
+
+        Raises:
+            BrokerError: it can't; with what to do."""
+
     def tool(self, place: Place, tool: str, arguments: Sequence[str]) -> CommandLine:
         """How to run one of the tools of ``tools`` against a node that runs.
 

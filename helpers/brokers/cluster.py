@@ -152,6 +152,16 @@ class RabbitMQCluster(Cluster):
             >>> cluster.ctl(1, "set_disk_free_limit", "50MB")  # doctest: +SKIP"""
         return self._backend.ctl(self._place(number), *arguments)
 
+    def metrics(self, number: int) -> str:
+        """Have a node serve its numbers to Prometheus, until its next start; returns the address.
+
+        Raises:
+            BrokerError: it can't, as under compose; with what to do.
+
+        Example:
+            >>> cluster.metrics(1) + "/metrics"  # doctest: +SKIP"""
+        return self._backend.metrics(self._place(number))
+
     def leader_of(self, queue: str) -> int:
         """The node that leads a queue (a classic queue's home node); -1 if no such queue is known."""
         asked = next(iter(self.running()), None)

@@ -268,6 +268,17 @@ def ctl(place: Place, *arguments: str) -> str:
     return _compose("exec", "-T", place.name, "rabbitmqctl", *arguments)
 
 
+def metrics(place: Place) -> str:
+    """A container publishes no port for its numbers.
+
+    Raises:
+        BrokerError: always; with what to do."""
+    raise BrokerError(
+        f"The container of {place.name} does not publish the port of its numbers for Prometheus. "
+        f"`python -m helpers down`, and {WAY_OUT}"
+    )
+
+
 def tool(place: Place, tool: str, arguments: Sequence[str]) -> CommandLine:
     """How to run one of the brokers' own tools in a container."""
     program = [tool, *arguments]

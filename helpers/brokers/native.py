@@ -164,6 +164,12 @@ def ctl(place: Place, *arguments: str) -> str:
     return rabbitmq.ctl(_environment(place), *arguments)
 
 
+def metrics(place: Place) -> str:
+    """Have a RabbitMQ node serve its numbers to Prometheus, until its next start; the address."""
+    port = rabbitmq.serve_metrics(place, settings.run_dir() / place.name)
+    return f"http://{settings.HOST}:{port}"
+
+
 def _environment(place: Place) -> dict[str, str]:
     """What a tool needs that talks to a node."""
     return rabbitmq.environment(place, settings.run_dir() / place.name)

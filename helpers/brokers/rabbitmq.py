@@ -18,6 +18,7 @@ from .places import members, single
 
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
+METRICS = "rabbitmq_prometheus"
 # Erlang 29 without libsctp says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
@@ -179,6 +180,28 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
     tool = (rabbitmq_install.scripts() or Path()) / "rabbitmqctl"
     name = f"rabbitmqctl {' '.join(arguments)}"
     return MUTTER.sub("", process.output(name, [str(tool), *arguments], node_environment, timeout))
+
+
+def serve_metrics(place: Place, folder: Path) -> int:
+    """Have a node that runs serve its numbers to Prometheus, until its next start; returns the port.
+
+    Raises:
+        BrokerError: it can't, with the tool's own words.
+    """
+    note = folder / "metrics-port"
+    if not note.is_file():
+        files.write(note, str(ports.free(1)[0]))
+    port, there = int(note.read_text()), folder / "plugins"
+    if first := next(there.glob("*"), None):  # it was started with those in sight that it uses
+        for plugin in first.resolve().parent.iterdir():
+            if not (there / plugin.name).exists():
+                (there / plugin.name).symlink_to(plugin)
+    node_environment, where = environment(place, folder), rabbitmq_install.scripts() or Path()
+    listener = f'[{{ip, "{settings.HOST}"}}, {{port, {port}}}], [{{persistent, true}}]'
+    ctl(node_environment, "eval", f"application:set_env({METRICS}, tcp_config, {listener}).")
+    enable = ["enable", METRICS]
+    process.output("rabbitmq-plugins", [where / "rabbitmq-plugins", *enable], node_environment)
+    return port
 
 
 # --- a faster start -----------------------------------------------------------------------------
