@@ -83,11 +83,13 @@ class Prometheus(Program):
         """The labels and values that an expression in PromQL has, now or at a time of the past.
 
         Raises:
-            ValueError: Prometheus can't evaluate it; with what it says.
+            ValueError: Prometheus can't evaluate it, or it has no labels; with what Prometheus says.
         """
         given = {"query": expression} if at is None else {"query": expression, "time": str(at)}
-        found = self._ask("query", given)["result"]
-        return [(one["metric"], float(one["value"][1])) for one in found]
+        found = self._ask("query", given)
+        if found["resultType"] != "vector":
+            raise ValueError(f"the expression is a {found['resultType']}, not a vector")
+        return [(one["metric"], float(one["value"][1])) for one in found["result"]]
 
     def fired(self, rules: str, since: float) -> list[dict[str, str]]:
         """The labels of each alert of a set that fires now, or has fired ``since`` a time."""

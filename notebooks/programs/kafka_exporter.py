@@ -11,6 +11,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 
 def numbers(admin, consumer):
@@ -44,7 +45,11 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Called for each request."""
-        found = numbers(self.server.admin, self.server.consumer)
+        try:
+            found = list(numbers(self.server.admin, self.server.consumer))
+        except KafkaError:  # a node has died, and the client would ask it again and again
+            self.server.admin = KafkaAdminClient(**self.server.kafka)
+            raise
         text = "".join(f"kafka_{name}{about} {value}\n" for name, about, value in found)
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -59,6 +64,7 @@ def main():
     """Serve until we are ended."""
     kafka = {"bootstrap_servers": sys.argv[1], "reconnect_backoff_max_ms": 200}
     server = HTTPServer(("127.0.0.1", 0), Page)
+    server.kafka = kafka
     server.admin, server.consumer = KafkaAdminClient(**kafka), KafkaConsumer(**kafka)
     print("ready", f"http://127.0.0.1:{server.server_port}/metrics", flush=True)
     server.serve_forever()

@@ -33,6 +33,8 @@ def main():
     parser.add_argument("--name", default="worker", help="shares are dealt in order of names")
     parser.add_argument("--commit-every", type=int, default=1, help="every third order: 3")
     parser.add_argument("--pause-at", type=int, help="an order that takes long")
+    parser.add_argument("--seconds", type=float, default=0, help="how long each order takes")
+    parser.add_argument("--servers", help="where Kafka is, if it is not the course's own")
     args = parser.parse_args()
 
     leaving = asked_to_end()
@@ -45,10 +47,14 @@ def main():
         "heartbeat_interval_ms": 300,
         "consumer_timeout_ms": 200,  # `for` ends when nothing has come for so long
     }
-    with KafkaConsumer(args.topic, **options, **up("kafka", quiet=True).kafka) as consumer:
+    options |= (
+        {"bootstrap_servers": args.servers} if args.servers else up("kafka", quiet=True).kafka
+    )
+    with KafkaConsumer(args.topic, **options) as consumer:
         consumer.partitions_for_topic(args.topic)  # know them before asking for a share
         while not leaving.is_set():
             for record in consumer:
+                time.sleep(args.seconds)
                 handle(args, consumer, record)
 
 

@@ -63,9 +63,11 @@ def main():
     parser.add_argument("--heed-deadline", action="store_true", help="pass over what is late")
     parser.add_argument("--seconds", type=float, default=0, help="how long each order takes")
     parser.add_argument("--port", type=int, help="of a node, if it is not the course's own")
+    parser.add_argument("--vhost", default="/", help="the virtual host, of that node")
     args = parser.parse_args()
 
-    parameters = pika.ConnectionParameters("127.0.0.1", args.port) if args.port else own_broker()
+    node = pika.ConnectionParameters("127.0.0.1", args.port, args.vhost)
+    parameters = node if args.port else own_broker()
     with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
