@@ -8,9 +8,10 @@ from helpers import fresh
 class Job:
     """One of the jobs of a notebook: a consumer group, and what it has handled."""
 
-    def __init__(self, kafka, topic, fails=False):
-        """``kafka`` is a cluster of the course's own. A job that ``fails`` handles nothing."""
-        self.kafka, self.fails = kafka, fails
+    def __init__(self, kafka, topic):
+        """``kafka`` is a cluster of the course's own."""
+        self.kafka = kafka
+        self.fails = False  # a job that fails handles nothing
         self.partition = TopicPartition(topic, 0)
         self.group = fresh("job")
         self.handled = set()
