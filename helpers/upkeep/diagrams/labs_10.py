@@ -7,7 +7,7 @@ from .drawing import MESSAGE, SMALL, WHITE, Diagram, diagram
 
 @diagram(
     "Lag and margin",
-    "A log of orders. On the left some are deleted already. Then come those that are left but not read,"
+    "A log of orders. On the left some are deleted already. Then come those that are left,"
     " from the oldest offset on, with the committed offset among them, up to the end. The lag is the"
     " distance from the committed offset to the end, the margin the distance from the oldest to the"
     " committed one.",
