@@ -66,8 +66,8 @@ def main():
     parser.add_argument("--vhost", default="/", help="the virtual host, of that node")
     args = parser.parse_args()
 
-    node = pika.ConnectionParameters("127.0.0.1", args.port, args.vhost)
-    parameters = node if args.port else own_broker()
+    place = "127.0.0.1", args.port, args.vhost
+    parameters = pika.ConnectionParameters(*place) if args.port else own_broker()
     with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
