@@ -1,0 +1,80 @@
+"""A RabbitMQ publisher that publishes an order every twenty milliseconds, to each queue in turn.
+
+It has each order confirmed before the next. If its connection is lost, it goes on over the next
+node, and publishes again what had no answer. It prints "attempt ORDER TIME" for each order, then
+"acknowledge ORDER TIME", perhaps after some "refuse ORDER TIME" and "disconnected ORDER TIME";
+TIME in seconds of a clock that all processes share.
+
+By hand, in the course's folder, with the ports of the nodes:
+    .venv/bin/python notebooks/programs/steady_publisher.py PORT,PORT,PORT QUEUE QUEUE …
+"""
+
+import argparse
+import itertools
+
+import pika
+from pika.exceptions import AMQPConnectionError, NackError, UnroutableError
+
+from helpers.programs import asked_to_end, say
+
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
+
+
+class Publisher:
+    """Publishes over one node at a time."""
+
+    def __init__(self, ports):
+        self.ports = itertools.cycle(ports)
+        self.connect()
+
+    def connect(self):
+        """Connect to the next node that answers."""
+        for port in self.ports:
+            try:
+                parameters = pika.ConnectionParameters("127.0.0.1", port, heartbeat=0)
+                self.connection = pika.BlockingConnection(parameters)
+                self.open_channel()
+                break
+            except AMQPConnectionError:
+                continue
+
+    def open_channel(self):
+        """A channel in confirm mode."""
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+
+    def publish(self, queue, order):
+        """Publish until it is confirmed."""
+        say("attempt", order)
+        while True:
+            try:
+                self.channel.basic_publish("", queue, str(order), PERSISTENT, mandatory=True)
+                say("acknowledge", order)
+                return
+            except (NackError, UnroutableError):
+                say("refuse", order)
+                self.connection.sleep(0.1)
+                self.open_channel()
+            except AMQPConnectionError:
+                say("disconnected", order)
+                self.connect()
+
+
+def main():
+    """Publish until SIGTERM asks us to stop."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("ports", type=lambda text: text.split(","))
+    parser.add_argument("queues", nargs="+")
+    args = parser.parse_args()
+
+    leaving = asked_to_end()
+    publisher = Publisher(args.ports)
+    for order, queue in enumerate(itertools.cycle(args.queues), 1):
+        publisher.publish(queue, order)
+        if leaving.wait(0.02):
+            break
+    publisher.connection.close()
+
+
+if __name__ == "__main__":
+    main()
