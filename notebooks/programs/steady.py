@@ -28,11 +28,14 @@ def said(program, what):
     return {int(order): float(moment) for _, order, moment in words}
 
 
-def waits(program, since, until):
-    """How long the orders of a time waited: for each, when it was sent, and its wait."""
+def waits(program, begin):
+    """The longest wait of the orders of each fifth of a second, and when that was since a begin."""
     answered, sent = said(program, "acknowledge"), said(program, "attempt")
-    times = ((sent[order], answered[order]) for order in sent if order in answered)
-    return [(begin - since, end - begin) for begin, end in times if since < begin < until]
+    longest = {}
+    for order in sent.keys() & answered.keys():
+        fifth = round((sent[order] - begin) * 5) / 5
+        longest[fifth] = max(longest.get(fifth, 0), answered[order] - sent[order])
+    return sorted(longest.items())
 
 
 def goes_on(program, control):

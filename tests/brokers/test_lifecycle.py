@@ -417,6 +417,19 @@ def test_rabbitmq_nodes_are_killed_and_come_back(nodes):
     assert alive() == set()
 
 
+def test_a_tool_of_a_rabbitmq_node_says_no_by_its_return_code():
+    cluster = brokers.rabbitmq_cluster(1)
+    try:
+        assert cluster.tool(1, "rabbitmq-diagnostics", "ping").returncode == 0
+        refused = cluster.tool(1, "rabbitmq-queues", "quorum_status", "no-such-queue")
+        assert refused.returncode != 0
+        assert "not found" in refused.stdout + refused.stderr
+        with pytest.raises(brokers.BrokerError, match="no node 4"):
+            cluster.tool(4, "rabbitmq-diagnostics", "ping")
+    finally:
+        brokers.down()
+
+
 @pytest.mark.native_files
 def test_no_ctrl_c_reaches_a_broker():
     """As in a terminal: SIGINT goes to all processes of the group that is in the foreground."""
