@@ -66,7 +66,10 @@ class Program(process.Node):
         owner = marks.identity()
         (directory / "owner").write_text(owner)
         super().__init__(
-            name, directory, lambda token: (command(token), {marks.OWNER: owner}), main
+            name,
+            directory,
+            lambda token: (command(token), {**self._environment(), marks.OWNER: owner}),
+            main,
         )
         self._goodbye = goodbye
         atexit.register(self.close)
@@ -79,6 +82,10 @@ class Program(process.Node):
         marks.end(found, timeout=10)
         shutil.rmtree(self.directory, ignore_errors=True)
         atexit.unregister(self.close)
+
+    def _environment(self) -> Mapping[str, str]:
+        """What it sees beside a clean environment."""
+        return {}
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +118,7 @@ def java(
         return [*kafka.beside(program.directory / "class-path.args", token), main, *arguments]
 
     program = Program(name, command, main="java", goodbye=signal.SIGKILL)
-    return _started(program, ready)
+    return started(program, ready)
 
 
 class KafkaConnect(Program):
@@ -150,7 +157,7 @@ class KafkaConnect(Program):
         (self.directory / "worker.properties").write_text(lines)
         given = {"name": "connector", "config": dict(connector)}
         (self.directory / "connector.json").write_text(json.dumps(given))
-        _started(self, self._works)
+        started(self, self._works)
 
     def ask(self, what: str) -> dict[str, Any]:
         """What it answers over HTTP about its connector: its ``"status"``, or its ``"offsets"``.
@@ -195,7 +202,7 @@ class PostgreSQL(Program):
         super().__init__("postgresql", self._serve, main="postgres", goodbye=signal.SIGINT)
         self._become, self._files = self._prepare(files)
         self.url = self._address()
-        _started(self, self._answers)
+        started(self, self._answers)
 
     def sql(self, *commands: str) -> list[str]:
         """Run SQL; returns the lines of the answer, as CSV.
@@ -250,7 +257,11 @@ class PostgreSQL(Program):
         return self._psql("--command=SELECT 1").returncode == 0
 
 
-def _started(program: AProgram, ready: Callable[[], bool]) -> AProgram:
+def started(program: AProgram, ready: Callable[[], bool]) -> AProgram:
+    """Start it, and return it when it serves; close it if it does not.
+
+    Raises:
+        BrokerError: it ended or did not serve in time; with the end of its log."""
     program.start()
     try:
         lifecycle.wait_ready(program, ready, START_TIMEOUT)

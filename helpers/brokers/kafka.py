@@ -43,6 +43,7 @@ INTERNAL_REPLICAS = (
     "transaction.state.log.replication.factor",
     "share.coordinator.state.topic.replication.factor",
 )
+NOTHING: Mapping[str, object] = {}
 INTERNAL_MIN_ISR = ("transaction.state.log.min.isr", "share.coordinator.state.topic.min.isr")
 
 
@@ -69,10 +70,12 @@ def aot_cache() -> Path:
 # --- settings -----------------------------------------------------------------------------------
 
 
-def write_properties(path: Path, place: Place, data: Path) -> None:
+def write_properties(
+    path: Path, place: Place, data: Path, own: Mapping[str, object] = NOTHING
+) -> None:
     """Write the ``server.properties`` of one node: the only one, or one of three.
 
-    Of the three, node 1 is controller and broker, 2 and 3 are brokers only: whoever kills or
+    What stands in ``own`` is added, or stands in the place of ours. Of the three, node 1 is controller and broker, 2 and 3 are brokers only: whoever kills or
     pauses one of those never takes the cluster's metadata away."""
     replicas = 3 if place.number else 1
     controller = f"{settings.HOST}:{place.inner}"
@@ -92,6 +95,7 @@ def write_properties(path: Path, place: Place, data: Path) -> None:
         "default.replication.factor": replicas,
         **dict.fromkeys(INTERNAL_REPLICAS, replicas),
         **dict.fromkeys(INTERNAL_MIN_ISR, min(replicas, 2)),
+        **own,
     }
     files.write(path, "".join(f"{key}={_escaped(str(value))}\n" for key, value in lines.items()))
 
@@ -126,16 +130,22 @@ def _escaped(text: str) -> str:
 
 def node(place: Place, directory: Path, *flags: str) -> process.Node:
     """A Kafka node; ``flags`` are Java's, in place of those that have it start from the AOT cache."""
-    data = directory / "data"
 
     def command(token: str) -> tuple[list[str | Path], dict[str, str]]:
-        prepare_data(data, place)
-        properties = directory / "server.properties"
-        write_properties(properties, place, data)
-        faster = flags or (f"-XX:AOTCache={aot_cache()}",)
-        return [*java.command(class_path(), token, *faster), "kafka.Kafka", properties], {}
+        return serve(place, directory, token, *flags), {}
 
     return process.Node(place.name, directory, command, main="java")
+
+
+def serve(
+    place: Place, directory: Path, token: str, *flags: str, own: Mapping[str, object] = NOTHING
+) -> list[str | Path]:
+    """The command line of a node whose files in ``directory`` are made ready; ``own`` are settings."""
+    data, properties = directory / "data", directory / "server.properties"
+    prepare_data(data, place)
+    write_properties(properties, place, data, own)
+    faster = flags or (f"-XX:AOTCache={aot_cache()}",)
+    return [*java.command(class_path(), token, *faster), "kafka.Kafka", properties]
 
 
 def template(place: Place) -> Path:

@@ -19,6 +19,7 @@ from .places import members, single
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
 METRICS = "rabbitmq_prometheus"
+NOTHING: Mapping[str, object] = {}
 # Erlang 29 without libsctp says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
@@ -85,11 +86,13 @@ def _bake(cookie: Path) -> None:
     draft.replace(cookie)
 
 
-def write_config(place: Place, folder: Path, peers: Sequence[Place]) -> None:
-    """Write ``rabbitmq.conf`` and the list of plugins of one node."""
+def write_config(
+    place: Place, folder: Path, peers: Sequence[Place], own: Mapping[str, object] = NOTHING
+) -> None:
+    """Write ``rabbitmq.conf``, with settings of its ``own``, and the list of plugins of one node."""
     release = rabbitmq_install.release() or (0, 0)
     journal = "quorum_queue" if release >= (4, 3) else "raft"  # 4.3 ignores the older name
-    lines = {
+    lines: dict[str, object] = {
         "listeners.tcp.1": place.address,
         "vm_memory_high_watermark.absolute": "256MB",
         "disk_free_limit.absolute": "50MB",
@@ -108,6 +111,7 @@ def write_config(place: Place, folder: Path, peers: Sequence[Place]) -> None:
         lines["cluster_formation.peer_discovery_backend"] = "classic_config"
         for number, peer in enumerate(peers, 1):
             lines[f"cluster_formation.classic_config.nodes.{number}"] = nodename(peer)
+    lines |= own
     files.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
     plugins = (
         PLUGINS if place.management else tuple(p for p in PLUGINS if p != "rabbitmq_management")
@@ -139,19 +143,29 @@ def node(place: Place, folder: Path) -> process.Node:
     """A RabbitMQ node: alone, or one of a cluster."""
 
     def command(token: str) -> tuple[list[str | Path], dict[str, str]]:
-        where = rabbitmq_install.scripts()
-        if where is None:
-            raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_data(folder / "data")
-        write_config(place, folder, _peers(place, folder.parent))
-        env = environment(place, folder)
-        # a flag that Erlang does not know is kept, and ignored
-        env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {token}"
-        _hurry(folder, modules_file(place), env)
-        return [where / "rabbitmq-server"], env
+        return serve(place, folder, token)
 
     return process.Node(place.name, folder, command, main="beam.smp")
+
+
+def serve(
+    place: Place, folder: Path, token: str, own: Mapping[str, object] = NOTHING
+) -> tuple[list[str | Path], dict[str, str]]:
+    """The command line and the environment of a node whose files in ``folder`` are made ready.
+
+    Raises:
+        BrokerError: RabbitMQ is not installed, or the data is another version's."""
+    where = rabbitmq_install.scripts()
+    if where is None:
+        raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_data(folder / "data")
+    write_config(place, folder, _peers(place, folder.parent), own)
+    env = environment(place, folder)
+    # a flag that Erlang does not know is kept, and ignored
+    env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {token}"
+    _hurry(folder, modules_file(place), env)
+    return [where / "rabbitmq-server"], env
 
 
 def _peers(place: Place, run: Path) -> list[Place]:

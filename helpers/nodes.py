@@ -1,0 +1,104 @@
+"""A Kafka or a RabbitMQ node of a lab's own, with the settings that the lab gives it.
+
+It listens on this machine only, at free ports, and ends as other programs do (``pipeline``). The
+brokers that ``up()`` starts know nothing of it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pika
+
+from .brokers import clients, kafka, lifecycle, native, rabbitmq
+from .brokers.ports import free as free_ports
+from .pipeline import Program, started
+from .settings import HOST, Place
+
+__all__ = ["Kafka", "RabbitMQ"]
+
+DOOR = "PLAINTEXT"  # Kafka's own listener, also the administrator's
+TLS = "listeners.ssl.1"
+
+
+class Kafka(Program):
+    """One Kafka node, with a listener for each name that it is given."""
+
+    def __init__(self, listeners: Mapping[str, str], settings: Mapping[str, object]) -> None:
+        """Start it; it serves when this returns.
+
+        Args:
+            listeners: what each is called, in capitals, and its protocol: ``{"LOGIN": "SASL_SSL"}``.
+            settings: those of ``server.properties``.
+
+        Raises:
+            BrokerError: it can't be had or did not start; with the end of its log.
+        """
+        native.obtain(["kafka"])
+        port, inner, *others = free_ports(2 + len(listeners))
+        self._ports = {DOOR: port, **dict(zip(listeners, others, strict=True))}
+        addresses = [f"{name}://{HOST}:{number}" for name, number in self._ports.items()]
+        protocols = {DOOR: DOOR, "CONTROLLER": DOOR, **listeners}
+        own = {
+            "listeners": ",".join([*addresses, f"CONTROLLER://{HOST}:{inner}"]),
+            "advertised.listeners": ",".join(addresses),
+            "listener.security.protocol.map": ",".join(f"{n}:{p}" for n, p in protocols.items()),
+            "inter.broker.listener.name": DOOR,
+            **settings,
+        }
+        place = Place("kafka", 0, port, inner)
+        serve = lambda token: kafka.serve(place, self.directory, token, own=own)  # noqa: E731
+        super().__init__("kafka", serve, main="java", goodbye=signal.SIGKILL)
+        started(self, lambda: kafka.brokers_known(port) == 1)
+
+    def options(self, listener: str = DOOR) -> dict[str, Any]:
+        """Options of a client that comes to this listener; without one, to the administrator's."""
+        return clients.kafka_options(self._ports[listener])
+
+
+class RabbitMQ(Program):
+    """One RabbitMQ node, with a listener for TLS beside the one without."""
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        """Start it; it serves when this returns.
+
+        Args:
+            settings: those of ``rabbitmq.conf``.
+
+        Raises:
+            BrokerError: it can't be had or did not start; with the end of its log.
+        """
+        native.obtain(["rabbitmq"])
+        rabbitmq.epmd().start()
+        self.port, self.tls_port, inner = free_ports(3)
+        self._place = Place("rabbitmq", self.port, self.port, inner)  # no other node is called so
+        self._own = {TLS: f"{HOST}:{self.tls_port}", **settings}
+        self._given: dict[str, str] = {}  # its environment, worked out with its command line
+        super().__init__("rabbitmq", self._serve, main="beam.smp", goodbye=signal.SIGKILL)
+        started(self, lambda: rabbitmq.answers(self.port))
+
+    @property
+    def rabbitmq(self) -> pika.URLParameters:
+        """How its default user connects, without TLS."""
+        return clients.rabbitmq_parameters(self.port)
+
+    def ctl(self, *arguments: str) -> str:
+        """Run ``rabbitmqctl`` and return what it prints.
+
+        Raises:
+            BrokerError: it failed, with its own words."""
+        return rabbitmq.ctl(rabbitmq.environment(self._place, self._folder), *arguments)
+
+    @property
+    def _folder(self) -> Path:
+        return self.directory / "node"
+
+    def _serve(self, token: str) -> list[str | Path]:
+        command, self._given = rabbitmq.serve(self._place, self._folder, token, self._own)
+        return command
+
+    def _environment(self) -> Mapping[str, str]:
+        return self._given
