@@ -13,12 +13,12 @@ from typing import Any
 
 import pika
 
-from .brokers import clients, kafka, lifecycle, native, rabbitmq
+from .brokers import clients, kafka, native, rabbitmq
 from .brokers.ports import free as free_ports
 from .pipeline import Program, started
 from .settings import HOST, Place
 
-__all__ = ["Kafka", "RabbitMQ"]
+__all__ = ["HOST", "Kafka", "RabbitMQ"]
 
 DOOR = "PLAINTEXT"  # Kafka's own listener, also the administrator's
 TLS = "listeners.ssl.1"
@@ -53,6 +53,10 @@ class Kafka(Program):
         serve = lambda token: kafka.serve(place, self.directory, token, own=own)  # noqa: E731
         super().__init__("kafka", serve, main="java", goodbye=signal.SIGKILL)
         started(self, lambda: kafka.brokers_known(port) == 1)
+
+    def port(self, listener: str) -> int:
+        """Where that listener is."""
+        return self._ports[listener]
 
     def options(self, listener: str = DOOR) -> dict[str, Any]:
         """Options of a client that comes to this listener; without one, to the administrator's."""

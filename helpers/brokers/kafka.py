@@ -75,8 +75,9 @@ def write_properties(
 ) -> None:
     """Write the ``server.properties`` of one node: the only one, or one of three.
 
-    What stands in ``own`` is added, or stands in the place of ours. Of the three, node 1 is controller and broker, 2 and 3 are brokers only: whoever kills or
-    pauses one of those never takes the cluster's metadata away."""
+    What stands in ``own`` is added, or stands in the place of ours. Of the three, node 1 is
+    controller and broker, 2 and 3 are brokers only: whoever kills or pauses one of those never takes
+    the cluster's metadata away."""
     replicas = 3 if place.number else 1
     controller = f"{settings.HOST}:{place.inner}"
     controls = place.inner in place.listens

@@ -49,7 +49,9 @@ class Authority:
 
     def _builder(self, subject, key, days):
         end = datetime.now(UTC) + timedelta(days=days)
-        names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in (subject, self.name)]
+        names = [
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in (subject, self.name)
+        ]
         builder = x509.CertificateBuilder(*reversed(names), key.public_key())
         builder = builder.serial_number(x509.random_serial_number())
         return builder.not_valid_before(end - timedelta(days=365)).not_valid_after(end)

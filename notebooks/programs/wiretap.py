@@ -33,7 +33,7 @@ def meet(client, args, file):
             server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             server.load_cert_chain(args.certificate)
             client = server.wrap_socket(client, server_side=True)
-            anyone = ssl._create_unverified_context()  # noqa: S323
+            anyone = ssl._create_unverified_context()
             broker = anyone.wrap_socket(broker)
     except OSError as error:
         print("refused", error, flush=True)
