@@ -14,7 +14,8 @@ from helpers import Program, clients
 
 HOST = "127.0.0.1"
 SHOP = "shop", "its own"
-LOGINS = {"stranger": ("guest", "guest"), "colleague": ("colleague", "hers")}
+DEFAULT = "guest", "guest"  # RabbitMQ's own
+LOGINS = {"stranger": DEFAULT, "colleague": ("colleague", "hers")}
 numbers = count()
 
 

@@ -25,7 +25,8 @@ class OnKafka:
     """`admin` and `login` are options of clients: the administrator's, and hers but for her name."""
 
     def __init__(self, name, admin, login):
-        self.name, self.options = name, {**login, "sasl_plain_username": name}
+        account = {"sasl_plain_username": name, "sasl_plain_password": "hers"}
+        self.name, self.options = name, login | account
         self.admin, self.shop = KafkaAdminClient(**admin), KafkaProducer(**admin)
         self.admin.create_topics([NewTopic(name, 1, 1)], wait_for_metadata=True)
         self.set_password("hers")
