@@ -4,6 +4,7 @@
 None is a connection without TLS. It is called by the notebook, in its own process.
 """
 
+import json
 from itertools import count
 
 import pika
@@ -17,6 +18,16 @@ SHOP = "shop", "its own"
 DEFAULT = "guest", "guest"  # RabbitMQ's own
 LOGINS = {"stranger": DEFAULT, "colleague": ("colleague", "hers")}
 numbers = count()
+
+
+def open_accounts(broker, folder, **passwords):
+    """Give each name an account on RabbitMQ with this password, and every right there is."""
+    users = [{"name": n, "password": p, "tags": []} for n, p in passwords.items()]
+    rights = {"vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+    permissions = [{"user": name, **rights} for name in passwords]
+    file = folder / f"{next(numbers)}.json"
+    file.write_text(json.dumps({"users": users, "permissions": permissions}))
+    broker.ctl("import_definitions", str(file))
 
 
 def connect(port, context, user, password):

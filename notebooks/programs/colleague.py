@@ -14,8 +14,6 @@ class OnRabbitMQ:
 
     def __init__(self, name, connect, ctl):
         self.name, self.connect, self.ctl = name, connect, ctl
-        ctl("add_user", name, "hers")
-        ctl("set_permissions", name, ".*", ".*", ".*")
         self.shop = connect("shop", "its own").channel()
         self.shop.queue_declare(name, durable=True, arguments={"x-queue-type": "quorum"})
 
