@@ -1,0 +1,37 @@
+"""Nodes of a lab's own: they serve, with the lab's settings, on this machine only, and end."""
+
+import psutil
+import pytest
+from kafka import KafkaAdminClient
+
+from helpers.nodes import HOST, Kafka, RabbitMQ
+
+
+def addresses(node):
+    return {
+        connection.laddr.ip
+        for process in node.processes()
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda: Kafka({"SECOND": "PLAINTEXT"}, {"num.io.threads": 3}),
+        lambda: RabbitMQ({"channel_max": 77}),
+    ],
+    ids=["kafka", "rabbitmq"],
+)
+def test_a_node_has_its_settings_listens_here_only_and_ends(start):
+    with start() as node:
+        assert {address.removeprefix("::ffff:") for address in addresses(node)} == {HOST}
+        if isinstance(node, Kafka):
+            with KafkaAdminClient(**node.options("SECOND")) as admin:
+                assert len(admin.describe_cluster()["brokers"]) == 1
+            assert "num.io.threads=3\n" in (node.directory / "server.properties").read_text()
+        else:
+            assert "77" in node.ctl("environment").partition("{channel_max,")[2][:4]
+    assert not node.processes()
+    assert not node.directory.exists()
