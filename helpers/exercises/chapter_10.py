@@ -1,0 +1,178 @@
+"""Graders of chapter 10: a worker that is told to end, and a topic that loses a node for good."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from random import Random
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from .. import clients
+from ..waiting import wait_until
+from .answers import Wrong, ask
+from .grading import grader
+from .places import kafka_options, new_topic, send
+
+Work = Callable[[KafkaConsumer, Callable[[Any], None], threading.Event], None]
+Topic = dict[str, Any]
+PATIENCE = 3.0  # seconds in which a worker that was asked to end has ended
+NODES = (1, 2, 3, 4)
+
+
+# -- 10.1: told to end ---------------------------------------------------------------------------
+
+
+@grader("10.1", needs=("kafka",))
+def told_to_end(work: Work, data: Random) -> str:
+    """Asked before it begins, amid its orders on one partition and on two, and while it is idle."""
+    for partitions, orders, at in (
+        (1, 25, 0),
+        (1, 25, data.randint(11, 19)),
+        (1, 25, 20),
+        (2, 40, data.randint(21, 29)),
+        (1, 7, None),
+    ):
+        _expect_end(work, partitions, orders, at)
+    return (
+        "the order in hand is finished, no other is begun, and all that was handled is committed."
+    )
+
+
+def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> None:
+    """One life of the worker: asked to end at its ``at``-th order, or when there are no more."""
+    handled: list[Any] = []
+    late: list[Any] = []  # handled after it was asked
+    asked = threading.Event()
+
+    def handle(record: Any) -> None:
+        (late if asked.is_set() else handled).append(record)
+        if len(handled) == (orders if at is None else at):
+            (idle.start if at is None else asked.set)()
+
+    idle = threading.Timer(0.7, asked.set)
+    if at == 0:
+        asked.set()
+    with new_topic(partitions) as topic, _reader(topic, orders, partitions) as consumer:
+        deaf = Wrong(
+            "deaf",
+            f"the worker was asked to end {_when(at)}, and was still running {PATIENCE:g} s later.",
+            "look at `asked` between two orders, and also when nothing comes.",
+        )
+        ask(work, consumer, handle, asked, seconds=PATIENCE + 4, late=deaf)
+        idle.cancel()
+        if not asked.is_set():
+            raise Wrong(
+                "gave_up",
+                f"the worker returned after {len(handled)} of {orders} orders. Nobody had asked it to.",
+                "that nothing comes for a while is no reason to end.",
+            )
+        if late:
+            raise Wrong(
+                "handled_after_asked",
+                f"asked to end {_when(at)}, the worker handled {len(late)} more.",
+                "finish the order in hand, and begin no other: look at `asked` after each.",
+            )
+        _expect_committed(topic, handled, partitions)
+
+
+def _when(at: int | None) -> str:
+    return "when there were no more orders" if at is None else f"at order {at}" if at else "before"
+
+
+@contextmanager
+def _reader(topic: str, orders: int, partitions: int) -> Iterator[KafkaConsumer]:
+    """A consumer of a group of its own; the orders lie before it, dealt out in turn."""
+    send(topic, [(n % partitions, None, str(n).encode()) for n in range(orders)])
+    options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    options |= {"group_id": topic, "consumer_timeout_ms": 200}
+    with KafkaConsumer(**kafka_options(), **options) as consumer:
+        consumer.assign([TopicPartition(topic, n) for n in range(partitions)])
+        yield consumer
+
+
+def _expect_committed(topic: str, handled: Sequence[Any], partitions: int) -> None:
+    with KafkaAdminClient(**kafka_options()) as admin:
+        found = wait_until(
+            lambda: admin.list_group_offsets(topic),
+            "what the group has committed",
+            tolerate=clients.NO_GROUP_YET,
+        ).get(topic, {})
+    for n in range(partitions):
+        done = sum(record.partition == n for record in handled)
+        known = found.get(TopicPartition(topic, n))
+        committed = known.offset if known is not None else 0
+        if committed != done:
+            raise Wrong(
+                "committed_too_far" if committed > done else "not_committed",
+                f"{done} orders of partition {n} were handled, and offset {committed} is committed.",
+                "commit at the end too, and only what was handled: what a poll has returned is not.",
+            )
+
+
+# -- 10.2: a node burns down ---------------------------------------------------------------------
+
+
+@grader("10.2")
+def burnt_down(outcome: Callable[[Topic, int], Any], data: Random) -> str:
+    """Every topic of up to three replicas, in an order of chance; each node that it may lose."""
+    cases = [(topic, dead) for topic in _topics() for dead in NODES]
+    data.shuffle(cases)
+    for topic, dead in cases:
+        given = {name: list(v) if isinstance(v, list) else v for name, v in topic.items()}
+        said = ask(outcome, given, dead)
+        call = f"node {dead} of {topic}"
+        if not isinstance(said, set) or not said <= {"lost", "refused"}:
+            raise Wrong(
+                "no_set",
+                f"{call}: returned {said!r}.",
+                'return a set: {"lost"}, {"refused"}, both of them, or set().',
+            )
+        if given != topic:
+            raise Wrong("changed", f"{call}: the topic was changed.", "only look at it.")
+        meant = _outcome(topic, dead)
+        if said == meant:
+            continue
+        for word, hint in (
+            ("lost", "which nodes are sure to have a record when its sender hears yes?"),
+            ("refused", "who can lead then, and how many are in sync with it?"),
+        ):
+            if (word in said) != (word in meant):
+                kind = f"not_{word}" if word in said else f"{word}_overlooked"
+                raise Wrong(
+                    kind, f"{call}: you say {said or 'set()'}, it is {meant or 'set()'}.", hint
+                )
+    return f"{len(cases)} deaths judged right."
+
+
+def _topics() -> list[Topic]:
+    found = []
+    for replicas in ([2], [2, 1], [2, 1, 3]):
+        for size in range(1, len(replicas) + 1):
+            for least, unclean, acks in product((1, 2, 3), (False, True), (1, "all")):
+                if least <= len(replicas):
+                    found.append(
+                        {
+                            "replicas": replicas,
+                            "in_sync": replicas[:size],
+                            "leader": 2,
+                            "min_in_sync": least,
+                            "unclean": unclean,
+                            "acks": acks,
+                        }
+                    )
+    return found
+
+
+def _outcome(topic: Topic, dead: int) -> set[str]:
+    """Kafka's rules, as the labs on losses and chapter 4 show them."""
+    in_sync = set(topic["in_sync"]) - {dead}
+    lost = topic["leader"] == dead and (topic["acks"] == 1 or not in_sync)
+    leads = bool(in_sync)
+    if not leads and topic["unclean"] and set(topic["replicas"]) - {dead}:
+        in_sync, leads = {0}, True  # whoever it is, it is alone
+    refused = not leads or (topic["acks"] == "all" and len(in_sync) < topic["min_in_sync"])
+    return {word for word, is_so in (("lost", lost), ("refused", refused)) if is_so}
