@@ -1,0 +1,192 @@
+"""Kafka, as its admin API shows it: topics, in-sync replicas, listeners, and how late its readers are."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, OffsetSpec
+from kafka.errors import KafkaError
+
+from ..brokers import BrokerError
+from . import network
+from .finding import Finding, finding, unchecked
+
+RIGHTS = (
+    "Give the auditing user the rights Describe and DescribeConfigs on cluster, topics and groups."
+)
+SAFE_REPLICAS = 3
+
+
+def audit(options: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is found in the Kafka that a client with these options reaches. Only describes and lists.
+
+    Raises:
+        BrokerError: it does not answer.
+    """
+    try:
+        admin = KafkaAdminClient(**options)
+    except KafkaError as error:
+        raise BrokerError(
+            f"Kafka at {options['bootstrap_servers']} can't be audited, since it does not answer: "
+            f"{type(error).__name__} {error}. Is it up (`python -m helpers status`), and are address, "
+            "port, user and certificate right?"
+        ) from error
+    with admin:
+        for check in (_brokers, _controllers, _topics, _readers):
+            try:
+                yield from check(admin)
+            except KafkaError as error:
+                what = check.__name__.strip("_")
+                yield unchecked(f"Kafka {what}", f"{type(error).__name__}: {error}", RIGHTS)
+
+
+def _brokers(admin: KafkaAdminClient) -> Iterator[Finding]:
+    numbers = [node["broker_id"] for node in admin.describe_cluster()["brokers"]]
+    if len(numbers) == 1:
+        yield finding("one-broker", "Kafka cluster", broker="Kafka")
+    for number, config in _configs(admin, "BROKER", map(str, numbers)).items():
+        name = f"Kafka node {number}"
+        if config["auto.create.topics.enable"] == "true":
+            yield finding("auto-create", name, **_shape(config))
+        if config["unclean.leader.election.enable"] == "true":
+            yield finding("unclean-election", name)
+        yield from listeners(name, config)
+
+
+def listeners(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
+    """What is wrong with a broker's listeners, by its settings."""
+    protocols = dict(
+        pair.split(":") for pair in config["listener.security.protocol.map"].split(",")
+    )
+    reachable = False
+    for listener in config["listeners"].split(","):
+        kind, _, address = listener.strip().partition("://")
+        if network.loopback(address.rpartition(":")[0]):
+            continue
+        reachable = True
+        protocol = protocols.get(kind, kind)
+        if protocol in ("PLAINTEXT", "SASL_PLAINTEXT"):
+            clear = protocol == "PLAINTEXT"
+            yield finding(
+                "plain-listener",
+                name,
+                listener=listener,
+                protocol=protocol,
+                **{
+                    "and": ", and nobody is asked who they are"
+                    if clear
+                    else ", passwords of PLAIN too"
+                },
+                cure="SASL_SSL, or SSL with client certificates.",
+            )
+    if reachable and not config["authorizer.class.name"]:
+        yield finding("no-authorizer", name)
+
+
+def _controllers(admin: KafkaAdminClient) -> Iterator[Finding]:
+    [partition] = admin.describe_metadata_quorum()["topics"][0]["partitions"]
+    voters = partition["current_voters"]
+    if len(voters) < SAFE_REPLICAS:
+        lost = " or ".join(str(voter["replica_id"]) for voter in voters)
+        yield finding("one-controller", "Kafka controllers", voters=len(voters), lost=lost)
+
+
+def _topics(admin: KafkaAdminClient) -> Iterator[Finding]:
+    nodes = len(admin.describe_cluster()["brokers"])
+    topics = {topic["name"]: topic for topic in admin.describe_topics()}
+    configs = _configs(admin, "TOPIC", topics)
+    for name, topic in topics.items():
+        rows = topic["partitions"]
+        config = configs[name]
+        minimum = int(config["min.insync.replicas"])
+        replicas = min(len(row["replica_nodes"]) for row in rows)
+        what = f"Kafka topic {name}"
+        shape = {"minimum": minimum, "replicas": replicas}
+        alone = nodes == 1 and replicas == 1  # which is said once, of the cluster
+        if replicas == 1 and not alone:
+            yield finding("replicas", what, replicas=replicas)
+        if replicas > 1 and minimum == 1 and not topic["is_internal"]:
+            yield finding("min-in-sync", what, **shape)
+        if replicas > 1 and minimum >= replicas:
+            yield finding("no-spare-replica", what, **shape)
+        if config["unclean.leader.election.enable"] == "true":
+            yield finding("unclean-election", what)
+        for rule, wrong in _states(rows, minimum).items():
+            yield finding(rule, what, partitions=f"Partition {', '.join(map(str, sorted(wrong)))}")
+
+
+def _states(rows: list[dict[str, Any]], minimum: int) -> Mapping[str, list[int]]:
+    """The partitions that are not as they should be at this moment, each under its gravest rule."""
+    found = defaultdict(list)
+    for row in rows:
+        in_sync, replicas = len(row["isr_nodes"]), len(row["replica_nodes"])
+        if row["leader_id"] < 0:
+            found["no-leader"].append(row["partition_index"])
+        elif in_sync < minimum:
+            found["under-min-in-sync"].append(row["partition_index"])
+        elif in_sync < replicas:
+            found["under-replicated"].append(row["partition_index"])
+    return found
+
+
+def _readers(admin: KafkaAdminClient) -> Iterator[Finding]:
+    """Groups that retention has overtaken, or soon will."""
+    groups = [g["group_id"] for g in admin.list_groups() if g["group_type"] != "share"]
+    committed = admin.list_group_offsets(groups) if groups else {}
+    partitions = {p for offsets in committed.values() for p in offsets}
+    topics = {topic["name"]: topic for topic in admin.describe_topics()}
+    leaders = {
+        TopicPartition(name, row["partition_index"]): row["leader_id"]
+        for name, topic in topics.items()
+        for row in topic["partitions"]
+    }
+    partitions = {p for p in partitions if leaders.get(p, -1) >= 0}
+    if not partitions:
+        return
+    configs = _configs(admin, "TOPIC", {p.topic for p in partitions})
+    kept = {p: _retention(configs[p.topic]) for p in partitions}
+    half = {p: int(time.time() * 1000) - ms // 2 for p, ms in kept.items() if ms is not None}
+    starts = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+    ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    young = admin.list_partition_offsets(half) if half else {}
+    for group, offsets in committed.items():
+        for partition in sorted(partitions & offsets.keys()):
+            at, start = offsets[partition].offset, starts[partition].offset
+            name = f"Kafka topic {partition.topic}"
+            where = {"group": group, "partition": partition.partition}
+            if 0 <= at < start:
+                missed = start - at
+                yield finding("overtaken", name, **where, committed=at, start=start, missed=missed)
+            elif partition in half:
+                first = young[partition].offset
+                if 0 <= at < (first if first >= 0 else ends[partition].offset):
+                    yield finding("retention-near", name, **where, retention=kept[partition])
+
+
+def _retention(config: Mapping[str, str]) -> int | None:
+    """How long a topic keeps its records, in milliseconds; None if age deletes nothing."""
+    ms = int(config["retention.ms"])
+    return ms if ms > 0 and "delete" in config["cleanup.policy"] else None
+
+
+def _shape(config: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "replicas": config["default.replication.factor"],
+        "minimum": config["min.insync.replicas"],
+    }
+
+
+def _configs(admin: KafkaAdminClient, kind: str, names: Any) -> dict[str, dict[str, str]]:
+    """The settings of topics or brokers, by their names."""
+    resources = [ConfigResource(kind, name) for name in names]
+    if not resources:
+        return {}
+    found = admin.describe_configs(resources, config_filter="all")[kind.lower()]
+    return {
+        name: {key: entry["value"] or "" for key, entry in settings.items()}
+        for name, settings in found.items()
+    }
