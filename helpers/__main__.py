@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--delete-data", action="store_true", help="also delete what they have stored"
     )
     add("status", _status, "List the brokers that run.")
+    add("audit", _audit, "Check the brokers that run against what the course has shown to fail.")
     add("doctor", _doctor, "Check this machine, and name the remedy for what it lacks.")
     add("scorecard", _scorecard, "Print the table of claims and verdicts.")
     add("progress", _progress, "Say what you have done in this workbook, and what is next.")
@@ -98,6 +99,14 @@ def _status(_: argparse.Namespace) -> None:
         )
     if not rows:
         print("No broker is running. `python -m helpers up` starts them.")
+
+
+def _audit(_: argparse.Namespace) -> int:
+    from . import audit
+
+    findings = audit.audit(brokers.found())
+    print(audit.report(findings))
+    return audit.exit_status(findings)
 
 
 def _doctor(_: argparse.Namespace) -> int:

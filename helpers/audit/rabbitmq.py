@@ -38,8 +38,6 @@ def _nodes(nodes: Rows) -> Iterator[Finding]:
         for resource, alarm in (("memory", "mem_alarm"), ("disk", "disk_free_alarm")):
             if node.get(alarm):
                 yield finding("alarm", name, resource=resource)
-        if others := node.get("partitions"):
-            yield finding("partitioned", name, others=", ".join(others))
 
 
 def _queue(queue: dict[str, Any], state: State) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ class State:
     """Rows as the management API has them. What could not be read is None, with a finding."""
 
     nodes: Rows | None = None
-    """``name``, ``running``, ``mem_alarm``, ``disk_free_alarm``, ``partitions``."""
+    """``name``, ``running``, ``mem_alarm``, ``disk_free_alarm``."""
     listeners: Rows | None = None
     """``protocol``, ``ip_address``, ``port``."""
     queues: Rows | None = None
@@ -41,12 +41,13 @@ class State:
 def management(base: str, parameters: pika.connection.Parameters) -> State:
     """Ask the management API at this address, as the user of these AMQP parameters."""
     state = State()
+    refused: dict[tuple[str, str], list[str]] = {}
 
     def read(*paths: str, what: str) -> Any:
         try:
             return _get(base, paths, parameters)
         except (OSError, ValueError) as error:
-            state.unread.append(unchecked(f"RabbitMQ {what}", *_refusal(base, error)))
+            refused.setdefault(_refusal(base, error), []).append(what)
         return None
 
     overview = read("/api/overview", what="listeners") or {}
@@ -58,6 +59,9 @@ def management(base: str, parameters: pika.connection.Parameters) -> State:
     state.bindings = read("/api/bindings", what="bindings")
     state.users = read("/api/users", what="users")
     state.permissions = read("/api/permissions", what="permissions")
+    state.unread = [
+        unchecked(f"RabbitMQ {', '.join(whats)}", *why) for why, whats in refused.items()
+    ]
     return state
 
 
@@ -66,18 +70,15 @@ def _get(base: str, paths: tuple[str, ...], parameters: pika.connection.Paramete
     credentials = parameters.credentials
     token = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
     context: ssl.SSLContext | None = getattr(parameters.ssl_options, "context", None)
-    *others, last = paths
-    for path in paths:
-        request = urllib.request.Request(  # noqa: S310  (the address is the caller's own)
-            base.rstrip("/") + path, headers={"Authorization": f"Basic {token}"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as answer:  # noqa: S310
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code != 404 or path == last:
-                raise
-    return None
+    address = base.rstrip("/") + paths[0]
+    request = urllib.request.Request(address, headers={"Authorization": f"Basic {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code != 404 or len(paths) == 1:
+            raise
+    return _get(base, paths[1:], parameters)
 
 
 def _refusal(base: str, error: Exception) -> tuple[str, str]:
@@ -120,7 +121,6 @@ def ctl(run: Callable[..., str]) -> State:
             {
                 "name": node,
                 "running": node in running,
-                "partitions": status["partitions"].get(node, []),
                 "mem_alarm": _alarm(status, node, "memory"),
                 "disk_free_alarm": _alarm(status, node, "disk"),
             }

@@ -39,6 +39,7 @@ __all__ = [
     "NotOurs",
     "RabbitMQCluster",
     "down",
+    "found",
     "kafka_cluster",
     "logs",
     "rabbitmq_cluster",
@@ -92,6 +93,25 @@ def up(*names: str, quiet: bool = False) -> Brokers:
             whose = external.whose()
             print(*(f"{SPOKEN[name]} is {whose[name]}." for name in known), sep="\n")
     return found
+
+
+def found() -> Brokers:
+    """How to reach the brokers that run, ours or external. Starts nothing.
+
+    Raises:
+        BrokerError: none runs, or an external one does not answer; with what to do.
+    """
+    _prepare(BOTH)
+    if _wants_external():
+        wanted = {"kafka": external.kafka_options(), "rabbitmq": external.rabbitmq_parameters()}
+        return _external(tuple(name for name, where in wanted.items() if where) or BOTH)
+    backend = _backend()
+    lifecycle.refuse_other_checkouts(backend)
+    places = {name: single(name) for name in BOTH}
+    names = [n for n, place in places.items() if lifecycle.serves(backend.node(place), place)]
+    if not names:
+        raise BrokerError("No broker is running. `python -m helpers up` starts them.")
+    return _reached(backend, names)
 
 
 def down(delete_data: bool = False) -> list[str]:
@@ -225,6 +245,10 @@ def _own(names: tuple[str, ...]) -> Brokers:
         print(f"Docker could not start the brokers, so they are started without it: {why}")
         backend = native
         lifecycle.up(backend, names)
+    return _reached(backend, names)
+
+
+def _reached(backend: Backend, names: Sequence[str]) -> Brokers:
     rabbitmq = single("rabbitmq") if "rabbitmq" in names else None
     return Brokers(
         backend=backend.name,
@@ -252,7 +276,8 @@ def _external(names: tuple[str, ...]) -> Brokers:
     kafka = kafka if "kafka" in names else None
     rabbitmq = rabbitmq if "rabbitmq" in names else None
     external.probe(kafka, rabbitmq)
-    return Brokers("external", kafka, rabbitmq, management=None)
+    management = external.management() if rabbitmq else None
+    return Brokers("external", kafka, rabbitmq, management)
 
 
 def _breakable(name: str) -> Backend:

@@ -25,6 +25,7 @@ class Cluster:
     ) -> None:
         """``let_go`` is called when the nodes have been ended: the next lesson can have the cluster."""
         self.nodes = {place.number: backend.node(place) for place in places}
+        self.backend = backend.name
         self._backend = backend
         self._places = {place.number: place for place in places}
         self._broker = places[0].broker

@@ -2,6 +2,7 @@
 
 ``KAFKA_BOOTSTRAP_SERVERS`` is ``host:port[,host:port]``. Security is added by the variables that
 ``SECURITY`` lists. ``AMQP_URL`` is ``amqp://`` or ``amqps://``; pika reads its TLS options from there.
+``RABBITMQ_MANAGEMENT_URL`` is ``http://host:15672`` or ``https://…``, for who has use for it.
 """
 
 from __future__ import annotations
@@ -81,6 +82,21 @@ def rabbitmq_parameters() -> pika.URLParameters | None:
         context = ssl.create_default_context(cafile=authority)
         parameters.ssl_options = pika.SSLOptions(context, parameters.host)
     return parameters
+
+
+def management() -> str | None:
+    """Base address of RabbitMQ's HTTP API, or None where none is named.
+
+    Raises:
+        BrokerError: it is no HTTP address.
+    """
+    url = os.environ.get("RABBITMQ_MANAGEMENT_URL", "").strip().rstrip("/")
+    if url and not re.fullmatch(r"https?://[^/@\s]+(/[^@\s]*)?", url):
+        raise BrokerError(  # without the text, which may have a password in it
+            "RABBITMQ_MANAGEMENT_URL can't be read. It looks like http://host:15672; user and password "
+            "are those of AMQP_URL. Correct it and run this again."
+        )
+    return url or None
 
 
 def whose() -> dict[str, str]:
