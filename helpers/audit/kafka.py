@@ -18,11 +18,14 @@ from .finding import Finding, finding, unchecked
 RIGHTS = (
     "Give the auditing user the rights Describe and DescribeConfigs on cluster, topics and groups."
 )
+HIDDEN = "This user may not read its settings."
 SAFE_REPLICAS = 3
 
 
 def audit(options: Mapping[str, Any]) -> Iterator[Finding]:
     """What is found in the Kafka that a client with these options reaches. Only describes and lists.
+
+    A topic that this user may not describe is not even listed, so that nothing can be said of it.
 
     Raises:
         BrokerError: it does not answer.
@@ -50,6 +53,9 @@ def _brokers(admin: KafkaAdminClient) -> Iterator[Finding]:
         yield finding("one-broker", "Kafka cluster", broker="Kafka")
     for number, config in _configs(admin, "BROKER", map(str, numbers)).items():
         name = f"Kafka node {number}"
+        if not config:
+            yield unchecked(name, HIDDEN, RIGHTS)
+            continue
         if config["auto.create.topics.enable"] == "true":
             yield finding("auto-create", name, **_shape(config))
         if config["unclean.leader.election.enable"] == "true":
@@ -102,9 +108,12 @@ def _topics(admin: KafkaAdminClient) -> Iterator[Finding]:
     for name, topic in topics.items():
         rows = topic["partitions"]
         config = configs[name]
+        what = f"Kafka topic {name}"
+        if not (rows and config):
+            yield unchecked(what, HIDDEN, RIGHTS)
+            continue
         minimum = int(config["min.insync.replicas"])
         replicas = min(len(row["replica_nodes"]) for row in rows)
-        what = f"Kafka topic {name}"
         shape = {"minimum": minimum, "replicas": replicas}
         alone = nodes == 1 and replicas == 1  # which is said once, of the cluster
         if replicas == 1 and not alone:
@@ -168,8 +177,8 @@ def _readers(admin: KafkaAdminClient) -> Iterator[Finding]:
 
 
 def _retention(config: Mapping[str, str]) -> int | None:
-    """How long a topic keeps its records, in milliseconds; None if age deletes nothing."""
-    ms = int(config["retention.ms"])
+    """How long a topic keeps its records, in milliseconds; None if age deletes nothing, or unknown."""
+    ms = int(config.get("retention.ms", -1))
     return ms if ms > 0 and "delete" in config["cleanup.policy"] else None
 
 
@@ -181,7 +190,7 @@ def _shape(config: Mapping[str, str]) -> dict[str, str]:
 
 
 def _configs(admin: KafkaAdminClient, kind: str, names: Any) -> dict[str, dict[str, str]]:
-    """The settings of topics or brokers, by their names."""
+    """The settings of topics or brokers, by their names; none where this user may not read them."""
     resources = [ConfigResource(kind, name) for name in names]
     if not resources:
         return {}

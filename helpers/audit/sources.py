@@ -18,6 +18,7 @@ import pika
 from .finding import Finding, unchecked
 
 TIMEOUT = 10.0  # seconds, for one question
+PREDECLARED = ("direct", "fanout", "headers", "match", "topic")  # exchanges that no export lists
 Rows = list[dict[str, Any]]
 
 
@@ -103,18 +104,13 @@ def ctl(run: Callable[..., str]) -> State:
     stored = json.loads(run("export_definitions", "-", "--silent"))
     vhosts = [vhost["name"] for vhost in stored["vhosts"]]
 
-    def in_each(vhost_command: str, *columns: str) -> Rows:
-        return [
-            {**row, "vhost": vhost}
-            for vhost in vhosts
-            for row in ask(vhost_command, "-p", vhost, *columns)
-        ]
-
-    queues = in_each("list_queues", *_COLUMNS)
+    queues = [
+        {**row, "vhost": vhost}
+        for vhost in vhosts
+        for row in ask("list_queues", "-p", vhost, *_COLUMNS)
+    ]
     for queue in queues:
         queue["arguments"] = {name: value for name, _, value in queue["arguments"]}
-    needs_targets = any("dead-letter-exchange" in str(queue) for queue in queues)
-    bindings = in_each("list_bindings") if needs_targets else []
     running = status["running_nodes"]
     return State(
         nodes=[
@@ -132,11 +128,13 @@ def ctl(run: Callable[..., str]) -> State:
             for row in rows
         ],
         queues=queues,
-        exchanges=in_each("list_exchanges") if needs_targets else [],
-        bindings=[
-            {**row, "source": row["source_name"], "destination": row["destination_name"]}
-            for row in bindings
-        ],
+        exchanges=[
+            {"name": f"amq.{kind}", "type": kind, "vhost": v}
+            for kind in PREDECLARED
+            for v in vhosts
+        ]
+        + stored["exchanges"],
+        bindings=stored["bindings"],
         users=stored["users"],
         permissions=stored["permissions"],
         version=stored["rabbitmq_version"],
