@@ -10,6 +10,7 @@ BREAKING_BROKERS_LEARNER      prefix of all names, for a class on one cluster   
 BREAKING_BROKERS_OWNER        pid of the run that brokers must not outlive        none
 KAFKA_BOOTSTRAP_SERVERS       a Kafka that someone else runs                      none
 AMQP_URL                      a RabbitMQ that someone else runs                   none
+RABBITMQ_MANAGEMENT_URL       the HTTP API of that one, for ``audit``             none
 """
 
 from __future__ import annotations

@@ -27,10 +27,11 @@ from kafka.structs import OffsetAndMetadata
 
 from conftest import _free_offset
 from helpers import brokers, claims, clients
-from helpers.audit import Finding, audit, exit_status, report
+from helpers.audit import Finding, _inside, audit, exit_status, rabbitmq, report
 from helpers.audit.finding import finding, rules, unchecked
 from helpers.audit.kafka import listeners
 from helpers.audit.rabbitmq import _matches
+from helpers.audit.sources import State
 from helpers.brokers import kafka as kafka_node
 from helpers.names import fresh
 from helpers.waiting import wait_until
@@ -278,6 +279,17 @@ def test_dead_letters_with_another_key_than_the_binding(live, channel):
     assert of(audit(live), queue) == set()
 
 
+def test_what_a_policy_sets_counts_too(live, channel):
+    queue = clients.declare_queue(channel, fresh("orders"), "classic")
+    policy = ["set_policy", queue, f"^{queue}$", '{"max-length": 9, "overflow": "reject-publish"}']
+    subprocess.run([*HELPERS, "rabbitmqctl", *policy], check=True, capture_output=True)
+    try:
+        wait_until(lambda: of(audit(live), queue) == set(), "the broker's statistics", 20)
+    finally:
+        subprocess.run([*HELPERS, "rabbitmqctl", "clear_policy", queue], check=True)
+    wait_until(lambda: of(audit(live), queue) == {"no-limit"}, "the broker's statistics", 20)
+
+
 def test_a_queue_that_is_not_durable(live, channel):
     arguments = {"x-queue-type": "classic", "x-max-length": 9, "x-overflow": "reject-publish"}
     queue = fresh("orders")
@@ -383,8 +395,11 @@ def test_three_nodes_with_a_sound_queue_until_two_die(rabbits):
         channel.queue_bind(aside, exchange, "failed")
     bound = declared(rabbits, **SOUND, **key, x_dead_letter_exchange=exchange)
     unbound = declared(rabbits, **SOUND, **key, x_dead_letter_exchange="amq.direct")
+    policed = declared(rabbits, "classic")
+    rabbits.ctl(1, "set_policy", policed, f"^{policed}$", '{"max-length": 9}')
     found = audit(rabbits)
     assert (of(found, bound), of(found, unbound)) == (set(), {"dead-letter-target-missing"})
+    assert of(found, policed) == {"classic-on-cluster", "drops-oldest"}
     assert of(found, few) == {"few-members"}
     assert of(found, classic) == {"classic-on-cluster"}
     assert of(found, gone) == {"classic-on-cluster", "dead-letter-exchange-missing"}
@@ -434,6 +449,29 @@ def test_a_cluster_that_is_down(rabbits):
         rabbits.kill(number)
     with pytest.raises(brokers.BrokerError, match="No node of the RabbitMQ cluster runs"):
         audit(rabbits)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "address", "expected"),
+    [
+        ("amqp", "::", True),
+        ("amqp", "::1", False),
+        ("amqp/ssl", "::", False),
+        ("http", "::", False),
+    ],
+)
+def test_only_amqp_without_tls_beyond_the_loopback_is_open(protocol, address, expected):
+    row = {"protocol": protocol, "ip_address": address, "port": 5672, "node": "rabbit@there"}
+    found = rabbitmq.audit(State(listeners=[row]))
+    assert ("open-amqp" in {one.rule for one in found}) == expected
+
+
+def test_in_a_container_of_the_course_all_interfaces_are_the_containers_own():
+    one = finding("open-amqp", "RabbitMQ node rabbit@localhost", address="::")
+    inside = [
+        _inside(brokers.Brokers(name, None, None, None), one) for name in ("compose", "native")
+    ]
+    assert inside == [True, False]
 
 
 # -- rules, report and command ---------------------------------------------------------------

@@ -42,6 +42,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         (["progress"], {}, 0),
         (["--help"], {}, 0),
         (["status"], {"BREAKING_BROKERS_PORT_OFFSET": "many"}, 1),
+        (["audit"], {"BREAKING_BROKERS_PORT_OFFSET": "6999"}, 1),
         (["up"], {"BREAKING_BROKERS_BACKEND": "podman"}, 1),
         (["down"], {"BREAKING_BROKERS_CACHE": "/proc/nowhere"}, 1),
         (["doctor"], {"BREAKING_BROKERS_CACHE": "/proc/nowhere"}, 1),
