@@ -103,7 +103,7 @@ def ctl(run: Callable[..., str]) -> State:
     status = ask("cluster_status")
     stored = json.loads(run("export_definitions", "-", "--silent"))
     vhosts = [vhost["name"] for vhost in stored["vhosts"]]
-
+    policies = {(row["vhost"], row["name"]): row["definition"] for row in stored["policies"]}
     queues = [
         {**row, "vhost": vhost}
         for vhost in vhosts
@@ -111,6 +111,7 @@ def ctl(run: Callable[..., str]) -> State:
     ]
     for queue in queues:
         queue["arguments"] = {name: value for name, _, value in queue["arguments"]}
+        queue["effective_policy_definition"] = policies.get((queue["vhost"], queue["policy"]))
     running = status["running_nodes"]
     return State(
         nodes=[
@@ -143,7 +144,7 @@ def ctl(run: Callable[..., str]) -> State:
 
 _COLUMNS = (
     *("name", "type", "durable", "exclusive", "auto_delete", "arguments"),
-    *("effective_policy_definition", "consumers", "messages", "members", "online"),
+    *("policy", "consumers", "messages", "members", "online"),
 )
 
 

@@ -234,7 +234,7 @@ def test_a_sound_queue_and_its_dead_letters(live, channel):
     clients.declare_queue(channel, aside, "classic", **SOUND)
     channel.queue_bind(aside, exchange, "order.#")
     target = {"x_dead_letter_exchange": exchange, "x_dead_letter_routing_key": "order.failed"}
-    clients.declare_queue(channel, queue, **SOUND, **target)
+    clients.declare_queue(channel, queue, **SOUND, x_delivery_limit=5, **target)
     log = clients.declare_queue(channel, fresh("log"), "stream", x_max_length_bytes=10**6)
     reply = channel.queue_declare("", exclusive=True).method.queue
     found = audit(live)
@@ -381,11 +381,12 @@ def declared(cluster: brokers.RabbitMQCluster, kind: str = "quorum", **settings:
 
 def test_three_nodes_with_a_sound_queue_until_two_die(rabbits):
     aside = declared(rabbits, **SOUND, x_delivery_limit=-1)
+    limit = {**SOUND, "x_delivery_limit": 5}
     target = {"x_dead_letter_exchange": "", "x_dead_letter_routing_key": aside}
-    queue = declared(rabbits, **SOUND, **target)
+    queue = declared(rabbits, **limit, **target)
     found = audit(rabbits)
     assert [one.rule for one in found] == ["no-delivery-limit"]  # of the dead letters' own queue
-    few = declared(rabbits, **SOUND, **target, x_quorum_initial_group_size=1)
+    few = declared(rabbits, **limit, **target, x_quorum_initial_group_size=1)
     classic = declared(rabbits, "classic", **SOUND)
     gone = declared(rabbits, "classic", **SOUND, x_dead_letter_exchange="none")
     exchange, key = fresh("dead"), {"x_dead_letter_routing_key": "failed"}
@@ -393,8 +394,8 @@ def test_three_nodes_with_a_sound_queue_until_two_die(rabbits):
         channel = connection.channel()
         channel.exchange_declare(exchange, "direct", durable=False)
         channel.queue_bind(aside, exchange, "failed")
-    bound = declared(rabbits, **SOUND, **key, x_dead_letter_exchange=exchange)
-    unbound = declared(rabbits, **SOUND, **key, x_dead_letter_exchange="amq.direct")
+    bound = declared(rabbits, **limit, **key, x_dead_letter_exchange=exchange)
+    unbound = declared(rabbits, **limit, **key, x_dead_letter_exchange="amq.direct")
     policed = declared(rabbits, "classic")
     rabbits.ctl(1, "set_policy", policed, f"^{policed}$", '{"max-length": 9}')
     found = audit(rabbits)
