@@ -7,6 +7,7 @@ By hand, in the course's folder:
 """
 
 import argparse
+import time
 
 import tracing
 from kafka import KafkaConsumer
@@ -40,6 +41,7 @@ def pack(args, tracer, records):
         if len(orders) == 1:
             span.set_attribute("order", orders[0])
         for order in orders:
+            time.sleep(args.seconds)
             say("handled", order)  # the work is done here
         if args.pause == "within" and args.pause_at in orders:
             pause()
@@ -51,8 +53,10 @@ def main():
     """Work until SIGTERM asks us to stop."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("topic")
-    parser.add_argument("group", help="is the name of the service, too")
+    parser.add_argument("group")
     parser.add_argument("folder", help="for the spans")
+    parser.add_argument("--name", default="worker", help="of the service, in its spans")
+    parser.add_argument("--seconds", type=float, default=0.02, help="how long each order takes")
     parser.add_argument("--batch", type=int, default=1, help="orders at a time")
     parser.add_argument("--links", dest="start", action="store_const", const=links)
     parser.add_argument("--buffered", action="store_true", help="write spans once a minute")
@@ -61,7 +65,7 @@ def main():
     parser.set_defaults(start=first_as_parent)
     args = parser.parse_args()
 
-    leaving, tracer = asked_to_end(), tracing.start(args.group, args.folder, args.buffered)
+    leaving, tracer = asked_to_end(), tracing.start(args.name, args.folder, args.buffered)
     options = {
         "group_id": args.group,
         "auto_offset_reset": "earliest",  # a new group begins at the beginning

@@ -35,11 +35,24 @@ def start(service, folder, buffered=False):
 def read(folder):
     """All spans in a folder as a table, in the order of their starts."""
     columns = ["service", "name", "order", "trace", "id", "parent", "links", "start", "end"]
-    lines = [line for file in Path(folder).glob("*.jsonl") for line in file.read_text().splitlines()]
+    lines = [
+        line for file in Path(folder).glob("*.jsonl") for line in file.read_text().splitlines()
+    ]
     table = pandas.DataFrame([_row(json.loads(line)) for line in lines], columns=columns)
     for column in ("start", "end"):
         table[column] = pandas.to_datetime(table[column])
     return table.sort_values("start", ignore_index=True)
+
+
+def lanes(table):
+    """What `charts.gantt` draws of spans: a lane for each, in milliseconds since the first began."""
+    numbers = {trace: f"trace {n}" for n, trace in enumerate(table["trace"].unique(), 1)}
+    first, drawn = table["start"].min(), {}
+    for span in table.itertuples():
+        start, end = ((time - first).total_seconds() * 1000 for time in (span.start, span.end))
+        number = numbers[span.trace]
+        drawn[f"{span.service}, {span.name}: {number}"] = [(start, end, number)]
+    return drawn
 
 
 def _row(span):
