@@ -161,22 +161,24 @@ def _expect_repeats(charge: Charge, data: Random) -> None:
 
 
 def _expect_recovery(charge: Charge, data: Random, reached: bool) -> None:
-    """The connection to the bank breaks before it has charged, or after."""
-    key, cents = _keys(data)[0], _amount(data)
+    """The connection to the bank breaks before it has charged, or after; for two keys, one by one."""
+    (key, other, *_), cents = _keys(data), _amount(data)
 
     def fail() -> None:
         raise ConnectionError("the bank does not answer")
 
     when = f"after the connection broke {'after' if reached else 'before'} the bank had charged"
     with _Desk(charge, data) as desk:
-        broken = desk.bank(after=fail) if reached else desk.bank(before=fail)
-        said = desk.call(key, cents, broken)
-        if not isinstance(said, ConnectionError):
-            what = f"the bank raised ConnectionError, and your function gave {said!r}."
-            raise Wrong("swallowed", what, "Nobody knows whether it has charged: let it pass.")
+        for one in (other, key):
+            broken = desk.bank(after=fail) if reached else desk.bank(before=fail)
+            said = desk.call(one, cents, broken)
+            if not isinstance(said, ConnectionError):
+                what = f"the bank raised ConnectionError, and your function gave {said!r}."
+                raise Wrong("swallowed", what, "Nobody knows whether it has charged: let it pass.")
         desk.expect_refusal(key, cents + 1, when)
         desk.expect(desk.call(key, cents), key, cents, when)
         desk.expect(desk.call(key, cents), key, cents, "later")
+        desk.expect(desk.call(other, cents), other, cents, f"{when}, and another key was mended")
 
 
 def _expect_survival(charge: Charge, data: Random) -> None:

@@ -112,22 +112,47 @@ def _stories(names: list[str], data: Random) -> list[Story]:
 
 
 def _run(carry_out: CarryOut, story: Story, names: list[str], data: Random) -> None:
-    """A story without a death; then the order is asked about again, and another one follows."""
+    """A story without a death; another order that ends the other way; and the first is asked about
+    again."""
     world, (order, other) = World(story), _orders(data)
     with _database() as path:
-        said = _live(carry_out, world, names, path, order)
-        _expect_whole(world, names, order, said)
-        if said == "done" and world.count("failed", order):
-            what = f"{story.told}: the function returned 'done'."
-            raise Wrong("wrong_result", what, "After a refusal, or no answer, the way leads back.")
-        calls = len(world.journal.read())
-        again = _live(carry_out, world, names, path, order)
-        if again != said or len(world.journal.read()) > calls:
-            what = f"asked again about an order that was {said}, the function returned {again!r}"
-            what += " and asked the steps." if len(world.journal.read()) > calls else "."
-            raise Wrong("not_finished", what, "An order's story has an end: it can be noted, too.")
-        said = _live(carry_out, world, names, path, other)
-        _expect_whole(world, names, other, said, "; and it is the second order in the database")
+        said = _end(carry_out, world, names, path, order)
+        _expect_end(carry_out, world, names, path, order, said)
+        refusal = {names[0]: ["refused"]} if said == "done" else {}
+        second = Story("the second order in the database, which ends the other way", refusal)
+        _end(carry_out, World(second), names, path, other)
+        _expect_end(carry_out, world, names, path, order, said, "; and another one has ended since")
+
+
+def _end(carry_out: CarryOut, world: World, names: list[str], path: Path, order: str) -> Any:
+    """One life without a death: all of it, if nothing failed, or nothing."""
+    said = _live(carry_out, world, names, path, order)
+    _expect_whole(world, names, order, said)
+    failed = bool(world.count("failed", order))
+    if failed != (said == "undone"):
+        what = f"{world.story.told}: the function returned {said!r}."
+        hint = "After a refusal, or no answer, the way leads back; otherwise it leads on."
+        raise Wrong("wrong_result", what, hint)
+    return said
+
+
+def _expect_end(
+    carry_out: CarryOut,
+    world: World,
+    names: list[str],
+    path: Path,
+    order: str,
+    said: Any,
+    since: str = "",
+) -> None:
+    """That an order which has ended is not begun again."""
+    calls = len(world.journal.read())
+    again = _live(carry_out, world, names, path, order)
+    if again != said or len(world.journal.read()) > calls:
+        what = f"asked again about an order that was {said}, the function returned {again!r}"
+        what += " and asked the steps" if len(world.journal.read()) > calls else ""
+        hint = "An order's story has an end: it can be noted, too, for this order and no other."
+        raise Wrong("not_finished", what + since + ".", hint)
 
 
 def _die(carry_out: CarryOut, story: Story, names: list[str], data: Random, moment: int) -> bool:
@@ -145,7 +170,9 @@ def _die(carry_out: CarryOut, story: Story, names: list[str], data: Random, mome
 
 
 def _orders(data: Random) -> list[str]:
-    return [f"order-{n}" for n in data.sample(range(1000), 2)]
+    """Two orders; the second one's number is the beginning of the first one's."""
+    number = data.randint(10, 99)
+    return [f"order-{number}{data.randint(0, 9)}", f"order-{number}"]
 
 
 @contextmanager

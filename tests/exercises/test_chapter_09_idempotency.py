@@ -13,6 +13,7 @@ RECEIPT = "UPDATE requests SET receipt = ? WHERE key = ?"
 def charge_with(
     intent=INTENT, commit=True, found=FOUND, compare=True, refusal=ValueError, known=True,
     ask=lambda bank, key, cents: bank(key, cents), saved=True, answer=str,
+    note=RECEIPT,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -25,7 +26,7 @@ def charge_with(
             raise refusal(key)
         if receipt is None or not known:
             receipt = ask(bank, key, cents)
-            database.execute(RECEIPT, [receipt, key])
+            database.execute(note, [receipt, key])
             if saved:
                 database.commit()
         return answer(receipt)
@@ -202,6 +203,12 @@ ANSWERS = {
             "forgets what failed": ("wrong_request", forget_on_error),
             "asks until it answers": ("asked_again", charge_with(ask=stubborn)),
             "hides the error": ("swallowed", charge_with(ask=silent, answer=lambda it: it)),
+            "noted for all that is open": (
+                "not_charged",
+                charge_with(
+                    note="UPDATE requests SET receipt = ?1 WHERE receipt IS NULL OR key = ?2"
+                ),
+            ),
             "tidied up": ("wrong_receipt", charge_with(answer=str.upper)),
             "a constant": ("not_charged", lambda *_: "receipt 0"),
             "refuses everything": ("refused", charge_with(found="SELECT ?, NULL")),

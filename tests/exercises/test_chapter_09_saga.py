@@ -118,6 +118,18 @@ def any_order(database, order):
     return found[0] if found else "there"
 
 
+def for_all(database, order, state):
+    database.execute("INSERT OR IGNORE INTO sagas VALUES (?, ?)", [order, state])
+    database.execute("UPDATE sagas SET state = ?", [state])
+    database.commit()
+
+
+def by_its_beginning(database, order):
+    sql = "SELECT state FROM sagas WHERE order_id LIKE ? || '%'"
+    found = database.execute(sql, [order]).fetchone()
+    return found[0] if found else "there"
+
+
 def note_progress_only(database, order, steps):
     """Knows how far it was, and not which way it went."""
     state = read(database, order)
@@ -162,6 +174,8 @@ ANSWERS = {
             "end not noted": ("not_finished", carry_out_with(end=nothing)),
             "end inserted": ("not_finished", carry_out_with(end=insert_only)),
             "one saga for all": ("half_done", carry_out_with(read=any_order)),
+            "noted for all": ("not_finished", carry_out_with(end=for_all)),
+            "found by its beginning": ("half_done", carry_out_with(read=by_its_beginning)),
             "says nothing": ("wrong_result", lambda *given: carry_out_with()(*given) and None),
             "true and false": ("wrong_result", carry_out_with(results=("true", "false"))),
             "for ever": ("no_deadline", ignoring()),
