@@ -123,18 +123,24 @@ def read_topic(
 
 def lag(brokers: Brokers, topic: str, group: str) -> int:
     """How many records of a topic the group has not committed yet."""
+    done_by_group = committed(brokers, group)
+    with KafkaConsumer(**_kafka(brokers)) as consumer:
+        ends = _end_offsets(consumer, topic)
+        starts = consumer.beginning_offsets(list(ends))
+    done = {p: done_by_group.get(p, starts[p]) for p in ends}
+    return sum(end - max(done[p], 0) for p, end in ends.items())
+
+
+def committed(brokers: Brokers, group: str) -> dict[TopicPartition, int]:
+    """The offset that the group has committed in each partition in which it has committed any."""
     with KafkaAdminClient(**_kafka(brokers)) as admin:
-        committed = wait_until(
+        found = wait_until(
             lambda: [admin.list_group_offsets([group])[group]],
             f"the offsets of group {group}",
             TIMEOUT,
             tolerate=NO_GROUP_YET,
         )[0]
-    with KafkaConsumer(**_kafka(brokers)) as consumer:
-        ends = _end_offsets(consumer, topic)
-        starts = consumer.beginning_offsets(list(ends))
-    done = {p: committed[p].offset if p in committed else starts[p] for p in ends}
-    return sum(end - max(done[p], 0) for p, end in ends.items())
+    return {partition: known.offset for partition, known in found.items()}
 
 
 def wait_for_group(brokers: Brokers, group: str, members: int) -> None:

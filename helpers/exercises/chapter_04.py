@@ -20,11 +20,12 @@ from kafka import (
     TopicPartition,
 )
 
+from .. import clients
 from ..names import fresh
 from .answers import Wrong, ask, stop
 from .grading import grader
 from .lives import KILLED, Journal, die, live, mortal
-from .places import kafka_options, new_topic, send
+from .places import brokers, kafka_options, new_topic, send
 from .proxy import Proxy
 
 
@@ -63,7 +64,7 @@ def lag(
             KafkaConsumer(**kafka_options()) as consumer,
         ):
             found = ask(answer, admin, consumer, group, topic)
-            if _committed(admin, topic, group) != commits:
+            if _committed(topic, group) != commits:
                 raise Wrong("committed", "the group's commits were changed.", "Look, and no more.")
     if not isinstance(found, dict) or set(found) != set(expected):
         raise Wrong(
@@ -92,9 +93,9 @@ def _commit(topic: str, group: str, offsets: dict[int, int]) -> None:
         )
 
 
-def _committed(admin: KafkaAdminClient, topic: str, group: str) -> dict[int, int]:
-    found = admin.list_group_offsets(group).get(group, {})
-    return {at.partition: known.offset for at, known in found.items() if at.topic == topic}
+def _committed(topic: str, group: str) -> dict[int, int]:
+    found = clients.committed(brokers("kafka"), group)
+    return {at.partition: offset for at, offset in found.items() if at.topic == topic}
 
 
 # -- 4.2: a loop that goes on --------------------------------------------------------------------
@@ -132,8 +133,7 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
                 )
             if died is not KILLED:
                 break
-        with KafkaAdminClient(**kafka_options()) as admin:
-            committed = _committed(admin, topic, group)
+        committed = _committed(topic, group)
     _expect_done(records, bad, places, journal, committed)
     if left := len(records) - sum(committed.values()):
         raise Wrong(

@@ -9,13 +9,12 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
 from .. import clients
-from ..waiting import wait_until
 from .answers import Wrong, ask
 from .grading import grader
-from .places import kafka_options, new_topic, send
+from .places import brokers, kafka_options, new_topic, send
 
 Work = Callable[[KafkaConsumer, Callable[[Any], None], threading.Event], None]
 Topic = dict[str, Any]
@@ -95,16 +94,10 @@ def _reader(topic: str, orders: int, partitions: int) -> Iterator[KafkaConsumer]
 
 
 def _expect_committed(topic: str, handled: Sequence[Any], partitions: int) -> None:
-    with KafkaAdminClient(**kafka_options()) as admin:
-        found = wait_until(
-            lambda: admin.list_group_offsets(topic),
-            "what the group has committed",
-            tolerate=clients.NO_GROUP_YET,
-        ).get(topic, {})
+    found = clients.committed(brokers("kafka"), topic)
     for n in range(partitions):
         done = sum(record.partition == n for record in handled)
-        known = found.get(TopicPartition(topic, n))
-        committed = known.offset if known is not None else 0
+        committed = found.get(TopicPartition(topic, n), 0)
         if committed != done:
             raise Wrong(
                 "committed_too_far" if committed > done else "not_committed",

@@ -15,10 +15,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from .. import clients
-from ..brokers import up
 from .answers import Wrong, ask
 from .grading import grader
-from .places import amqp, kafka_options, new_queue, new_topic, take
+from .places import amqp, brokers, kafka_options, new_queue, new_topic, take
 
 Pair = tuple[str, str]  # the ids of a trace and of a span, as in a header
 DAMAGED = (b"00-zz", b"\xff\xfe", b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01", b"")
@@ -71,7 +70,7 @@ def _records(contexts: Sequence[Pair | bytes | None], data: Random) -> list[Cons
                     headers.insert(data.randint(0, 2), ("traceparent", context))
                 value = f"order-{data.randrange(10**6)}\xe9".encode("latin-1")
                 producer.send(topic, value, headers=headers).get(timeout=20)
-        return clients.read_topic(up("kafka", quiet=True), topic)
+        return clients.read_topic(brokers("kafka"), topic)
 
 
 def _ask(
