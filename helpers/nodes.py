@@ -13,7 +13,7 @@ from typing import Any
 
 import pika
 
-from .brokers import clients, kafka, native, rabbitmq
+from .brokers import clients, kafka, native, process, rabbitmq
 from .brokers.ports import free as free_ports
 from .pipeline import Program, started
 from .settings import HOST, Place
@@ -50,7 +50,10 @@ class Kafka(Program):
             **settings,
         }
         place = Place("kafka", 0, port, inner)
-        serve = lambda token: kafka.serve(place, self.directory, token, own=own)  # noqa: E731
+
+        def serve(token: str) -> process.CommandLine:
+            return kafka.serve(place, self.directory, token, own=own), {}
+
         super().__init__("kafka", serve, main="java", goodbye=signal.SIGKILL)
         started(self, lambda: kafka.brokers_known(port) == 1)
 
@@ -80,7 +83,6 @@ class RabbitMQ(Program):
         self.port, self.tls_port, inner = free_ports(3)
         self._place = Place("rabbitmq", self.port, self.port, inner)  # no other node is called so
         self._own = {TLS: f"{HOST}:{self.tls_port}", **settings}
-        self._given: dict[str, str] = {}  # its environment, worked out with its command line
         super().__init__("rabbitmq", self._serve, main="beam.smp", goodbye=signal.SIGKILL)
         started(self, lambda: rabbitmq.answers(self.port))
 
@@ -100,9 +102,5 @@ class RabbitMQ(Program):
     def _folder(self) -> Path:
         return self.directory / "node"
 
-    def _serve(self, token: str) -> list[str | Path]:
-        command, self._given = rabbitmq.serve(self._place, self._folder, token, self._own)
-        return command
-
-    def _environment(self) -> Mapping[str, str]:
-        return self._given
+    def _serve(self, token: str) -> process.CommandLine:
+        return rabbitmq.serve(self._place, self._folder, token, self._own)

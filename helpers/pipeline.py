@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -57,20 +57,18 @@ exec "$program" -D data "$@"
 class Program(process.Node):
     """A process of this kernel: ``kill()`` and ``start()`` it, read its ``log_tail()``, ``close()`` it."""
 
-    def __init__(
-        self, name: str, command: Callable[[str], Sequence[str | Path]], main: str, goodbye: int
-    ) -> None:
+    def __init__(self, name: str, command: process.Command, main: str, goodbye: int) -> None:
         """``goodbye`` is the signal that ends it; the rest is as a broker's node has it."""
         _clear()
         directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-"))
         owner = marks.identity()
         (directory / "owner").write_text(owner)
-        super().__init__(
-            name,
-            directory,
-            lambda token: (command(token), {**self._environment(), marks.OWNER: owner}),
-            main,
-        )
+
+        def owned(token: str) -> process.CommandLine:
+            words, environment = command(token)
+            return words, {**environment, marks.OWNER: owner}
+
+        super().__init__(name, directory, owned, main)
         self._goodbye = goodbye
         atexit.register(self.close)
 
@@ -82,10 +80,6 @@ class Program(process.Node):
         marks.end(found, timeout=10)
         shutil.rmtree(self.directory, ignore_errors=True)
         atexit.unregister(self.close)
-
-    def _environment(self) -> Mapping[str, str]:
-        """What it sees beside a clean environment."""
-        return {}
 
     def __enter__(self) -> Self:
         return self
@@ -114,8 +108,9 @@ def java(
     """
     native.fetch_pipeline()
 
-    def command(token: str) -> list[str | Path]:
-        return [*kafka.beside(program.directory / "class-path.args", token), main, *arguments]
+    def command(token: str) -> process.CommandLine:
+        found = kafka.beside(program.directory / "class-path.args", token)
+        return [*found, main, *arguments], {}
 
     program = Program(name, command, main="java", goodbye=signal.SIGKILL)
     return started(program, ready)
@@ -170,9 +165,9 @@ class KafkaConnect(Program):
         except OSError:
             return {}
 
-    def _serve(self, token: str) -> list[str | Path]:
+    def _serve(self, token: str) -> process.CommandLine:
         files = [self.directory / name for name in ("worker.properties", "connector.json")]
-        return [*kafka.beside(self.directory / "class-path.args", token), CONNECT, *files]
+        return [*kafka.beside(self.directory / "class-path.args", token), CONNECT, *files], {}
 
     def _works(self) -> bool:
         return [task["state"] for task in self.ask("status").get("tasks", [])] == ["RUNNING"]
@@ -249,9 +244,10 @@ class PostgreSQL(Program):
         ids = [str(nobody.pw_uid), str(nobody.pw_gid)]
         return [sys.executable, "-I", "-c", AS_USER, *ids], copy
 
-    def _serve(self, token: str) -> list[str | Path]:
+    def _serve(self, token: str) -> process.CommandLine:
         shell = ["/bin/sh", "-c", SERVE, "sh", str(self._files / "bin")]
-        return [*self._become, *shell, *self._options, "-c", f"breaking_brokers.token={token}"]
+        mark = ["-c", f"breaking_brokers.token={token}"]
+        return [*self._become, *shell, *self._options, *mark], {}
 
     def _answers(self) -> bool:
         return self._psql("--command=SELECT 1").returncode == 0

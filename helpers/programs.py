@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from . import pipeline, settings
-from .brokers import marks
+from .brokers import marks, process
 from .waiting import wait_until
 
 if TYPE_CHECKING:
@@ -101,10 +101,14 @@ class Program:
         """The lines that it has printed so far, in all its lives."""
         return _lines(self._process.log)
 
-    def handled(self) -> list[tuple[float, str]]:
-        """What it says to have handled, in its lines ``handled ORDER TIME``: time in seconds, order."""
+    def said(self, what: str) -> list[tuple[float, str]]:
+        """Its lines ``WHAT ORDER TIME``, as `say` prints them: each one's time in seconds, and order."""
         words = [line.split() for line in self.lines()]
-        return [(float(line[2]), line[1]) for line in words if line[:1] == ["handled"] and line[2:]]
+        return [(float(line[2]), line[1]) for line in words if line[:1] == [what] and line[2:]]
+
+    def handled(self) -> list[tuple[float, str]]:
+        """What it says to have handled: time in seconds, order."""
+        return self.said("handled")
 
     def errors(self) -> list[str]:
         """The lines of its error output so far, as a traceback."""
@@ -132,12 +136,11 @@ class Program:
     def _errors(self) -> Path:
         return self._process.directory / "errors"
 
-    def _command(self, _token: str) -> list[str | Path]:
-        given = [f"{key}={value}" for key, value in os.environ.items() if key.startswith(HANDED_ON)]
-        given = [pair for pair in given if not pair.startswith(marks.OWNER)]
+    def _command(self, _token: str) -> process.CommandLine:
+        given = {key: value for key, value in os.environ.items() if key.startswith(HANDED_ON)}
         python = [sys.executable, "-u", "-c", ENTRY]
         run = [*python, str(self._errors), str(self._file), *self._arguments]
-        return ["/usr/bin/env", f"PYTHONPATH={settings.CHECKOUT}", *given, *run]
+        return run, {"PYTHONPATH": str(settings.CHECKOUT), **given}
 
 
 # -- for the programs themselves ---------------------------------------------------------------

@@ -17,11 +17,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from . import settings
-from .brokers import debian, lifecycle, locks, process
+from .brokers import debian, locks, process
 from .brokers.errors import BrokerError
 from .brokers.ports import free as free_ports
 from .brokers.progress_line import Progress
-from .pipeline import START_TIMEOUT, Program
+from .pipeline import START_TIMEOUT, Program, started
 from .waiting import wait_until
 
 __all__ = ["Prometheus"]
@@ -72,12 +72,7 @@ class Prometheus(Program):
         if history is not None:
             fill = ["tsdb", "create-blocks-from", "openmetrics", str(history), str(self.data)]
             process.output("promtool", [self._binary / "promtool", *fill])
-        self.start()
-        try:
-            lifecycle.wait_ready(self, lambda: self._sees(len(targets)), START_TIMEOUT)
-        except BaseException:
-            self.close()
-            raise
+        started(self, lambda: self._sees(len(targets)))
 
     def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
         """The labels and values that an expression in PromQL has, now or at a time of the past.
@@ -124,13 +119,13 @@ class Prometheus(Program):
         except OSError:
             return False
 
-    def _serve(self, _token: str) -> list[str | Path]:
-        return [
-            self._binary / "prometheus",
+    def _serve(self, _token: str) -> process.CommandLine:
+        flags = [
             f"--config.file={self.directory / 'prometheus.json'}",
             f"--storage.tsdb.path={self.data}",
             f"--web.listen-address={self.url.removeprefix('http://')}",
         ]
+        return [self._binary / "prometheus", *flags], {}
 
     def _configuration(self, targets: Mapping[str, str]) -> dict[str, Any]:
         """Its configuration; JSON is YAML too."""

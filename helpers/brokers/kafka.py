@@ -43,7 +43,6 @@ INTERNAL_REPLICAS = (
     "transaction.state.log.replication.factor",
     "share.coordinator.state.topic.replication.factor",
 )
-NOTHING: Mapping[str, object] = {}
 INTERNAL_MIN_ISR = ("transaction.state.log.min.isr", "share.coordinator.state.topic.min.isr")
 
 
@@ -71,7 +70,7 @@ def aot_cache() -> Path:
 
 
 def write_properties(
-    path: Path, place: Place, data: Path, own: Mapping[str, object] = NOTHING
+    path: Path, place: Place, data: Path, own: Mapping[str, object] | None = None
 ) -> None:
     """Write the ``server.properties`` of one node: the only one, or one of three.
 
@@ -96,7 +95,7 @@ def write_properties(
         "default.replication.factor": replicas,
         **dict.fromkeys(INTERNAL_REPLICAS, replicas),
         **dict.fromkeys(INTERNAL_MIN_ISR, min(replicas, 2)),
-        **own,
+        **(own or {}),
     }
     files.write(path, "".join(f"{key}={_escaped(str(value))}\n" for key, value in lines.items()))
 
@@ -139,7 +138,7 @@ def node(place: Place, directory: Path, *flags: str) -> process.Node:
 
 
 def serve(
-    place: Place, directory: Path, token: str, *flags: str, own: Mapping[str, object] = NOTHING
+    place: Place, directory: Path, token: str, *flags: str, own: Mapping[str, object] | None = None
 ) -> list[str | Path]:
     """The command line of a node whose files in ``directory`` are made ready; ``own`` are settings."""
     data, properties = directory / "data", directory / "server.properties"

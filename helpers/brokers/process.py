@@ -17,7 +17,8 @@ from ..waiting import wait_until
 from . import files, marks
 from .errors import BrokerError
 
-Command = Callable[[str], tuple[Sequence[str | Path], Mapping[str, str]]]
+CommandLine = tuple[Sequence[str | Path], Mapping[str, str]]  # and what it adds to the environment
+Command = Callable[[str], CommandLine]
 
 
 class Node:

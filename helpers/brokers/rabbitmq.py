@@ -19,7 +19,6 @@ from .places import members, single
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
 METRICS = "rabbitmq_prometheus"
-NOTHING: Mapping[str, object] = {}
 # Erlang 29 without libsctp says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
@@ -87,7 +86,7 @@ def _bake(cookie: Path) -> None:
 
 
 def write_config(
-    place: Place, folder: Path, peers: Sequence[Place], own: Mapping[str, object] = NOTHING
+    place: Place, folder: Path, peers: Sequence[Place], own: Mapping[str, object] | None = None
 ) -> None:
     """Write ``rabbitmq.conf``, with settings of its ``own``, and the list of plugins of one node."""
     release = rabbitmq_install.release() or (0, 0)
@@ -111,7 +110,7 @@ def write_config(
         lines["cluster_formation.peer_discovery_backend"] = "classic_config"
         for number, peer in enumerate(peers, 1):
             lines[f"cluster_formation.classic_config.nodes.{number}"] = nodename(peer)
-    lines |= own
+    lines |= own or {}
     files.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
     plugins = (
         PLUGINS if place.management else tuple(p for p in PLUGINS if p != "rabbitmq_management")
@@ -149,7 +148,7 @@ def node(place: Place, folder: Path) -> process.Node:
 
 
 def serve(
-    place: Place, folder: Path, token: str, own: Mapping[str, object] = NOTHING
+    place: Place, folder: Path, token: str, own: Mapping[str, object] | None = None
 ) -> tuple[list[str | Path], dict[str, str]]:
     """The command line and the environment of a node whose files in ``folder`` are made ready.
 
@@ -191,9 +190,15 @@ def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 6
     Raises:
         BrokerError: it failed, with its own words, or gave no answer in ``timeout`` seconds.
     """
-    tool = (rabbitmq_install.scripts() or Path()) / "rabbitmqctl"
-    name = f"rabbitmqctl {' '.join(arguments)}"
-    return MUTTER.sub("", process.output(name, [str(tool), *arguments], node_environment, timeout))
+    return _run("rabbitmqctl", node_environment, *arguments, timeout=timeout)
+
+
+def _run(
+    tool: str, node_environment: Mapping[str, str], *arguments: str, timeout: float = 60
+) -> str:
+    file = (rabbitmq_install.scripts() or Path()) / tool
+    name = f"{tool} {' '.join(arguments)}"
+    return MUTTER.sub("", process.output(name, [str(file), *arguments], node_environment, timeout))
 
 
 def serve_metrics(place: Place, folder: Path) -> int:
@@ -210,11 +215,10 @@ def serve_metrics(place: Place, folder: Path) -> int:
         for plugin in first.resolve().parent.iterdir():
             if not (there / plugin.name).exists():
                 (there / plugin.name).symlink_to(plugin)
-    node_environment, where = environment(place, folder), rabbitmq_install.scripts() or Path()
+    node_environment = environment(place, folder)
     listener = f'[{{ip, "{settings.HOST}"}}, {{port, {port}}}], [{{persistent, true}}]'
     ctl(node_environment, "eval", f"application:set_env({METRICS}, tcp_config, {listener}).")
-    enable = ["enable", METRICS]
-    process.output("rabbitmq-plugins", [where / "rabbitmq-plugins", *enable], node_environment)
+    _run("rabbitmq-plugins", node_environment, "enable", METRICS)
     return port
 
 

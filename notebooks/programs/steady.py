@@ -24,8 +24,7 @@ def start(name, *arguments):
 
 def said(program, what):
     """Of which orders a program said this, and when, in seconds."""
-    words = [line.split() for line in program.lines() if line.startswith(f"{what} ")]
-    return {int(order): float(moment) for _, order, moment in words}
+    return {int(order): moment for moment, order in program.said(what)}
 
 
 def waits(program, begin):

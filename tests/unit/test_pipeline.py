@@ -32,7 +32,7 @@ def not_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def program() -> pipeline.Program:
-    return pipeline.Program("sleeper", lambda _: ["sleep", "60"], "sleep", signal.SIGKILL)
+    return pipeline.Program("sleeper", lambda _: (["sleep", "60"], {}), "sleep", signal.SIGKILL)
 
 
 def command_of(one: pipeline.Program) -> list[str]:
