@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -39,19 +40,39 @@ def audit(options: Mapping[str, Any]) -> Iterator[Finding]:
             "port, user and certificate right?"
         ) from error
     with admin:
+        cluster = _Cluster(admin)
         for check in (_brokers, _controllers, _topics, _readers):
             try:
-                yield from check(admin)
+                yield from check(cluster)
             except KafkaError as error:
                 what = check.__name__.strip("_")
                 yield unchecked(f"Kafka {what}", f"{type(error).__name__}: {error}", RIGHTS)
 
 
-def _brokers(admin: KafkaAdminClient) -> Iterator[Finding]:
-    numbers = [node["broker_id"] for node in admin.describe_cluster()["brokers"]]
+class _Cluster:
+    """What is asked for once, though several checks look at it."""
+
+    def __init__(self, admin: KafkaAdminClient) -> None:
+        self.admin = admin
+
+    @functools.cached_property
+    def nodes(self) -> list[int]:
+        return [node["broker_id"] for node in self.admin.describe_cluster()["brokers"]]
+
+    @functools.cached_property
+    def topics(self) -> dict[str, dict[str, Any]]:
+        return {topic["name"]: topic for topic in self.admin.describe_topics()}
+
+    @functools.cached_property
+    def topic_configs(self) -> dict[str, dict[str, str]]:
+        return _configs(self.admin, "TOPIC", self.topics)
+
+
+def _brokers(cluster: _Cluster) -> Iterator[Finding]:
+    numbers = cluster.nodes
     if len(numbers) == 1:
         yield finding("one-broker", "Kafka cluster", broker="Kafka")
-    for number, config in _configs(admin, "BROKER", map(str, numbers)).items():
+    for number, config in _configs(cluster.admin, "BROKER", map(str, numbers)).items():
         name = f"Kafka node {number}"
         if not config:
             yield unchecked(name, HIDDEN, RIGHTS)
@@ -93,21 +114,18 @@ def listeners(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
         yield finding("no-authorizer", name)
 
 
-def _controllers(admin: KafkaAdminClient) -> Iterator[Finding]:
-    [partition] = admin.describe_metadata_quorum()["topics"][0]["partitions"]
+def _controllers(cluster: _Cluster) -> Iterator[Finding]:
+    [partition] = cluster.admin.describe_metadata_quorum()["topics"][0]["partitions"]
     voters = partition["current_voters"]
     if len(voters) < SAFE_REPLICAS:
         lost = " or ".join(str(voter["replica_id"]) for voter in voters)
         yield finding("one-controller", "Kafka controllers", voters=len(voters), lost=lost)
 
 
-def _topics(admin: KafkaAdminClient) -> Iterator[Finding]:
-    nodes = len(admin.describe_cluster()["brokers"])
-    topics = {topic["name"]: topic for topic in admin.describe_topics()}
-    configs = _configs(admin, "TOPIC", topics)
-    for name, topic in topics.items():
+def _topics(cluster: _Cluster) -> Iterator[Finding]:
+    for name, topic in cluster.topics.items():
         rows = topic["partitions"]
-        config = configs[name]
+        config = cluster.topic_configs[name]
         what = f"Kafka topic {name}"
         if not (rows and config):
             yield unchecked(what, HIDDEN, RIGHTS)
@@ -115,7 +133,7 @@ def _topics(admin: KafkaAdminClient) -> Iterator[Finding]:
         minimum = int(config["min.insync.replicas"])
         replicas = min(len(row["replica_nodes"]) for row in rows)
         shape = {"minimum": minimum, "replicas": replicas}
-        alone = nodes == 1 and replicas == 1  # which is said once, of the cluster
+        alone = len(cluster.nodes) == 1 and replicas == 1  # which is said once, of the cluster
         if replicas == 1 and not alone:
             yield finding("replicas", what, replicas=replicas)
         if replicas > 1 and minimum == 1 and not topic["is_internal"]:
@@ -142,22 +160,21 @@ def _states(rows: list[dict[str, Any]], minimum: int) -> Mapping[str, list[int]]
     return found
 
 
-def _readers(admin: KafkaAdminClient) -> Iterator[Finding]:
+def _readers(cluster: _Cluster) -> Iterator[Finding]:
     """Groups that retention has overtaken, or soon will."""
+    admin = cluster.admin
     groups = [g["group_id"] for g in admin.list_groups() if g["group_type"] != "share"]
     committed = admin.list_group_offsets(groups) if groups else {}
     partitions = {p for offsets in committed.values() for p in offsets}
-    topics = {topic["name"]: topic for topic in admin.describe_topics()}
     leaders = {
         TopicPartition(name, row["partition_index"]): row["leader_id"]
-        for name, topic in topics.items()
+        for name, topic in cluster.topics.items()
         for row in topic["partitions"]
     }
     partitions = {p for p in partitions if leaders.get(p, -1) >= 0}
     if not partitions:
         return
-    configs = _configs(admin, "TOPIC", {p.topic for p in partitions})
-    kept = {p: _retention(configs[p.topic]) for p in partitions}
+    kept = {p: _retention(cluster.topic_configs[p.topic]) for p in partitions}
     half = {p: int(time.time() * 1000) - ms // 2 for p, ms in kept.items() if ms is not None}
     starts = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
     ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
