@@ -209,10 +209,10 @@ def module(name: str) -> ModuleType:
         FileNotFoundError: there is no such program.
     """
     file = _find(name)
-    if FOLDER not in sys.modules:
-        package = ModuleType(FOLDER)
-        package.__path__ = [str(file.parent)]
-        sys.modules[FOLDER] = package
+    package = sys.modules.setdefault(FOLDER, ModuleType(FOLDER))
+    places = list(getattr(package, "__path__", []))
+    if str(file.parent) not in places:
+        package.__path__ = [str(file.parent), *places]
     return importlib.import_module(f"{FOLDER}.{file.stem}")
 
 

@@ -158,6 +158,20 @@ def test_it_ends_with_its_kernel(folder, number):
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "the worker to end")
 
 
+@pytest.fixture
+def forget_programs():
+    """No program is loaded as a module before the test, nor left loaded by it."""
+    before = {name: sys.modules.pop(name) for name in _loaded()}
+    yield
+    for name in _loaded():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def _loaded():
+    return [name for name in sys.modules if name.partition(".")[0] == "programs"]
+
+
 def test_an_old_copy_is_told(start, folder, tmp_path, monkeypatch, capsys):
     course = tmp_path / "course"
     (course / "programs").mkdir(parents=True)
@@ -175,15 +189,25 @@ def test_an_old_copy_is_told(start, folder, tmp_path, monkeypatch, capsys):
     assert "newer worker.py than your copy" in capsys.readouterr().out
 
 
-def test_a_lab_can_call_what_a_program_defines(folder, monkeypatch, tmp_path):
-    for name in ("programs", "programs.shared", "programs.till"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+def test_a_lab_can_call_what_a_program_defines(folder, monkeypatch, tmp_path, forget_programs):
     (folder / "till.py").write_text("from . import shared\nSAID = shared.GREETING\n")
     monkeypatch.chdir(tmp_path / "labs")
     assert programs.module("till.py").SAID == "ready"
     assert programs.module("shared.py") is programs.module("till.py").shared
     with pytest.raises(FileNotFoundError, match=r"no program 'shop.py'.*shared\.py"):
         programs.module("shop.py")
+
+
+def test_a_program_of_another_folder_can_be_called_afterwards(
+    folder, monkeypatch, tmp_path, forget_programs
+):
+    monkeypatch.chdir(folder.parent)
+    assert programs.module("shared.py").GREETING == "ready"
+    there = tmp_path / "there"
+    (there / "programs").mkdir(parents=True)
+    (there / "programs" / "certificate.py").write_text("NAME = 'theirs'\n")
+    monkeypatch.chdir(there)
+    assert programs.module("certificate.py").NAME == "theirs"
 
 
 def test_show_has_the_function_and_a_link(folder, monkeypatch, tmp_path):
