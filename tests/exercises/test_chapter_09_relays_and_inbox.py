@@ -1,5 +1,7 @@
 """The grader of the lab on relays tells right answers from wrong ones."""
 
+import contextlib
+
 import psycopg
 import pytest
 
@@ -107,10 +109,8 @@ def commit_at_the_end(connection, send):
 
 
 def swallow_everything(connection, send):
-    try:
+    with contextlib.suppress(psycopg.Error):
         in_batches("")(connection, send)
-    except psycopg.Error:
-        pass
 
 
 ANSWERS = {
