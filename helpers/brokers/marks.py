@@ -213,12 +213,14 @@ def _environment(process: psutil.Process) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def told() -> bool:
+        before = process.cmdline()
         found.update(process.environ())
-        return bool(found or process.cmdline() or 2 in (process.pid, process.ppid()))
+        stayed = before and before == process.cmdline()  # no exec between the two looks
+        return bool(found or stayed or 2 in (process.pid, process.ppid()))
 
     with contextlib.suppress(WaitTimeout):
         wait_until(told, "a program to be in its place", 1, every=0.005)
-    return found or process.environ()  # its command line may have come between the two looks
+    return found
 
 
 def _same_files(process: psutil.Process) -> bool:

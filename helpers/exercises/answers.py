@@ -105,7 +105,7 @@ def ask(
         Wrong: it took too long, or raised what it may not.
         NotAttempted: it is the exercise's stub.
     """
-    call = _Call(of or answer, late or _too_late(seconds))
+    call = _Call(of or answer, late or too_late(seconds))
     _calls.append(call)
     main = threading.current_thread() is threading.main_thread()  # where signals arrive
     before = signal.signal(signal.SIGALRM, call.interrupt) if main else None
@@ -173,7 +173,8 @@ def _place(answer: Callable, error: BaseException) -> str:
     return "your code"
 
 
-def _too_late(seconds: float) -> Wrong:
+def too_late(seconds: float) -> Wrong:
+    """What to say of an answer that was still running after so many seconds."""
     return Wrong(
         "no_deadline",
         f"your code was still running after {seconds:g} s and was stopped.",

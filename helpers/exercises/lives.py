@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .answers import SECONDS, Errors, NotAttempted, Wrong, ask
+from .answers import SECONDS, Errors, NotAttempted, Wrong, ask, too_late
 
 KILLED = object()  # what `live` returns of a process that was killed
 GRACE = 10.0  # seconds for a process that does not notice its deadline
@@ -66,6 +66,8 @@ def live(
         os.close(reading)
         os.kill(child, signal.SIGKILL)  # it has ended, or is to end
         status = os.waitpid(child, 0)[1]
+    if words is None:
+        raise late or too_late(seconds)
     return _outcome(words, status)
 
 
@@ -133,12 +135,14 @@ def _be(work: Callable[[], Any], writing: int) -> NoReturn:
         os._exit(0)
 
 
-def _listen(reading: int, seconds: float) -> bytes:
-    """What the process has said when it was done, or dead, or its time was up."""
+def _listen(reading: int, seconds: float) -> bytes | None:
+    """What the process has said when it was done, or dead; None if it was neither in time."""
     words = b""
-    while select.select([reading], [], [], seconds)[0] and (more := os.read(reading, 65536)):
+    while select.select([reading], [], [], seconds)[0]:
+        if not (more := os.read(reading, 65536)):
+            return words
         words += more
-    return words
+    return None
 
 
 def _outcome(words: bytes, status: int) -> Any:

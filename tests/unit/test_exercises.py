@@ -1,7 +1,9 @@
 """check(): one line and a hint, never a traceback; and what graders have in common."""
 
+import faulthandler
 import os
 import re
+import signal
 import sqlite3
 import sys
 import time
@@ -339,9 +341,24 @@ def test_a_life_that_never_ends_is_ended():
         ends_within(10, lambda: lives.live(endless, endless, seconds=0.1))
 
 
+def test_a_life_that_does_not_notice_its_deadline_was_late_and_not_killed(monkeypatch):
+    def deaf():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        while True:
+            time.sleep(60)
+
+    monkeypatch.setattr(lives, "GRACE", 0.3)
+    with pytest.raises(Wrong, match="still running"):
+        lives.live(deaf, deaf, seconds=0.1)
+
+
 def test_a_crash_that_nobody_ordered_is_no_answer():
+    def crash():
+        faulthandler.disable()  # pytest's, which would print where
+        os.abort()
+
     with pytest.raises(RuntimeError, match="signal 6"):
-        lives.live(os.abort, os.abort)
+        lives.live(crash, crash)
 
 
 @pytest.mark.parametrize("way", ["execute", "cursor", "script", "with"])
