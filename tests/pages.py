@@ -22,6 +22,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).resolve().parents[1]
 FRONT_DOOR = "00_start_here.ipynb"
+LAB = re.compile(r"labs/(\w+\.ipynb)")
 SKELETON = [
     *("What you'll learn", "What you'll need", "Set up"),
     *("Your turn", "Clean up", "Recap", "In production", "Next"),
@@ -146,8 +147,10 @@ def reading_order(notebooks: Path) -> list[Path]:
 
 
 def labs(chapter: Path) -> list[Path]:
-    """The labs of a chapter."""
-    return sorted(chapter.parent.glob(f"labs/{chapter.name[:2]}_*.ipynb"))
+    """The labs of a chapter, in the order of the map on the front door."""
+    listed = LAB.findall((chapter.parent / FRONT_DOOR).read_text(encoding="utf-8"))
+    found = sorted(chapter.parent.glob(f"labs/{chapter.name[:2]}_*.ipynb"))
+    return sorted(found, key=lambda lab: listed.index(lab.name) if lab.name in listed else 99)
 
 
 def _notebooks(path: Path) -> Path:

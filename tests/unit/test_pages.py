@@ -30,6 +30,11 @@ def test_every_page_has_its_place():
     assert set(PAGES) == set(NOTEBOOKS.glob("*.ipynb")) | set(NOTEBOOKS.glob("labs/*.ipynb"))
 
 
+def test_the_map_on_the_front_door_has_each_lab_in_its_place():
+    listed = pages.LAB.findall((NOTEBOOKS / pages.FRONT_DOOR).read_text(encoding="utf-8"))
+    assert [path.name for path in PAGES if path.parent.name == "labs"] == listed
+
+
 def test_every_diagram_is_shown():
     drawn = {path.name for path in NOTEBOOKS.glob("images/*.svg")}
     shown = {Path(target).name for path in PAGES for _, target in images(path)}
