@@ -327,6 +327,20 @@ def plain_code(path: Path) -> Iterator[str]:
                 yield f"{changed} is changed after its cell: write it whole ({first})"
 
 
+def tasks(path: Path) -> Iterator[str]:
+    """A task names the function that is to be written as its stub does."""
+    texts = dict(re.findall(r"### Exercise (\d+\.\d+)(.*?)(?=### |\Z)", prose(path), re.S))
+    for cell in visible(path, "code"):
+        written = {
+            node.name for node in parsed(text(cell)).body if isinstance(node, ast.FunctionDef)
+        }
+        for call in calls(cell, "check"):
+            for asked in call.args[1:]:
+                called = asked.id if isinstance(asked, ast.Name) else ""
+                if called in written and f"`{called}(" not in texts.get(_id(call), ""):
+                    yield f"the task of {_id(call)} must say `{called}(…)`, as its stub does"
+
+
 def _string(node: ast.AST) -> str:
     """What a literal says; where an f-string has a value, a name."""
     if isinstance(node, ast.JoinedStr):
@@ -442,7 +456,7 @@ def no_guide(path: Path) -> Iterator[str]:
 Rule = Callable[[Path], Iterator[str]]
 RULES: tuple[Rule, ...] = (
     *(title, targets, budget, skeleton, way_on),
-    *(plain_code, predictions, diagram, terms, no_guide),
+    *(plain_code, tasks, predictions, diagram, terms, no_guide),
 )
 
 

@@ -163,6 +163,8 @@ def test_the_size_of_a_page(course):
         ("worker = Worker()", "Worker.run = run", "plain_code: Worker is changed after its cell"),
         ("worker = Worker()", 'Worker.a, b = 1, 2', "plain_code: Worker is changed after its cell"),
         ("worker = Worker()", 'setattr(Worker, "a", 1)', "plain_code: Worker is changed after its cell"),
+        ('check("1.1", ...)', 'def f(a):\n    raise NotImplementedError\n\n\ncheck("1.1", f)',
+         "tasks: the task of 1.1 must say `f(…)`"),
         ('predict("1.1"', 'predict("1.2"', 'predictions: verdict("1.1") has no predict("1.1", …)'),
         ("lost=...", "lost=0", 'predictions: predict("1.1") must leave names to fill in'),
         (", lost=..., twice=...", "", 'predictions: predict("1.1") must leave names to fill in'),
