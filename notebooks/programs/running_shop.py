@@ -4,7 +4,7 @@ import atexit
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kafka import KafkaProducer
@@ -33,6 +33,8 @@ def new_folder() -> Path:
 class RunningShop:
     """Its services, each a program with a database of its own, and pens in stock."""
 
+    OPTIONS: tuple[str, ...] = ()  # of each service, in all its lives
+
     def __init__(
         self,
         brokers: Brokers,
@@ -52,29 +54,35 @@ class RunningShop:
         self.brokers, self.topics, self._folder = brokers, [fresh("shop")], new_folder()
         if directed:
             self.topics.append(fresh("commands"))
-        for topic in self.topics:
-            clients.make_topic(brokers, topic)
+        self._groups = {service: fresh(service) for service in programs}
+        self._make_topics()
         with self.database("inventory") as database:
             database.execute("INSERT INTO stock VALUES ('pen', ?)", [pens])
         self._pens, self._programs = pens, programs
-        self._groups = {service: fresh(service) for service in programs}
         self.services = {
             service: self.start(service, *options.get(service, ())) for service in programs
         }
 
     def start(self, service: str, *more: object) -> Program:
         """Start a service, or start it anew after its death."""
+        return Program(*self.program(service), *more)
+
+    def program(self, service: str) -> list[object]:
+        """The file of a service, and what it is told."""
         where = self.topics[0], self._groups[service], self._path(service)
         commands = ["--commands", self.topics[1]] if self.topics[1:] else []
-        return Program(self._programs[service], *where, *commands, *more)
+        return [self._programs[service], *where, *commands, *self.OPTIONS]
 
     def order_pens(self, cents: Mapping[int, int], address: str = "1 High Street") -> None:
         """Publish that orders for one pen each were placed: their numbers, and what each costs."""
-        with KafkaProducer(acks="all", **self.brokers.kafka) as producer:
-            for order, price in cents.items():
-                data = {"order": order, "item": "pen", "cents": price, "address": address}
-                event = shop.new_event("order.placed", data, source="orders")
-                shop.publish(producer, self.topics[0], event)
+        self.place(
+            {"order": order, "item": "pen", "cents": price, "address": address}
+            for order, price in cents.items()
+        )
+
+    def place(self, orders: Iterable[dict]) -> None:
+        """Publish that these orders were placed."""
+        self._publish(shop.new_event("order.placed", data, source="orders") for data in orders)
 
     def events(self) -> list[shop.Event]:
         """All events and commands so far."""
@@ -135,6 +143,15 @@ class RunningShop:
             return not any(lags) and len(self.events()) == before
 
         wait_until(at_rest, "the shop to be at rest", timeout=60)
+
+    def _make_topics(self) -> None:
+        for topic in self.topics:
+            clients.make_topic(self.brokers, topic)
+
+    def _publish(self, events: Iterable[shop.Event]) -> None:
+        with KafkaProducer(acks="all", **self.brokers.kafka) as producer:
+            for event in events:
+                shop.publish(producer, self.topics[0], event)
 
     def _subscriptions(self) -> list[tuple[str, str]]:
         """Which topic each service listens to, and its group."""

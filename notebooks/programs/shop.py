@@ -11,9 +11,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 
+import pika
 from kafka import KafkaConsumer, KafkaProducer
 
-from helpers import up
+from helpers import clients, up
 from helpers.programs import asked_to_end, pause
 
 Event = dict
@@ -90,8 +91,62 @@ def listen(
                 print("ready", flush=True)
 
 
+class Kafka:
+    """The shop's messages in topics; each service is a consumer group."""
+
+    def __init__(self) -> None:
+        self.producer = KafkaProducer(acks="all", **up("kafka", quiet=True).kafka)
+
+    def publish(self, topic: str, event: Event) -> None:
+        """Return when the broker has it."""
+        publish(self.producer, topic, event)
+
+    def listen(
+        self, topic: str, group: str, handle: Callable[[Event], None], at_rest: Callable[[], None]
+    ) -> None:
+        """Handle each event until SIGTERM."""
+        listen(topic, group, handle, at_rest)
+
+
+class RabbitMQ:
+    """The same in RabbitMQ: a topic is an exchange, a group the queue that it copies to."""
+
+    def __init__(self) -> None:
+        self.connection = pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq)
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+        self.channel.basic_qos(prefetch_count=1)
+
+    def publish(self, exchange: str, event: Event) -> None:
+        """Return when the broker has it."""
+        body = json.dumps(event).encode()
+        self.channel.basic_publish(exchange, "", body, clients.PERSISTENT, mandatory=True)
+
+    def listen(
+        self,
+        _exchange: str,
+        queue: str,
+        handle: Callable[[Event], None],
+        at_rest: Callable[[], None],
+    ) -> None:
+        """Handle each event, then acknowledge it, until SIGTERM."""
+        leaving = asked_to_end()
+        for method, _, body in self.channel.consume(queue, inactivity_timeout=0.2):
+            if method is None:
+                at_rest()
+            else:
+                event = json.loads(body)
+                handle(event)
+                self.channel.basic_ack(method.delivery_tag)
+                print("handled", event["data"]["order"], time.monotonic(), flush=True)
+            if leaving.is_set():
+                break
+        self.connection.close()
+
+
 # -- a service -------------------------------------------------------------------------------
 
+BROKERS = {"kafka": Kafka, "rabbitmq": RabbitMQ}
 COMMANDS = ("reserve", "release", "charge", "refund", "ship")  # verbs; events are in the past tense
 
 
@@ -101,12 +156,12 @@ class Service:
     def __init__(self, source: str, args: argparse.Namespace) -> None:
         self.source, self.args = source, args
         self.database = connect(args.database)
-        self.producer = KafkaProducer(acks="all", **up("kafka", quiet=True).kafka)
+        self.broker = BROKERS[args.broker]()
 
     def send(self, event: Event) -> None:
         """To the topic of events; or to that of commands, if it says what somebody is to do."""
         is_command = event["type"].split(".")[0] in COMMANDS
-        publish(self.producer, self.args.commands if is_command else self.args.topic, event)
+        self.broker.publish(self.args.commands if is_command else self.args.topic, event)
 
     def new(self, event: Event, work: Work) -> Iterator[Event]:
         """Do the work for an event, unless it was done before; and the event that it makes."""
@@ -118,8 +173,8 @@ class Service:
 
     def between(self, step: str, event: Event) -> None:
         """Stop after this step, if we were told so, until somebody kills us."""
-        at = (str(event["data"]["order"]), event["type"])
-        if self.args.pause_after == step and self.args.pause_at in at:
+        at = {str(event["data"]["order"]), event["type"]}
+        if self.args.pause_after == step and at.issuperset(self.args.pause_at):
             pause()
 
 
@@ -172,9 +227,12 @@ def arguments(source: str) -> argparse.ArgumentParser:
     parser.add_argument("group")
     parser.add_argument("database", help="a file of its own")
     parser.add_argument("--commands", help="a topic on which somebody directs the services")
+    parser.add_argument("--broker", choices=BROKERS, default="kafka")
     parser.add_argument("--way", choices=WAYS, default="outbox")
     parser.add_argument("--pause-after", choices=["work", "commit", "publish", "end"])
-    parser.add_argument("--pause-at", help="the order at which to pause, or the kind of event")
+    parser.add_argument(
+        "--pause-at", nargs="+", help="the order at which to pause, the kind of event, or both"
+    )
     return parser
 
 
@@ -199,4 +257,5 @@ def serve(
             WAYS[args.way](service, event, reactions[event["type"]])
             service.between("end", event)  # before the event's offset is committed
 
-    listen(vars(args)[listens_to] or args.topic, args.group, handle, lambda: at_rest(service))
+    topic = vars(args)[listens_to] or args.topic
+    service.broker.listen(topic, args.group, handle, lambda: at_rest(service))
