@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 help:
 	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
 	@echo 'make test      run all tests: types, helpers, brokers, exercises, and every notebook'
-	@echo 'make test-all  the same, and every notebook a second time in another order'
+	@echo 'make test-all  the same, the crash matrices, and every notebook again in another order'
 	@echo 'make down      stop the brokers; what they stored is kept'
 	@echo 'make doctor    check this machine, and name what it lacks'
 	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'

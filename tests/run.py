@@ -2,7 +2,8 @@
 
 Types first; helpers and exercises, two modules at a time; the brokers' lives, alone; then every notebook
 under strict nbval, two at a time, in an order drawn from a seed. ``--all`` tries every answer on the
-exercises' graders, and runs the notebooks once more, in another order, so that none leans on another.
+exercises' graders, makes the crash matrices anew and compares them with those that the labs show, and
+runs the notebooks once more, in another order, so that none leans on another.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def phases(seed: int, all_of_it: bool) -> dict[str, list[str]]:
         "notebooks": pytest(*NOTEBOOKS),
     }
     if all_of_it:
+        found["crash matrices"] = pytest("tests/matrices")
         found["notebooks in another order"] = pytest(*NOTEBOOKS, seed=seed + 1)
     return found
 
@@ -43,7 +45,11 @@ def main() -> int:
     """Run them all; returns 0 if all passed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, help="repeats the order of an earlier run")
-    parser.add_argument("--all", action="store_true", help="every answer, and the notebooks twice")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every answer, the crash matrices, and the notebooks twice",
+    )
     chosen = parser.parse_args()
     seed = random.randrange(10_000) if chosen.seed is None else chosen.seed
     every = phases(seed, chosen.all)

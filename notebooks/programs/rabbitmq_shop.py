@@ -58,7 +58,8 @@ class RabbitMQShop(RunningShop):
             clients.declare_queue(self._channel, queue, x_delivery_limit=20)
             self._channel.queue_bind(queue, topic)
 
-    def _publish(self, events: Iterable[shop.Event]) -> None:
+    def publish(self, events: Iterable[shop.Event]) -> None:
+        """Publish events to the services."""
         for event in events:
             self._channel.basic_publish(
                 self.topics[0], "", json.dumps(event), clients.PERSISTENT, mandatory=True

@@ -82,7 +82,7 @@ class RunningShop:
 
     def place(self, orders: Iterable[dict]) -> None:
         """Publish that these orders were placed."""
-        self._publish(shop.new_event("order.placed", data, source="orders") for data in orders)
+        self.publish(shop.new_event("order.placed", data, source="orders") for data in orders)
 
     def events(self) -> list[shop.Event]:
         """All events and commands so far."""
@@ -148,7 +148,8 @@ class RunningShop:
         for topic in self.topics:
             clients.make_topic(self.brokers, topic)
 
-    def _publish(self, events: Iterable[shop.Event]) -> None:
+    def publish(self, events: Iterable[shop.Event]) -> None:
+        """Publish events to the services."""
         with KafkaProducer(acks="all", **self.brokers.kafka) as producer:
             for event in events:
                 shop.publish(producer, self.topics[0], event)
