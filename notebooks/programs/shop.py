@@ -231,7 +231,10 @@ def arguments(source: str) -> argparse.ArgumentParser:
     parser.add_argument("--way", choices=WAYS, default="outbox")
     parser.add_argument("--pause-after", choices=["work", "commit", "publish", "end"])
     parser.add_argument(
-        "--pause-at", nargs="+", help="the order at which to pause, the kind of event, or both"
+        "--pause-at",
+        nargs="+",
+        default=(),
+        help="the order at which to pause, the kind of event, or both",
     )
     return parser
 
