@@ -9,22 +9,23 @@ DELETE_ALIKE = "DELETE FROM outbox WHERE position LIKE ? || '%'"
 
 def relay_with(
     query=ROWS, when="after", stuck="wait", swallow=ConnectionError, commit=True, same=str.__eq__,
-    tries=1, body=str, delete=DELETE,
+    tries=1, body=str, name=str, delete=DELETE, column=0,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
     def relay(database, send):
         waiting, done = set(), []
-        for position, subject, event in database.execute(query).fetchall():
+        for row in database.execute(query).fetchall():
+            _, subject, event = row
             if any(same(subject, other) for other in waiting):
                 continue
             if when == "before":
                 with database:
-                    database.execute(delete, [position])
+                    database.execute(delete, [row[column]])
             try:
                 for turn in range(tries):
                     try:
-                        send(subject, body(event))
+                        send(name(subject), body(event))
                         break
                     except swallow:
                         if turn == tries - 1:
@@ -36,9 +37,9 @@ def relay_with(
                     waiting.add(subject)
                 if stuck != "drop":
                     continue
-            done.append([position])
+            done.append([row[column]])
             if when == "after":
-                database.execute(delete, [position])
+                database.execute(delete, [row[column]])
                 if commit:
                     database.commit()
         if when == "end":
@@ -89,6 +90,38 @@ def delete_up_to(database, send):
                 database.execute("DELETE FROM outbox WHERE position <= ?", [position])
 
 
+def delete_by_texts(database, send):
+    """Two events may have one text."""
+    stuck = set()
+    for _, subject, event in database.execute(ROWS).fetchall():
+        if subject in stuck:
+            continue
+        try:
+            send(subject, event)
+        except ConnectionError:
+            stuck.add(subject)
+        else:
+            with database:
+                query = "DELETE FROM outbox WHERE subject = ? AND event = ?"
+                database.execute(query, [subject, event])
+
+
+def by_text(database, send):
+    """A dictionary forgets what it has under the same name."""
+    rows = {row[1:]: row[0] for row in reversed(database.execute(ROWS).fetchall())}
+    stuck = set()
+    for (subject, event), position in sorted(rows.items(), key=lambda row: row[1]):
+        if subject in stuck:
+            continue
+        try:
+            send(subject, event)
+        except ConnectionError:
+            stuck.add(subject)
+        else:
+            with database:
+                database.execute(DELETE, [position])
+
+
 def until_all_are_sent(database, send):
     while database.execute("SELECT count(*) FROM outbox").fetchone()[0]:
         relay_with()(database, send)
@@ -100,6 +133,18 @@ ANSWERS = {
         wrong={
             "by the text": ("overtaken", relay_with(query=ROWS.replace("BY position", "BY event"))),
             "positions alike": ("lost", relay_with(delete=DELETE_ALIKE)),
+            "deletes by the text": (
+                "lost",
+                relay_with(delete="DELETE FROM outbox WHERE event = ?", column=2),
+            ),
+            "deletes by both texts": ("lost", delete_by_texts),
+            "each text once": ("not_sent", by_text),
+            "blanks cut off": (
+                "not_sent",
+                relay_with(same=lambda one, other: one.strip() == other.strip()),
+            ),
+            "subject tidied up": ("wrong_body", relay_with(name=str.strip)),
+            "event tidied up": ("wrong_body", relay_with(body=str.strip)),
             "deletes first": ("lost", relay_with(when="before")),
             "deletes at the end": ("doubled", relay_with(when="end")),
             "doesn't commit": ("not_deleted", relay_with(commit=False)),
