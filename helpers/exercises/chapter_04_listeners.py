@@ -1,4 +1,4 @@
-"""Grader of the lab on advertised listeners: what is the matter with an address."""
+"""Graders of the lab on advertised listeners: what is the matter with an address, and whom it costs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from random import Random
+from typing import Any
 
 import psutil
+from kafka import KafkaAdminClient
 
 from .answers import Wrong, ask
 from .grading import grader
+from .places import kafka_options, new_topic
 
 Reach = Callable[[str, int, float], str]
+CutOff = Callable[[list[dict[str, Any]], list[dict[str, Any]], float], set[int]]
+NOBODY = -1  # leads a partition of which no replica may lead
 SPARE = 2.0  # seconds that a busy machine may take beyond the time that was given
 
 
@@ -106,3 +111,76 @@ def _silent() -> Iterator[int]:
             except TimeoutError:
                 break
         yield address[1]
+
+
+# -- 4.11: which partitions fail from here -------------------------------------------------------
+
+
+@grader("4.11", needs=("kafka",))
+def cut_off(answer: CutOff, data: Random) -> str:
+    """The learner's broker and its topic; then more brokers, half of which can't be reached."""
+    with new_topic(2) as topic, KafkaAdminClient(**kafka_options()) as admin:
+        found = admin.describe_cluster()["brokers"]
+        here = [{name: one[name] for name in ("broker_id", "host", "port")} for one in found]
+        partitions = admin.describe_topics([topic])[0]["partitions"]
+    _expect_cut_off(answer, here, partitions, set(), 1.0)
+    _expect_cut_off(answer, here, [], set(), 1.0)
+    with contextlib.ExitStack() as open_ports:
+        good = [open_ports.enter_context(_listening()) for _ in range(2)]
+        bad = [open_ports.enter_context(_silent()) for _ in range(4)]
+        bad.append(open_ports.enter_context(_closed()))
+        ids = data.sample(range(1, 100), len(good) + len(bad))
+        ids = [0, *ids[1:]]  # the first can be reached, and may well be called so
+        brokers = [
+            {"broker_id": number, "host": "127.0.0.1", "port": port}
+            for number, port in zip(ids, good + bad, strict=True)
+        ]
+        brokers.append(
+            {"broker_id": 100, "host": f"kafka-{data.randint(1, 99)}.invalid", "port": 9092}
+        )
+        data.shuffle(brokers)
+        fine, lame = ids[:2], [*ids[2:], 100]
+        leaders = data.sample([*fine, *fine, *lame, lame[0], NOBODY, 101], 11)
+        partitions = [
+            {"partition_index": n, "leader_id": leader, "replica_nodes": [leader, fine[0], lame[0]]}
+            for n, leader in enumerate(leaders)
+        ]
+        expected = {n for n, leader in enumerate(leaders) if leader not in fine}
+        for seconds in (0.5, data.choice((1.2, 1.4))):
+            _expect_cut_off(answer, brokers, partitions, expected, seconds)
+    return "every partition that fails from here, in the time of one address."
+
+
+def _expect_cut_off(
+    answer: CutOff, brokers: list[dict], partitions: list[dict], expected: set[int], seconds: float
+) -> None:
+    ports = [one["port"] for one in brokers]
+    before, begun = sum(map(_open_sockets, ports)), time.monotonic()
+    call = f"cut_off of {len(brokers)} brokers and {len(partitions)} partitions"
+    late = Wrong(
+        "late", f"{call} had not returned after {seconds + 20:g} s.", "Give it a time-out."
+    )
+    said = ask(answer, brokers, partitions, seconds, seconds=seconds + 20, late=late)
+    taken = time.monotonic() - begun
+    if not isinstance(said, set):
+        raise Wrong("no_set", f"{call} returned {said!r:.60}.", "Return a set of numbers.")
+    leaders = {one["partition_index"]: one["leader_id"] for one in partitions}
+    places = {one["broker_id"]: f"{one['host']}:{one['port']}" for one in brokers}
+    if wrongly := said - expected:
+        number = min(wrongly, key=str)
+        what = f"{call}: {number!r} is in it; leader: {leaders.get(number, 'no such partition')}."
+        raise Wrong("invented", what, "Whom does a client talk to about this partition?")
+    if left := expected - said:
+        leader = leaders[min(left)]
+        what = (
+            f"{call}: partition {min(left)} isn't in it; leader: {leader}, at {places.get(leader)}."
+        )
+        raise Wrong("overlooked", what, "Can a client on this machine reach its leader?")
+    if taken > seconds + SPARE:
+        what = f"{call} had {seconds:g} s, and took {taken:.1f}."
+        raise Wrong(
+            "one_by_one", what, "Four addresses are silent: wait for them at the same time."
+        )
+    if sum(map(_open_sockets, ports)) > before:
+        what = f"{call} left a connection open."
+        raise Wrong("left_open", what, "Close what you opened, whatever happens.")
