@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,10 +20,10 @@ from .lives import KILLED, Journal, live, mortal
 from .places import brokers, new_topic, send
 
 Apply = Callable[[sqlite3.Connection, Any], None]
-Row = tuple[int, str, str]
+Row = tuple[int, str | None, str]
 Change = dict[str, Any]
 COLUMNS = "id", "item", "state"
-ITEMS = ["tea", "coffee", "cake", "pie"]
+ITEMS = (" tea\n", "Tea", "", None, "tea")
 LIVES = 24  # the first dies before its first statement, the last before its twenty-fourth
 NONE = {"state": ""}
 TURNS = 10
@@ -60,10 +61,11 @@ def _changes(data: Random) -> list[Change]:
     ids = data.sample(range(1, 1000), 8)
     rows: dict[int, Row] = {}
     made: list[Change] = []
+    items = cycle(data.sample(ITEMS, len(ITEMS)))
 
     def write(op: str, number: int, state: str, at: int) -> Change:
-        before, after = rows.get(number), (number, data.choice(ITEMS), state)
-        if before and op != "c":
+        before, after = rows.get(number), (number, next(items), state)
+        if before and not state.startswith("sent"):  # the item changes, too
             after = (number, before[1], state)
         if op == "d":
             rows.pop(number)

@@ -19,7 +19,7 @@ from .places import brokers, kafka_options, new_topic, send
 
 Send = Callable[[str, dict[str, Any]], None]
 Count = Callable[[list["Record"], list["Record"], Send], None]
-ITEMS = ["tea", "coffee", "cake", "teapot"]
+ITEMS = ["tea", "Tea", "tea,", "teapot"]
 
 
 class Record(NamedTuple):

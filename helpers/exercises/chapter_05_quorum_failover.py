@@ -32,7 +32,7 @@ def delivers(deliver: Deliver, data: Random) -> str:
     for when in ("before", "after"):
         _check(deliver, data, number, deaths={data.randrange(1, number - 1): when})
         _check(deliver, data, number, deaths={number - 1: when}, down={1})
-    _check(deliver, data, number, refusals={0: 1, data.randrange(1, number): 3})
+    _check(deliver, data, number, refusals={0: 1, data.randrange(1, number): 6})
     deaths = {data.randrange(third): "after", data.randrange(third, half): "before"}
     deaths |= {data.randrange(half, number): "after", 0: data.choice(["before", "after"])}
     refusals = {order: 2 for order in range(number) if data.random() < 0.3}
@@ -57,12 +57,17 @@ class _Nodes:
         self.connections: list[BlockingConnection] = []
         self.doubt: list[str] = []
         self.dead_calls = 0
+        self.last: int | None = None  # tried
 
     def connects(self) -> list[Connect]:
         return [lambda number=number: self.connect(number) for number in range(3)]  # type: ignore[misc]
 
     def connect(self, number: int) -> Any:
         """A connection to a node; one that is down can't be reached."""
+        if self.last is not None and number not in (self.last, (self.last + 1) % 3):
+            what = f"after nodes[{self.last}] the function connected to nodes[{number}]."
+            stop(Wrong("skipped_node", what, "The next one of the list; after the last the first."))
+        self.last = number
         if number in self.down:
             self.dead_calls += 1
             if self.dead_calls > ENOUGH:
@@ -129,7 +134,7 @@ def _check(
     refusals: dict[int, int] | None = None,
     down: set[int] | None = None,
 ) -> None:
-    orders = [f"order-{n}" for n in data.sample(range(10**6), number)]
+    orders = [f" Order-{n} é\n" for n in data.sample(range(10**6), number)]
     with (
         amqp() as connection,
         new_queue(channel := connection.channel()) as queue,
@@ -151,7 +156,10 @@ def _check(
             for one in nodes.connections:
                 if one.is_open:
                     one.close()
-        found = take(channel, queue)
+        found = [
+            (body.encode("latin-1").decode(errors="replace"), how)
+            for body, how in take(channel, queue)
+        ]
     _expect_stored(orders, [body for body, _ in found], stored)
     expect_persistent(found)
     _expect_said(said, nodes.doubt)

@@ -21,7 +21,7 @@ from .lives import KILLED, live, mortal
 from .places import amqp, new_queue, publish
 
 CountSold = Callable[[BlockingChannel, str, sqlite3.Connection, int], int]
-PRODUCTS = ("tea", "teapot", "tea ", "Tea", "cocoa")
+PRODUCTS = ("tea", "teapot", "tea ", "Tea", "café")
 STEPS = 60  # statements of one life; before each of them, one may be killed
 DEADLINE = 6.0  # seconds; a right answer has all that it waits for in the stream
 LATE = Wrong(
@@ -71,7 +71,7 @@ def _publish(channel: BlockingChannel, stream: str, products: Sequence[str]) -> 
     """All at once, so that a chunk of the stream has several; then one that is confirmed."""
     for product in products[:-1]:
         channel.basic_publish("", stream, product.encode())
-    publish(channel, "", stream, products[-1:])
+    publish(channel, "", stream, [products[-1].encode().decode("latin-1")])
 
 
 def _database(path: Path, place: int = 0) -> Path:

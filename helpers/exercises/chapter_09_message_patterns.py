@@ -127,10 +127,7 @@ def aggregate(answer: Callable, data: Random) -> str:
     for day in (*DAYS, DEADLY):
         lines, wanted = _lines(data, *day)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "aggregator.db"
-            with closing(sqlite3.connect(path)) as database, database:
-                database.execute("CREATE TABLE lines (order_id TEXT, line INTEGER, cents INTEGER)")
-                database.execute("CREATE TABLE complete (order_id TEXT, cents INTEGER)")
+            path = _database(Path(folder))
             with amqp() as connection, new_queue(channel := connection.channel()) as queue:
                 publish(channel, "", queue, [json.dumps(line) for line in lines])
                 if day is DEADLY:
@@ -138,15 +135,27 @@ def aggregate(answer: Callable, data: Random) -> str:
                 else:
                     live(answer, partial(_live, answer, path, queue, len(lines)), seconds=20)
             _expect_orders(path, wanted)
+    _expect_no_commit(answer, data)
     return "mixed, doubled, late and killed: each complete order once, with its sum."
+
+
+def _database(folder: Path) -> Path:
+    path = folder / "aggregator.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE lines (order_id TEXT, line INTEGER, cents INTEGER)")
+        database.execute("CREATE TABLE complete (order_id TEXT, cents INTEGER)")
+    return path
 
 
 def _lines(data: Random, sizes: list[int], copies: int) -> tuple[list[Line], dict[str, int]]:
     """Lines of orders in any order, repeats at the end; and the sums of the complete orders.
 
-    Of an order of five one line is lost, and in one of twelve two lines cost the same.
+    Of an order of five one line is lost, and in one of twelve two lines cost the same. The first
+    order has one line, which costs nothing and is the first to come; others are called much alike.
     """
-    names = [f"{data.choice('AB')}-{n}" for n in data.sample(range(100), len(sizes))]
+    letter, n = data.choice("AB"), data.randrange(10, 99)
+    alike = (f"{letter}-{n}", f"{letter}_{n}", f"{letter.lower()}-{n}", f"{letter}-{n} ")
+    names = [*alike, f"{letter}-{n}0", f"{n}-{letter}"][: len(sizes)]
     every: list[Line] = [
         {"order": name, "line": line, "of": size, "cents": data.randint(0, 900)}
         for name, size in zip(names, sizes, strict=True)
@@ -154,8 +163,10 @@ def _lines(data: Random, sizes: list[int], copies: int) -> tuple[list[Line], dic
     ]
     if 12 in sizes:
         every[-1]["cents"] = every[-2]["cents"]
+    every[0]["cents"] = 0
     lost = [data.choice([line for line in every if line["of"] == 5])] if 5 in sizes else []
-    lines = data.sample([line for line in every if line not in lost], len(every) - len(lost))
+    rest = [line for line in every[1:] if line not in lost]
+    lines = [every[0], *data.sample(rest, len(rest))]
     repeats = data.sample(lines, len(lines)) if copies == 2 else []
     sums = {name: sum(x["cents"] for x in every if x["order"] == name) for name in names}
     for line in lost:
@@ -188,6 +199,28 @@ def _live(
                 return SAVED
             channel.basic_ack(method.delivery_tag)
     return "said"
+
+
+def _expect_no_commit(answer: Callable, data: Random) -> None:
+    """That whoever calls can take back what was done for a line."""
+    lines, _ = _lines(data, *DEADLY)
+    with tempfile.TemporaryDirectory() as folder:
+        path = _database(Path(folder))
+        live(answer, partial(_take_back, answer, path, lines), seconds=20)
+        with closing(sqlite3.connect(path)) as database:
+            kept = database.execute("SELECT order_id FROM lines").fetchall()
+            kept += database.execute("SELECT order_id FROM complete").fetchall()
+    if kept:
+        what = f"the transaction was rolled back, and something of {kept[0][0]!r} is there."
+        raise Wrong("committed", what, "The transaction is your caller's: don't commit.")
+
+
+def _take_back(answer: Callable, path: Path, lines: list[Line]) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        for line in lines:
+            database.execute("BEGIN")
+            answer(database, line)
+            database.rollback()
 
 
 def _expect_orders(path: Path, wanted: dict[str, int]) -> None:

@@ -70,7 +70,8 @@ def _rows(data: Random, length: int = 9) -> list[Row]:
     data.shuffle(drawn)
     positions = sorted(data.sample(range(1, 2_000_000_000), length))
     return [
-        Row(p, o, f"it's {n}: {o}") for n, (p, o) in enumerate(zip(positions, drawn, strict=True))
+        Row(p, o, f" It's {n}: {o}\n")
+        for n, (p, o) in enumerate(zip(positions, drawn, strict=True))
     ]
 
 

@@ -70,12 +70,12 @@ def _letter(data: Random, dead: str, retry: str, parking: str, n: int, replays: 
         ("retry", retry.encode()),
         ("replays", b"%d" % replays),
         ("parking", parking.encode()),
-        ("note", b"first"),
+        ("note", b" First\n"),
         ("note", b"\xff second"),
     ]
     data.shuffle(headers)
-    key = data.choice((None, b"ben", b"cleo \xe9"))
-    value = b'{"n":  %d, "to": "\xfe"}' % (1000 * n + data.randrange(999))
+    key = (None, b"", b" Cleo \xe9\n")[n % 3]
+    value = b' {"N":  %d, "to": "\xfe"}\n' % (1000 * n + data.randrange(999))
     return Letter(dead, key, value, tuple(headers))
 
 

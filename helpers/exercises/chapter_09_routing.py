@@ -44,13 +44,13 @@ def station(forward: Callable, data: Random) -> str:
         amqp() as connection,
         new_queue(channel := connection.channel()) as aside,
         new_queue(channel, x_dead_letter_exchange="", x_dead_letter_routing_key=aside) as here,
-        new_queue(channel) as first,
+        new_queue(channel, fresh("First") + " ") as first,
         new_queue(channel) as second,
     ):
         desk = _Desk(forward, channel, here, aside, [first, second])
         stops = [first, second]
         data.shuffle(stops)
-        for slip in ([stops[0]], stops, [*stops, stops[0]], [stops[1], stops[1]], []):
+        for slip in ([stops[0]], stops, [*stops, stops[0]], [stops[1]] * 3, []):
             desk.expect(_message(data, slip), ())
         desk.expect(_message(data, stops), EVERYWHERE)
         desk.expect(_message(data, []), EVERYWHERE)
@@ -60,13 +60,23 @@ def station(forward: Callable, data: Random) -> str:
 
 
 def _message(data: Random, slip: list[str]) -> Message:
-    headers = {"slip": slip, "customer": f"c-{data.randrange(10**6)}", "pieces": data.randint(2, 9)}
+    headers = {
+        "slip": slip,
+        "Customer": f" C-{data.randrange(10**6)}",
+        "pieces": data.randint(2, 9),
+    }
     number = data.randrange(10**6)
     body = json.dumps({"order": number, "note": "é  \x00"}, ensure_ascii=False)
     properties = pika.BasicProperties(
         message_id=f"order-{number}",
         content_type="application/json",
         correlation_id=f"call-{data.randrange(10**6)}",
+        content_encoding="utf-8",
+        priority=data.randint(1, 4),
+        reply_to=f"answers-{number}",
+        timestamp=10**9 + number,
+        type="poster",
+        app_id="shop",
         headers=headers,
         delivery_mode=1,
     )
@@ -105,11 +115,17 @@ class _Desk:
 
     def _live(self, message: Message, done: Journal, death: tuple[str, bool], fails: bool) -> None:
         """One life of the station: it handles one message."""
+        calls = 0
 
         def work(body: bytes) -> bytes:
             if body != message.body.encode("latin-1"):
                 what = f"work got {body!r}, expected {message.body.encode('latin-1')!r}."
                 raise Wrong("wrong_body", what, "It works on the body as it came, in bytes.")
+            nonlocal calls
+            calls += 1
+            if calls > 1:
+                what = "work was called twice for one message."
+                raise Wrong("worked_twice", what, "Keep what it returned.")
             done.note("worked")
             if fails:
                 raise _Refused("the press is jammed")
@@ -190,7 +206,7 @@ class _Refused(Exception):  # noqa: N818 (work's own)
 
 
 def _worked(body: bytes) -> bytes:
-    return body[::-1] + b"!"
+    return b" " + body[::-1] + b"!\n"
 
 
 def _expect_handed_on(body: str, found: pika.BasicProperties, message: Message) -> None:
@@ -203,7 +219,10 @@ def _expect_handed_on(body: str, found: pika.BasicProperties, message: Message) 
     if headers.get("slip") != message.slip[1:]:
         what = f"A slip of {len(message.slip)} queues was sent on as {headers.get('slip')}."
         raise Wrong("wrong_slip", what, "The station that was reached is struck off, no other.")
-    names = ("message_id", "content_type", "correlation_id")
+    names = [
+        "message_id", "content_type", "correlation_id", "content_encoding", "priority",
+        "reply_to", "timestamp", "type", "app_id",
+    ]  # fmt: skip
     before = {name: getattr(message.properties, name) for name in names}
     before |= {k: v for k, v in message.properties.headers.items() if k != "slip"}
     after = {name: getattr(found, name) for name in names} | headers

@@ -19,7 +19,8 @@ PARTS = ("offline", "read only", "already")
 @grader("10.4")
 def costs(cost: Cost, data: Random) -> str:
     """One partition in each of its states, then a cluster of five nodes that has them all."""
-    topics = [f"topic-{number}" for number in data.sample(range(10**4), 4)]
+    number = data.randrange(10**4)
+    topics = [f"Topic-{number}", f"topic-{number}", f"topic_{number}", f"topic-{number}0"]
     for nodes, partitions in _small(topics):
         _check(cost, nodes, partitions)
     for _ in range(12):

@@ -68,7 +68,7 @@ def _records(contexts: Sequence[Pair | bytes | None], data: Random) -> list[Cons
                     context = f"00-{context[0]}-{context[1]}-01".encode()
                 if context is not None:
                     headers.insert(data.randint(0, 2), ("traceparent", context))
-                value = f"order-{data.randrange(10**6)}\xe9".encode("latin-1")
+                value = f" Order-{data.randrange(10**6)}\xe9\n".encode("latin-1")
                 producer.send(topic, value, headers=headers).get(timeout=20)
         return clients.read_topic(brokers("kafka"), topic)
 

@@ -13,7 +13,7 @@ def published(arguments: Sequence[Any], options: Mapping[str, Any]) -> tuple[dic
     """What ``basic_publish`` was called with, by name; and its body, as text."""
     said = {**dict(zip(PUBLISH, arguments, strict=False)), **options}
     body = said.get("body", "")
-    return said, body.decode() if isinstance(body, bytes) else body
+    return said, body.decode(errors="replace") if isinstance(body, bytes) else body
 
 
 class Proxy:

@@ -19,6 +19,8 @@ def apply_with(
     tombstones=False,
     snapshot=True,
     deletes=True,
+    item=lambda item: item,
+    upsert="INSERT OR REPLACE INTO orders VALUES (:id, :item, :state)",
 ):
     """An answer that gets right what it is told to."""
 
@@ -41,9 +43,8 @@ def apply_with(
         with database:
             database.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", [place, lsn])
             if event["after"]:
-                database.execute(
-                    "INSERT OR REPLACE INTO orders VALUES (:id, :item, :state)", event["after"]
-                )
+                row = event["after"]
+                database.execute(upsert, {**row, "item": item(row["item"])})
             elif deletes:
                 database.execute("DELETE FROM orders WHERE id = ?", [number])
 
@@ -177,6 +178,17 @@ ANSWERS = {
             "the note before the row": ("lost", apply_in_steps(note_first=True)),
             "never committed": ("lost", apply_in_steps(note_first=True, commit=False)),
             "if the row is as before": ("went_back", apply_the_expected_row),
+            "items without blanks": ("lost", apply_with(item=lambda item: item and item.strip())),
+            "items in lower case": ("lost", apply_with(item=lambda item: item and item.lower())),
+            "no item is an empty one": ("lost", apply_with(item=lambda item: item or "")),
+            "an empty item is none": ("lost", apply_with(item=lambda item: item or None)),
+            "the state alone": (
+                "lost",
+                apply_with(
+                    upsert="INSERT INTO orders VALUES (:id, :item, :state)"
+                    " ON CONFLICT DO UPDATE SET state = :state"
+                ),
+            ),
             "nothing": ("lost", lambda *_: None),
             "for ever": ("no_deadline", ignoring()),
             "not begun": ("not_attempted", stub),

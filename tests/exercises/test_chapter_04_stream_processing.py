@@ -12,14 +12,14 @@ from tests.exercises.answers import Answers, ignoring, stub
 pytestmark = pytest.mark.usefixtures("live")
 
 
-def count_with(table=True, place=True, per_item=True, once=True, later=0):
+def count_with(table=True, place=True, per_item=True, once=True, later=0, name=str):
     """An answer that gets right what it is told to."""
 
     def count(orders, totals, send):
         last = {record.key: record.value for record in totals} if table else {}
         furthest = max((value["offset"] for value in last.values()), default=-1)
         for order in orders:
-            numbers = Counter(order.value.split())
+            numbers = Counter(map(name, order.value.split()))
             for item, number in numbers.items():
                 had = last.get(item, {"total": 0, "offset": -1})
                 done = had["offset"] if per_item else furthest
@@ -151,6 +151,8 @@ ANSWERS = {
             "a note before": ("unknown_item", count_with_a_note(early=True)),
             "noted before": ("lost", count_with_a_file(early=True)),
             "noted after": ("doubled", count_with_a_file(early=False)),
+            "lower case": ("doubled", count_with(name=str.lower)),
+            "commas cut off": ("doubled", count_with(name=lambda item: item.strip(","))),
             "no total": ("no_total", lambda orders, totals, send: [send("tea", 1) for _ in orders]),
             "nothing": ("lost", lambda *_: None),
             "for ever": ("no_deadline", ignoring()),

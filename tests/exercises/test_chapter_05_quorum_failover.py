@@ -20,6 +20,8 @@ def deliver_with(
     again_refused=True,
     new_channel=True,
     next_node=True,
+    turn=lambda nodes: nodes,
+    most=10**6,
     closes=True,
     body=lambda order: order,
     answer=lambda orders, doubt: doubt,
@@ -27,7 +29,7 @@ def deliver_with(
     """A right answer, but for what it is told."""
 
     def deliver(nodes, queue, orders):
-        around = cycle(nodes if next_node else nodes[:1])
+        around = cycle(turn(nodes) if next_node else nodes[:1])
         connection = channel = None
         doubt = []
 
@@ -45,7 +47,7 @@ def deliver_with(
             return opened
 
         for order in orders:
-            while True:
+            for _ in range(most):
                 if connection is None or not connection.is_open:
                     channel = connect()
                 properties = pika.BasicProperties(delivery_mode=mode)
@@ -140,6 +142,9 @@ ANSWERS = {
             "keeps a node": ("kept_node", deliver_with(next_node=False)),
             "transient": ("transient", deliver_with(mode=1)),
             "another body": ("lost", deliver_with(body=str.upper)),
+            "without blanks": ("lost", deliver_with(body=str.strip)),
+            "backwards around": ("skipped_node", deliver_with(turn=lambda nodes: nodes[::-1])),
+            "three tries": ("lost", deliver_with(most=3)),
             "left open": ("left_open", deliver_with(closes=False)),
             "doubt forgotten": ("wrong_doubt", deliver_with(answer=lambda *_: [])),
             "what is confirmed": (

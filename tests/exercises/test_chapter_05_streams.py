@@ -152,6 +152,7 @@ ANSWERS = {
             "another error": ("raised", count_with(gone=ValueError)),
             "one of each": ("lost", count_with(add=ONE)),
             "small letters": ("lost", count_with(add=LIKE)),
+            "as Latin 1": ("doubled", count_with(name=lambda body: body.decode("latin-1"))),
             "stripped": ("lost", count_with(name=lambda body: body.decode().strip())),
             "returns the end": ("miscounted", count_with(returned="end")),
             "returns nothing": ("miscounted", count_with(returned="none")),

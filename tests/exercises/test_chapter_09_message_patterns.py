@@ -84,13 +84,15 @@ def next_number(waiting):
 
 
 def add_with(
-    once=True, late=True, tidy=True, of=None, cents=False, commits=False, counts="count(*)"
-):
+    once=True, late=True, tidy=True, of=None, cents=False, commits=False, counts="count(*)",
+    name=lambda order: order, same_order="order_id = ?", costs=False,
+):  # fmt: skip
     """An answer that gets right what it is told to."""
 
     def add(database, line):
-        order, row = [line["order"]], [line["order"], line["line"], line["cents"]]
-        through = "SELECT 1 FROM complete WHERE order_id = ?"
+        own = name(line["order"])
+        order, row = [own], [own, line["line"], line["cents"]]
+        through = f"SELECT 1 FROM complete WHERE {same_order}"
         if late and database.execute(through, order).fetchone():
             return
         same = "SELECT 1 FROM lines WHERE order_id = ? AND line = ?"
@@ -102,7 +104,7 @@ def add_with(
             database.commit()
         total = f"SELECT {counts}, sum(cents) FROM lines WHERE order_id = ?"
         number, paid = database.execute(total, order).fetchone()
-        if number == (of or line["of"]):
+        if number == (of or line["of"]) and (paid or not costs):
             if commits and tidy:
                 database.execute("DELETE FROM lines WHERE order_id = ?", order)
                 database.commit()
@@ -127,6 +129,11 @@ def add_by_python(database, line):
     elif len(new) > len(had):
         row = line["order"], line["line"], line["cents"]
         database.execute("INSERT INTO lines VALUES (?, ?, ?)", row)
+
+
+def add_and_commit(database, line):
+    add_with()(database, line)
+    database.commit()
 
 
 MEMORY = {}
@@ -172,6 +179,11 @@ ANSWERS = {
             "three lines": ("lost", add_with(of=3)),
             "distinct cents": ("lost", add_with(counts="count(DISTINCT cents)")),
             "commits": ("lost", add_with(commits=True)),
+            "commits, and nothing is lost": ("committed", add_and_commit),
+            "names without blanks": ("lost", add_with(name=str.strip)),
+            "names in lower case": ("lost", add_with(name=str.lower)),
+            "names that are alike": ("lost", add_with(same_order="order_id LIKE ?")),
+            "no sum, no order": ("lost", add_with(costs=True)),
             "nothing": ("lost", lambda database, line: None),
             "not begun": ("not_attempted", stub),
         },

@@ -141,6 +141,7 @@ ANSWERS = {
             "until it is empty": ("waited", until_empty),
             "clears the table": ("doubled", clear_the_table),
             "swallows errors": ("doubled", swallow_everything),
+            "blanks cut off": ("wrong_body", relay_with(body=str.strip)),
             "tidied up": ("wrong_body", relay_with(body=str.upper)),
             "hangs": ("waited", ignoring()),
             "not begun": ("not_attempted", stub),

@@ -17,6 +17,10 @@ def by_a_dictionary(headers, replays):
     return list({**dict(headers), "replays": replays}.items())
 
 
+def stripped_headers(headers, replays):
+    return [(name, value.strip()) for name, value in as_they_came(headers, replays)]
+
+
 def added(headers, replays):
     return [*headers, ("replays", replays)]
 
@@ -24,7 +28,7 @@ def added(headers, replays):
 def replay_with(
     wait=True,
     commit="after",
-    key=True,
+    key=lambda key: key,
     value=bytes,
     headers=as_they_came,
     number=int,
@@ -48,7 +52,7 @@ def replay_with(
             sent = producer.send(
                 named["parking" if poison else "retry"].decode(),
                 value(record.value),
-                key=record.key if key else None,
+                key=key(record.key),
                 headers=more,
             )
             if wait:
@@ -109,8 +113,14 @@ ANSWERS = {
             "nothing": ("lost", lambda consumer, producer: None),
             "commits at the end": ("doubled", replay_with(commit="end")),
             "never commits": ("doubled", replay_with(commit="never")),
-            "without its key": ("wrong_key", replay_with(key=False)),
+            "without its key": ("wrong_key", replay_with(key=lambda key: None)),
             "tidied up": ("wrong_body", replay_with(value=stripped)),
+            "blanks cut off": ("wrong_body", replay_with(value=bytes.strip)),
+            "lower case": ("wrong_body", replay_with(value=bytes.lower)),
+            "an empty key is none": ("wrong_key", replay_with(key=lambda key: key or None)),
+            "no key is an empty one": ("wrong_key", replay_with(key=lambda key: key or b"")),
+            "keys without blanks": ("wrong_key", replay_with(key=lambda key: key and key.strip())),
+            "headers without blanks": ("wrong_header", replay_with(headers=stripped_headers)),
             "headers by name": ("wrong_header", replay_with(headers=by_a_dictionary)),
             "a second count": ("wrong_header", replay_with(headers=added)),
             "not counted": ("wrong_header", replay_with(counts=False)),

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("live")
 def forward_with(
     acknowledge="last", rest=slice(1, None), mandatory=True, requeue=False, fresh=False, mode=2,
     everywhere=False, times=1, at_the_end=True, own_body=False, catch=(), number=0, refused="reject",
+    made=bytes, name=str, works=1, shorten=list, keeps=None,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -23,17 +24,23 @@ def forward_with(
         if not slip and not at_the_end:
             return channel.basic_ack(method.delivery_tag)
         try:
-            result = work(body)
+            for _ in range(works):
+                result = made(work(body))
         except catch:
             return channel.basic_ack(method.delivery_tag)
         result = body if own_body else result
-        headers = {"slip": slip[rest]} if fresh else {**properties.headers, "slip": slip[rest]}
+        headers = (
+            {"slip": slip[rest]} if fresh else {**properties.headers, "slip": shorten(slip[rest])}
+        )
+        if keeps:
+            fresh_ones = {name: getattr(properties, name) for name in keeps}
+            properties = pika.BasicProperties(**fresh_ones)
         sent = pika.BasicProperties() if fresh else properties
         sent.headers, sent.delivery_mode = headers, mode or properties.delivery_mode
         targets = slip if everywhere else slip[number:][:1] if number >= 0 else slip[-1:]
         try:
             for queue in targets * times:
-                channel.basic_publish("", queue, result, sent, mandatory=mandatory)
+                channel.basic_publish("", name(queue), result, sent, mandatory=mandatory)
         except pika.exceptions.UnroutableError:
             if refused == "ack":
                 return channel.basic_ack(method.delivery_tag)
@@ -101,6 +108,17 @@ ANSWERS = {
             "no work at the end": ("no_work", forward_with(at_the_end=False)),
             "the body as it came": ("wrong_body", forward_with(own_body=True)),
             "failed work acknowledged": ("lost", forward_with(catch=Exception)),
+            "blanks cut off": ("wrong_body", forward_with(made=bytes.strip)),
+            "queues without blanks": ("set_aside", forward_with(name=str.strip)),
+            "works twice": ("worked_twice", forward_with(works=2)),
+            "each stop once": (
+                "wrong_slip",
+                forward_with(shorten=lambda slip: list(dict.fromkeys(slip))),
+            ),
+            "the best known properties": (
+                "wrong_properties",
+                forward_with(keeps=("headers", "message_id", "content_type", "correlation_id")),
+            ),
             "for ever": ("no_deadline", ignoring()),
             "not begun": ("not_attempted", stub),
         },

@@ -79,6 +79,10 @@ ANSWERS = {
     "10.4": Answers(
         right={"reference": cost_with(), "by comprehension": cost_by_comprehension},
         wrong={
+            "topics in lower case": (
+                "no_such_partition",
+                cost_with(name=lambda one: (one["topic"].lower(), one["partition"])),
+            ),
             "replicas for in sync": ("wrong_read_only", cost_with(replicas="replicas")),
             "one by one": ("wrong_read_only", one_by_one),
             "the leader only": ("wrong_read_only", cost_with(remaining=leader_only)),

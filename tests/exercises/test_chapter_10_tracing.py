@@ -133,6 +133,10 @@ ANSWERS = {
             "sent after the span": ("outside", bundle_with(late=True)),
             "swallowed": ("swallowed", bundle_with(swallow=True)),
             "no error": ("no_error", bundle_with(record=False)),
+            "blanks cut off": (
+                "wrong_body",
+                bundle_with(body=lambda records: b"\n".join(r.value.strip() for r in records)),
+            ),
             "joined by nothing": (
                 "wrong_body",
                 bundle_with(body=lambda records: b"".join(record.value for record in records)),

@@ -1,0 +1,89 @@
+"""Each exercise of the course has answers by which its grader is tested, right and wrong ones."""
+
+import importlib
+import re
+from pathlib import Path
+
+from helpers.notebooks import cells
+
+CHECKOUT = Path(__file__).parents[2]
+HEADING = re.compile(r"^### Exercise (\d+\.\d+)", re.MULTILINE)
+WRONG, RIGHT = 5, 2  # at least so many, besides the stub and the reference
+# one right one besides the reference: the list is to become shorter, and never longer
+NOT_YET = set(
+    [
+        "0.1",
+        "1.1",
+        "1.2",
+        "4.1",
+        "4.3",
+        "4.4",
+        "4.5",
+        "4.11",
+        "5.2",
+        "5.3",
+        "5.4",
+        "5.5",
+        "5.6",
+        "5.9",
+        "5.10",
+        "6.1",
+        "6.2",
+        "6.8",
+        "7.1",
+        "7.2",
+        "7.3",
+        "8.1",
+        "8.2",
+        "8.3",
+        "8.4",
+        "9.1",
+        "9.2",
+        "9.4",
+        "9.5",
+        "9.6",
+        "9.7",
+        "9.9",
+        "10.2",
+        "10.4",
+        "10.5",
+        "10.6",
+    ]
+)
+
+
+def on_pages():
+    """The numbers of the exercises, as the pages' headings have them."""
+    texts = (source for _, source, _ in cells(CHECKOUT / "notebooks", "markdown", "*.ipynb"))
+    return {number for text in texts for number in HEADING.findall(text)}
+
+
+def tested():
+    """The answers to each exercise."""
+    modules = sorted((CHECKOUT / "tests" / "exercises").glob("test_*.py"))
+    return {
+        number: answers
+        for module in modules
+        for number, answers in importlib.import_module(
+            f"tests.exercises.{module.stem}"
+        ).ANSWERS.items()
+    }
+
+
+def test_each_exercise_has_answers_and_each_answer_an_exercise():
+    assert on_pages() == set(tested())
+
+
+def test_each_exercise_has_wrong_answers():
+    too_few = {
+        number: len(wrong)
+        for number, answers in tested().items()
+        if len(wrong := [kind for kind, _ in answers.wrong.values() if kind != "not_attempted"])
+        < WRONG
+    }
+    assert not too_few
+
+
+def test_each_exercise_has_right_answers_besides_the_reference():
+    too_few = {n for n, answers in tested().items() if len(answers.right) - 1 < RIGHT}
+    assert too_few == NOT_YET
