@@ -79,6 +79,22 @@ class Cluster:
         """Where a node keeps its data; under compose, a copy of it as it is now."""
         return self._node(number).data
 
+    def tool(self, number: int, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the broker's tools at a node: a check says no by its ``returncode``. Kafka's are
+        called as their scripts are, without the ``kafka-`` in front.
+
+        Raises:
+            BrokerError: the broker is not installed; with what to do.
+            subprocess.TimeoutExpired: no answer within 60 s.
+
+        Example:
+            >>> cluster.tool(1, "rabbitmq-diagnostics", "ping").returncode  # doctest: +SKIP
+            0"""
+        command, environment = self._backend.tool(self._place(number), tool, arguments)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
     def _wait(self) -> None:
         lifecycle.wait_for_cluster(self._backend, self._broker)
 
@@ -163,21 +179,6 @@ class RabbitMQCluster(Cluster):
         Example:
             >>> cluster.metrics(1) + "/metrics"  # doctest: +SKIP"""
         return self._backend.metrics(self._place(number))
-
-    def tool(self, number: int, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another of RabbitMQ's tools on a node: a check says no by its ``returncode``.
-
-        Raises:
-            BrokerError: RabbitMQ is not installed; with what to do.
-            subprocess.TimeoutExpired: no answer within 60 s.
-
-        Example:
-            >>> cluster.tool(1, "rabbitmq-diagnostics", "ping").returncode  # doctest: +SKIP
-            0"""
-        command, environment = self._backend.tool(self._place(number), tool, arguments)
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
 
     def leader_of(self, queue: str) -> int:
         """The node that leads a queue (a classic queue's home node); -1 if no such queue is known."""
