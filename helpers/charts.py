@@ -174,11 +174,13 @@ def lines(
         marks: events: where on the horizontal axis, and what happened there.
     """
     highest = max((value for points in series.values() for _, value in points), default=1)
+    lift = _apart({name: points[-1][1] / (highest or 1) for name, points in series.items()})
     with _figure(title, 3.4) as (figure, (ax,)):
         for (name, points), colour in zip(series.items(), _cycle(), strict=False):
             ax.plot(*zip(*points, strict=True), color=colour, label=name)
             ax.annotate(
-                name, points[-1], (5, 0), textcoords="offset points", color=colour, va="center",
+                name, points[-1], (5, 170 * lift[name]), textcoords="offset points", color=colour,
+                va="center",
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
         for place, what in (marks or {}).items():
@@ -312,6 +314,15 @@ def _rows(
             rows[consumer].append((message, message in seen))
             seen.add(message)
     return rows
+
+
+def _apart(heights: Mapping[str, float], gap: float = 0.08) -> dict[str, float]:
+    """How far each label must be lifted, so that none lies on another; in parts of the axis."""
+    lift, lowest = {}, 0.0
+    for name, height in sorted(heights.items(), key=lambda item: item[1]):
+        lift[name] = max(0.0, lowest - height)
+        lowest = height + lift[name] + gap
+    return lift
 
 
 def _cycle() -> Iterator[str]:

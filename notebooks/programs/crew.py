@@ -1,6 +1,7 @@
-"""For a notebook that measures workers: so many orders go to them, and each order takes a while.
+"""For a notebook that measures workers: so many orders go to them, and each order takes them a
+while.
 
-crew = module("crew.py")
+    crew = module("crew.py")
 """
 
 import time

@@ -1,6 +1,7 @@
-"""For a notebook that measures how long orders take: what sends them, and the stopwatches.
+"""For a notebook that measures how long orders take: what sends them, the stopwatches, and when each
+order is due.
 
-load = module("load.py")
+    load = module("load.py")
 """
 
 import json
