@@ -57,7 +57,7 @@ def group_of_four(cluster, customers, partitions, seconds=0.01):
     return max(map(len, handled.values())), count(handled) / (max(moments) - min(moments))
 
 
-def at_queue(brokers, due, seconds=0.03):
+def at_queue(brokers, due, seconds=0.1):
     """One worker at a RabbitMQ queue, and orders that are published when each is due.
 
     Returns how long each took from when it was due until it was handled, in seconds.

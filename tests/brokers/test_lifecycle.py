@@ -340,6 +340,7 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
         with KafkaAdminClient(**cluster.kafka) as admin:
             admin.create_topics({"t": shape}, wait_for_metadata=True)
         assert (cluster.leader_of("t"), cluster.in_sync("t")) == (2, [2, 3])
+        assert cluster.tool(1, "topics", "--list").stdout.split() == ["t"]
         with KafkaProducer(**cluster.kafka, acks="all") as producer:
             producer.send("t", b"1").get(timeout=10)
             cluster.kill(2)

@@ -47,6 +47,10 @@ FIGURES = {
     "order": lambda: charts.order({name: [3, 1, 2] for name in LONG_NAMES}, title="t"),
     "matrix": lambda: charts.matrix(COUNTS, title="t"),
     "lines": lambda: charts.lines({"a": [(0, 1), (1, 3)]}, "t", "x", "y", {0.5: "kill"}),
+    "curves that end together": lambda: charts.lines(
+        {name: [(0, at), (1, end)] for name, at, end in (("a", 9, 0), ("b", 1, 0.1), ("c", 0, 0))},
+        *("t", "x", "y"),
+    ),
     "gantt": lambda: charts.gantt({"a": [(0, 1, "job 1")], "b": [(0, 2, "job 2")]}, title="t"),
     "bars": lambda: charts.bars({"a": 812.4, "b": 3.25}, "t", "messages"),
 }
