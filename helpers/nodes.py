@@ -25,7 +25,10 @@ TLS = "listeners.ssl.1"
 
 
 class Kafka(Program):
-    """One Kafka node, with a listener for each name that it is given."""
+    """One Kafka node, with a listener for each name that it is given.
+
+    What is changed in its ``settings`` holds from its next start.
+    """
 
     def __init__(self, listeners: Mapping[str, str], settings: Mapping[str, object]) -> None:
         """Start it; it serves when this returns.
@@ -42,7 +45,7 @@ class Kafka(Program):
         self._ports = {DOOR: port, **dict(zip(listeners, others, strict=True))}
         addresses = [f"{name}://{HOST}:{number}" for name, number in self._ports.items()]
         protocols = {DOOR: DOOR, "CONTROLLER": DOOR, **listeners}
-        own = {
+        self.settings: dict[str, object] = {
             "listeners": ",".join([*addresses, f"CONTROLLER://{HOST}:{inner}"]),
             "advertised.listeners": ",".join(addresses),
             "listener.security.protocol.map": ",".join(f"{n}:{p}" for n, p in protocols.items()),
@@ -52,7 +55,7 @@ class Kafka(Program):
         place = Place("kafka", 0, port, inner)
 
         def serve(token: str) -> process.CommandLine:
-            return kafka.serve(place, self.directory, token, own=own), {}
+            return kafka.serve(place, self.directory, token, own=self.settings), {}
 
         super().__init__("kafka", serve, main="java", goodbye=signal.SIGKILL)
         started(self, lambda: kafka.brokers_known(port) == 1)

@@ -1,0 +1,56 @@
+"""Right and wrong repairs of a patient, which its discharge is to tell apart."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from helpers import clinic
+from helpers.exercises.grading import HIGHEST_SEED
+
+Repair = Callable[[Any], object]
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """One repair, and the kind of what its patient's discharge must say."""
+
+    exercise: str
+    name: str
+    kind: str
+    repair: Repair
+    seed: int
+
+    def judge(self) -> None:
+        patient = clinic.admit(self.exercise, seed=self.seed)
+        try:
+            self.repair(patient)
+            verdict = patient.examine()
+            assert verdict.kind == self.kind, f"expected {self.kind}, not {verdict.kind}: {verdict}"
+            assert verdict.kind == "cured" or verdict.hint, verdict
+        finally:
+            patient.close()
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """The repairs of one case; of the right ones, the first is the reference."""
+
+    right: dict[str, Repair]
+    wrong: dict[str, tuple[str, Repair]]  # by name: the kind of what it leaves or does
+
+    def drawn(self, case: str, seed: int, every: bool) -> list[Treatment]:
+        """All of them; or the reference and a wrong one."""
+        made = random.Random(f"{case} {seed}")
+        right, wrong = list(self.right.items()), list(self.wrong.items())
+        if not every:
+            right, wrong = right[:1], [made.choice(wrong)]
+        rows = [(name, "cured", repair) for name, repair in right]
+        rows += [(name, kind, repair) for name, (kind, repair) in wrong]
+        return [Treatment(case, *row, made.randint(0, HIGHEST_SEED)) for row in rows]
+
+
+def nothing(_: Any) -> None:
+    """The repair of somebody who only looks."""
