@@ -1,6 +1,6 @@
 """All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
-Types first; helpers and exercises, two modules at a time; the brokers' lives, alone; then every notebook
+Types first; helpers and exercises, two modules at a time; the brokers' lives and the clinic, alone; then every notebook
 under strict nbval, two at a time, in an order drawn from a seed. ``--all`` tries every answer on the
 exercises' graders, makes the crash matrices anew and compares them with those that the labs show, and
 runs the notebooks once more, in another order, so that none leans on another.
@@ -32,7 +32,7 @@ def phases(seed: int, all_of_it: bool) -> dict[str, list[str]]:
     found = {
         "types": ["-m", "mypy"],
         "helpers and exercises": pytest(*TWO, *every, "tests/unit", "tests/exercises"),
-        "brokers": pytest("tests/brokers"),
+        "brokers": pytest(*every, "tests/brokers", "tests/clinic"),
         "notebooks": pytest(*NOTEBOOKS),
     }
     if all_of_it:

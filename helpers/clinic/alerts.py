@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import pika
 
@@ -30,7 +30,7 @@ class BlindAlert(Patient):
         "For two days 40 orders have lain in a queue without a worker, and no telephone rang. We have an "
         "alert for just that. It was tested when it was written: it rang then."
     )
-    in_hand = {
+    in_hand: ClassVar = {
         "rule": "the alert: its expression in PromQL, and for how long that must hold; assign another one: "
         '`patient.rule = ("…", "5m")`',
         "cluster": "the RabbitMQ node, as `rabbitmq_cluster(1)` returns it",
@@ -113,11 +113,11 @@ class BlindAlert(Patient):
                 "Which part of the expression lacks it? And for how long must it hold?",
             )
         if wrong := rung & {("/", empty), ("/", read), ("/", brief), ("/", self.queue)}:
-            where, which = min(wrong)
+            _, rang_for = min(wrong, key=str)
             why = {empty: "is empty", brief: "was without a worker for a minute"}
             raise Wrong(
                 "false_alarm",
-                f"the alert rang for a queue that {why.get(which, 'has a worker')}.",
+                f"the alert rang for a queue that {why.get(str(rang_for), 'has a worker')}.",
                 "Who is woken for nothing switches the alert off.",
             )
         return "the alert rings for each queue that nobody reads, and for no other."

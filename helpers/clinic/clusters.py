@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import pika
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -13,7 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from .. import clients, nodes
-from ..brokers import Brokers, KafkaCluster, RabbitMQCluster, kafka_cluster, rabbitmq_cluster
+from ..brokers import Brokers, RabbitMQCluster, kafka_cluster, rabbitmq_cluster
 from ..exercises.answers import Wrong
 from ..names import fresh
 from ..programs import Program
@@ -65,7 +65,7 @@ class UnderReplicated(Sold, Patient):
         "the colleague, and went on holiday. It is Thursday; all three nodes run; orders go through; and "
         "the dashboard still says `under-replicated`. Restarting the node changes nothing."
     )
-    in_hand = {
+    in_hand: ClassVar = {
         "cluster": "the three Kafka nodes, as `kafka_cluster()` returns them; node 1 is the controller",
         "brokers": "the same, for `clients` and `audit`",
         "topic": "where the orders are",
@@ -87,7 +87,7 @@ class UnderReplicated(Sold, Patient):
         self.topic = fresh("orders")
 
     @property
-    def brokers(self) -> KafkaCluster:
+    def brokers(self) -> Any:
         return self.cluster
 
     def start_shop(self) -> Program:
@@ -101,9 +101,13 @@ class UnderReplicated(Sold, Patient):
 
     def break_it(self) -> None:
         behind = self.data.choice([2, 3])
-        throttled = {"leader.replication.throttled.replicas": "*", "min.insync.replicas": "2"}
-        more = {name.replace(".", "_"): value for name, value in throttled.items()}
-        clients.make_topic(self.cluster, self.topic, nodes=[1, 5 - behind, behind], **more)
+        clients.make_topic(
+            self.brokers,
+            self.topic,
+            nodes=[1, 5 - behind, behind],
+            min_insync_replicas="2",
+            leader_replication_throttled_replicas="*",
+        )
         self._id = self._described()["topic_id"]
         self.start_shop().wait_for(BEGUN)
         self.cluster.stop(behind)
@@ -145,7 +149,7 @@ class UnderReplicated(Sold, Patient):
             )
         self.expect_sales("refused", "How many replicas are in sync, and what is the minimum?")
         sold = self.sold()
-        bodies = (one.value for one in clients.read_topic(self.cluster, self.topic))
+        bodies = (one.value for one in clients.read_topic(self.brokers, self.topic))
         there = {body.split()[0].decode() for body in bodies if len(body) < LARGE}
         if lost := sold - there:
             raise Wrong(
@@ -176,7 +180,7 @@ class UnderReplicated(Sold, Patient):
 class OnRabbitMQCluster(Sold, Patient):
     """A cluster of RabbitMQ's, a queue, and the shop's desk, which publishes to it with confirms."""
 
-    in_hand = {
+    in_hand: ClassVar = {
         "cluster": "the RabbitMQ nodes, as `rabbitmq_cluster()` returns them",
         "queue": "where the orders are",
         "programs": "the shop's desk; `patient.start_shop()` starts it again, should it have ended",
@@ -354,7 +358,7 @@ class BadListener(Patient):
         "say that the port is open, and they are right. The programs connect, wait, and give up with a "
         "time-out. The log of the node has no error."
     )
-    in_hand = {
+    in_hand: ClassVar = {
         "address": "where all programs look for Kafka first; that must stay",
         "settings": "the node's `server.properties`, as a dictionary; they hold from the next start",
         "restart_node()": "stops the node, and starts it with these settings",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any, ClassVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
@@ -27,7 +28,7 @@ class KafkaPatient(Patient):
     """A topic, the packers' group, and the bookkeepers' group, who read the same topic once a day."""
 
     program = "clinic_packer_kafka.py"
-    in_hand = {
+    in_hand: ClassVar = {
         "brokers": "Kafka, for `clients`, kafka-python and `audit`",
         "topic": "where the orders are",
         "group": "the packers' consumer group (`patient.bookkeepers` is another one)",
@@ -47,9 +48,14 @@ class KafkaPatient(Patient):
         return self._brokers
 
     @property
+    def kafka(self) -> dict[str, Any]:
+        """Options of a client."""
+        return self.brokers.kafka or {}
+
+    @property
     def servers(self) -> str:
         """Where Kafka is."""
-        return str((self.brokers.kafka or {})["bootstrap_servers"])
+        return str(self.kafka["bootstrap_servers"])
 
     def arguments(self) -> list[object]:
         return [self.servers, self.topic, self.group]
@@ -60,12 +66,12 @@ class KafkaPatient(Patient):
         self._topic_id = self._described()["topic_id"]
         clients.send(self.brokers, self.topic, range(1, 2 * self.partitions + 1))
         read = {p: OffsetAndMetadata(end, "", -1) for p, end in self.ends().items()}
-        with KafkaAdminClient(**self.brokers.kafka) as admin:
+        with KafkaAdminClient(**self.kafka) as admin:
             admin.alter_group_offsets(self.bookkeepers, read)
         self._read_by_bookkeepers = clients.committed(self.brokers, self.bookkeepers)
 
     def clean_up(self) -> None:
-        with KafkaAdminClient(**self.brokers.kafka) as admin:
+        with KafkaAdminClient(**self.kafka) as admin:
             admin.delete_topics([self.topic], raise_errors=False)
             with suppress(KafkaError):
                 admin.delete_groups([self.group, self.bookkeepers])
@@ -76,7 +82,7 @@ class KafkaPatient(Patient):
 
     def ends(self) -> dict[TopicPartition, int]:
         """The end of each partition."""
-        with KafkaConsumer(**self.brokers.kafka) as consumer:
+        with KafkaConsumer(**self.kafka) as consumer:
             found = [TopicPartition(self.topic, n) for n in range(self.partitions)]
             return dict(consumer.end_offsets(found))
 
@@ -107,7 +113,7 @@ class KafkaPatient(Patient):
                 "the bookkeepers' offsets have been moved: they would miss orders, or book them twice.",
                 "A group's offsets are its own. Leave other groups alone.",
             )
-        if (shop and not (found := self.programs.get("shop"))) or (shop and not found.running()):
+        if shop and not ("shop" in self.programs and self.programs["shop"].running()):
             raise Wrong(
                 "shop_stopped",
                 "the shop's desk doesn't run: nobody can order.",
@@ -142,12 +148,12 @@ class KafkaPatient(Patient):
             )
 
     def _starts(self) -> dict[TopicPartition, int]:
-        with KafkaConsumer(**self.brokers.kafka) as consumer:
+        with KafkaConsumer(**self.kafka) as consumer:
             found = [TopicPartition(self.topic, n) for n in range(self.partitions)]
             return dict(consumer.beginning_offsets(found))
 
-    def _described(self) -> dict:
-        with KafkaAdminClient(**self.brokers.kafka) as admin:
+    def _described(self) -> dict[str, Any]:
+        with KafkaAdminClient(**self.kafka) as admin:
             found = [t for t in admin.describe_topics() if t["name"] == self.topic]
         return found[0] if found else {"topic_id": None, "partitions": []}
 
@@ -167,7 +173,7 @@ class KafkaPatient(Patient):
 class WithShop(KafkaPatient):
     """Its shop takes orders all the time."""
 
-    in_hand = {
+    in_hand: ClassVar = {
         **KafkaPatient.in_hand,
         "start_shop": "starts the shop's desk again, should it have ended",
     }
@@ -208,7 +214,7 @@ class GrowingLag(WithShop):
         "without a break and without an error. Yesterday somebody made the dashboard green again for an "
         "hour; afterwards customers called whose orders never came."
     )
-    options = {"most": 5}
+    options: ClassVar = {"most": 5}
     hints = (
         "Measure twice, with a few seconds between: `clients.lag(patient.brokers, patient.topic, "
         "patient.group)`. How many orders a second come, how many are packed?",
@@ -237,13 +243,15 @@ class HotPartition(WithShop):
 
     name = "hot partition"
     symptoms = (
-        "We have four packers, and orders still pile up. Three of them sit around most of the day. "
+        "We have four packers, and orders pile up. Three of them sit around most of the day. "
         "We had hired two for it, and then two more; it made no difference. What must stay: the orders of "
         "one customer are packed in the order in which they came."
     )
-    in_hand = {**WithShop.in_hand, "start_shop": 'as `patient.start_shop(key="none")`, has the desk '
-    "go on with another key: `city`, `customer` or `none`"}  # fmt: skip
-    options = {"seconds": 0.06}
+    in_hand: ClassVar = {
+        **WithShop.in_hand,
+        "start_shop": 'as `patient.start_shop(key="none")`, has the desk go on with another key: '
+        "`city`, `customer` or `none`",
+    }
     key, every = "city", 0.04
     hints = (
         "Look at the lag of each partition, not at the sum: `clients.committed` and the end offsets.",
@@ -251,6 +259,9 @@ class HotPartition(WithShop):
         "The key decides the partition. Nine of ten customers live in the capital, and the key is the "
         "city. Which other key keeps one customer's orders together?",
     )
+
+    def arguments(self) -> list[object]:
+        return [*super().arguments(), "--seconds", 0.06]
 
     def break_it(self) -> None:
         self.make()
@@ -301,7 +312,7 @@ class RebalanceStorm(KafkaPatient):
         "day. The logs are full of rebalances. It began with the heavy catalogue: an order takes longer "
         "to pack than it used to. We have restarted everything; it comes back within a minute."
     )
-    options = {"most": 80, "interval": 1.5, "session": 6.0}
+    options: ClassVar = {"most": 80, "interval": 1.5, "session": 6.0}
     partitions = 2
     hints = (
         "Which orders were packed more than once? `patient.handled()` counts. Does the committed "
@@ -363,8 +374,11 @@ class RebalanceStorm(KafkaPatient):
 
     def _send(self, orders: Iterable[object]) -> None:
         """All at once, so that a packer finds as many as it may fetch."""
-        with KafkaProducer(acks="all", linger_ms=300, **self.brokers.kafka) as producer:
+        with KafkaProducer(acks="all", linger_ms=300, **self.kafka) as producer:
             for number, order in enumerate(orders):
                 value = str(order).encode()
                 producer.send(self.topic, value, partition=number % self.partitions)
             producer.flush(timeout=PATIENCE)
+
+
+PATIENTS = (GrowingLag, HotPartition, RebalanceStorm)

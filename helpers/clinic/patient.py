@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar
 
-from ..brokers import Brokers, KafkaCluster, RabbitMQCluster
 from ..exercises.answers import Wrong
 from ..programs import Program
 from ..waiting import WaitTimeout, wait_until
@@ -79,7 +78,7 @@ class Patient(ABC):
 
     @property
     @abstractmethod
-    def brokers(self) -> Brokers | KafkaCluster | RabbitMQCluster:
+    def brokers(self) -> Any:
         """Where it is: what ``clients`` and ``audit`` take."""
 
     def arguments(self) -> list[object]:
@@ -142,7 +141,7 @@ class Patient(ABC):
     def examine(self) -> Verdict:
         """What ``discharge`` prints."""
         try:
-            return Verdict("cured", self.expect_cured())
+            return Verdict("cured", f"{self.name}. Now {self.expect_cured()}")
         except Wrong as wrong:
             return Verdict(wrong.kind, wrong.what, wrong.hint)
         except Exception as error:
@@ -162,11 +161,21 @@ class Patient(ABC):
         self.running_with.clear()
         self.clean_up()
 
+    def card(self, name: str = "patient") -> str:
+        """Symptoms, and what is in hand, as Markdown; the learner's variable has this name."""
+        given = "\n".join(
+            f"- `{name}.{what}`: {text.replace('patient.', f'{name}.')}"
+            for what, text in self.in_hand.items()
+        )
+        options = ", ".join(f"`{key}={value!r}`" for key, value in self.options.items())
+        told = f"\n- a packer's options, as they are: {options}" if options else ""
+        return f"> {self.symptoms}\n\n{given}{told}"
+
     def _repr_markdown_(self) -> str:
-        given = "\n".join(f"- `patient.{what}`: {text}" for what, text in self.in_hand.items())
-        options = ", ".join(f"`{name}={value!r}`" for name, value in self.options.items())
-        told = f"\n- a packer's options: {options}" if options else ""
-        return f"**What a colleague reports**\n\n{self.symptoms}\n\n**In hand**\n\n{given}{told}"
+        return self.card()
+
+    def __repr__(self) -> str:
+        return "Patient()"
 
     # -- for the cases ---------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pika
@@ -35,7 +36,7 @@ class RabbitMQPatient(Patient):
     """A queue of orders, one for what can't be handled, and one of the bookkeepers'."""
 
     program = "clinic_packer_rabbitmq.py"
-    in_hand = {
+    in_hand: ClassVar = {
         "connect()": "a new connection to the virtual host, pika's",
         "ctl(...)": "runs `rabbitmqctl`; the virtual host is `patient.vhost`, as in "
         '`patient.ctl("list_policies", "-p", patient.vhost)`',
@@ -47,7 +48,7 @@ class RabbitMQPatient(Patient):
         "programs": "what runs, by name; `patient.start`, `restart` and `stop` change it",
         "running_with": "the options of each of them",
     }
-    options = {"prefetch": 1, "unreadable": "requeue"}
+    options: ClassVar = {"prefetch": 1, "unreadable": "requeue"}
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -199,6 +200,8 @@ class RabbitMQPatient(Patient):
         most = self._in_hand() + len(self.programs)  # asked first: packers go on meanwhile
         there = {*self.bodies(self.queue), *self.bodies(self.parking)}
         missing = [one for one in wanted if one not in self.handled()]
+        if not missing:
+            return
         gone = [one for one in missing if one not in there]
         if len(gone) > most:
             raise Wrong(
@@ -216,7 +219,8 @@ class RabbitMQPatient(Patient):
             Wrong: it isn't.
         """
         for order in orders:
-            if not eventually(lambda o=order: o in self.bodies(self.parking), PATIENCE / 4):
+            parked = partial(self._is_parked, order)
+            if not eventually(parked, PATIENCE / 4):
                 where = "in the orders' queue" if order in self.bodies(self.queue) else "nowhere"
                 raise Wrong(
                     "lost_unreadable",
@@ -229,12 +233,16 @@ class RabbitMQPatient(Patient):
                     "doubled", f"order {order!r} is parked twice.", "Count what you publish again."
                 )
 
+    def _is_parked(self, order: str) -> bool:
+        return order in self.bodies(self.parking)
+
     def expect_unharmed(self) -> None:
         """That the packed orders were packed once, and the bookkeepers find their own.
 
         Raises:
             Wrong: they don't.
         """
+        eventually(lambda: self.ready() == 0, PATIENCE)  # what is in it twice is packed twice
         stops = len(self._ended)  # each may have had an order in its hand
         if len(twice := [o for o, number in self.handled().items() if number > 1]) > stops:
             raise Wrong(
@@ -305,7 +313,7 @@ class UnboundedPrefetch(RabbitMQPatient):
         "We have bought two new packing machines, each a hundred times as fast as the old one. They stand "
         "idle. The queue is empty, says the dashboard, and customers still wait for hundreds of orders."
     )
-    options = {"prefetch": 0}
+    options: ClassVar = {"prefetch": 0}
     hints = (
         '`patient.ctl("list_queues", "-p", patient.vhost, "name", "messages_ready", '
         '"messages_unacknowledged")`: the queue isn\'t as empty as that.',
@@ -427,7 +435,7 @@ class Expired(RabbitMQPatient):
         "an error, neither the shop nor the packer. It began when marketing introduced its `offers`, "
         "which are worth nothing after a second. What must stay: an old offer is never shown."
     )
-    in_hand = {**RabbitMQPatient.in_hand, "offers": "marketing's queue"}
+    in_hand: ClassVar = {**RabbitMQPatient.in_hand, "offers": "marketing's queue"}
     hints = (
         "Send twenty orders at once, and count for two seconds how many wait.",
         '`patient.ctl("list_policies", "-p", patient.vhost)`: which queues does the pattern match?',

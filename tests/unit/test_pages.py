@@ -118,6 +118,12 @@ def test_a_good_page_breaks_no_rule(course):
     assert broken(course / "labs/01_lab.ipynb") == []
 
 
+def test_the_clinic_has_no_budget(course):
+    long = ["# Long", "word " * 5000]
+    assert list(pages.budget(write(course / "labs/02_long.ipynb", long)))
+    assert not list(pages.budget(write(course / "labs" / pages.CLINIC, long)))
+
+
 def test_the_size_of_a_page(course):
     found = pages.size(course / "01_one.ipynb")
     assert (found.lines, found.cells, found.predictions, found.exercises) == (9, 7, 1, 2)
