@@ -1,9 +1,10 @@
 """All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
-Types first; helpers and exercises, two modules at a time; the brokers' lives and the clinic, alone; then every notebook
-under strict nbval, two at a time, in an order drawn from a seed. ``--all`` tries every answer on the
-exercises' graders, makes the crash matrices anew and compares them with those that the labs show, and
-runs the notebooks once more, in another order, so that none leans on another.
+Types first; helpers and exercises, two modules at a time; the brokers' lives and the clinic, alone; then
+every notebook under strict nbval, two at a time, in an order drawn from a seed. ``--all`` tries every
+answer on the exercises' graders and every repair in the clinic, makes the crash matrices anew and compares
+them with those that the labs show, and runs the notebooks once more, in another order, so that none leans
+on another.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ..settings import HOST
 from ..waiting import wait_until
 from .patient import PATIENCE, Patient, eventually, some
 
-LARGE = 100_000  # bytes; of a record that no packer looks at
+LARGE = 100_000  # bytes of a picture
 BACKLOG = 800  # of these
 TRICKLE = 1000  # bytes a second
 ENOUGH = 50_000_000  # bytes of free disk that a broker should insist on
@@ -68,7 +68,7 @@ class UnderReplicated(Sold, Patient):
     in_hand: ClassVar = {
         "cluster": "the three Kafka nodes, as `kafka_cluster()` returns them; node 1 is the controller",
         "brokers": "the same, for `clients` and `audit`",
-        "topic": "where the orders are",
+        "topic": "the pictures of the catalogue (`patient.orders` has the orders)",
         "programs": "the shop's desk; `patient.start_shop()` starts it again, should it have ended",
     }
     hints = (
@@ -84,7 +84,7 @@ class UnderReplicated(Sold, Patient):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.cluster = kafka_cluster()
-        self.topic = fresh("orders")
+        self.topic, self.orders = fresh("pictures"), fresh("orders")
 
     @property
     def brokers(self) -> Any:
@@ -95,19 +95,16 @@ class UnderReplicated(Sold, Patient):
         if "shop" in self.programs:
             self.programs.pop("shop").stop()
         first = max((int(order) for order in self.sold()), default=0) + 1
-        words = [self.cluster.kafka["bootstrap_servers"], self.topic, "--first", first]
+        words = [self.cluster.kafka["bootstrap_servers"], self.orders, "--first", first]
         self.programs["shop"] = Program("clinic_shop_kafka.py", *words)
         return self.programs["shop"]
 
     def break_it(self) -> None:
         behind = self.data.choice([2, 3])
-        clients.make_topic(
-            self.brokers,
-            self.topic,
-            nodes=[1, 5 - behind, behind],
-            min_insync_replicas="2",
-            leader_replication_throttled_replicas="*",
-        )
+        shape: dict[str, Any] = {"nodes": [1, 5 - behind, behind], "min_insync_replicas": "2"}
+        clients.make_topic(self.brokers, self.orders, **shape)
+        shape["leader_replication_throttled_replicas"] = "*"
+        clients.make_topic(self.brokers, self.topic, **shape)
         self._id = self._described()["topic_id"]
         self.start_shop().wait_for(BEGUN)
         self.cluster.stop(behind)
@@ -149,13 +146,12 @@ class UnderReplicated(Sold, Patient):
             )
         self.expect_sales("refused", "How many replicas are in sync, and what is the minimum?")
         sold = self.sold()
-        bodies = (one.value for one in clients.read_topic(self.brokers, self.topic))
-        there = {body.split()[0].decode() for body in bodies if len(body) < LARGE}
-        if lost := sold - there:
+        records = clients.read_topic(self.brokers, self.orders)
+        if lost := sold - {one.value.split()[0].decode() for one in records}:
             raise Wrong(
                 "lost", f"orders are gone: {some(lost)}.", "Who was the leader, and in sync?"
             )
-        return "all three replicas are in sync, and no order is lost."
+        return "all three replicas are in sync, the shop sells, and no order is lost."
 
     def clean_up(self) -> None:
         self.cluster.down()
