@@ -187,7 +187,12 @@ class RabbitMQPatient(Patient):
     # -- what is expected of every repair --------------------------------------------------------
 
     def expect_packed(
-        self, orders: Iterable[str], kind: str, still: str, hint: str, seconds: float = 0.75 * PATIENCE
+        self,
+        orders: Iterable[str],
+        kind: str,
+        still: str,
+        hint: str,
+        seconds: float = 0.75 * PATIENCE,
     ) -> None:
         """That all these orders, which are numbers, get packed.
 
