@@ -58,6 +58,7 @@ class BlindAlert(Patient):
         self.cluster = rabbitmq_cluster(1)
         self.prometheus: Prometheus | None = None
         self.vhost, self.queue = fresh("shop"), fresh("orders")
+        self._other_vhost = fresh("shop")
 
     @property
     def brokers(self) -> RabbitMQCluster:
@@ -66,22 +67,21 @@ class BlindAlert(Patient):
     def break_it(self) -> None:
         self.rule = self.data.choice(self.KINDS)
         self.cluster.ctl(1, "set_disk_free_limit", "50MB")
-        self._new_vhost(self.vhost)
+        for vhost in (self.vhost, self._other_vhost):
+            self._new_vhost(vhost)
+        self._targets = {"queues": f"{self.cluster.metrics(1)}/metrics/detailed?{FAMILIES}"}
         self._queue("/", self.queue, 0)  # of the same name, with a worker
         self._worker("/", self.queue)
         self._queue(self.vhost, self.queue, 40)
-        self.prometheus = Prometheus(self._targets(), {"rules": {"Unread": self.rule}}, MINUTE)
+        self.prometheus = Prometheus(self._targets, {"rules": {"Unread": self.rule}}, MINUTE)
         seen = lambda: self._seen(self.prometheus) >= 2  # noqa: E731
         wait_until(seen, "Prometheus to see the queues", 3 * PATIENCE)
 
     def expect_cured(self) -> str:
         expression, lasting = self._taken_apart()
-        vhost, names = fresh("shop"), [fresh("orders") for _ in range(4)]
-        self._new_vhost(vhost)
-        other, empty, read, brief = names
-        with Prometheus(
-            self._targets(), {"rules": {"Unread": (expression, lasting)}}, MINUTE
-        ) as one:
+        vhost = self._other_vhost
+        other, empty, read, brief = (fresh("orders") for _ in range(4))
+        with Prometheus(self._targets, {"rules": {"Unread": (expression, lasting)}}, MINUTE) as one:
             since = time.time()
             self._queue("/", read, 0)
             self._worker("/", read, "--seconds", 0.2)
@@ -140,9 +140,6 @@ class BlindAlert(Patient):
         raise Wrong(
             "no_rule", f"patient.rule is {self.rule!r:.80}.", 'Two texts: ("expression", "5m").'
         )
-
-    def _targets(self) -> dict[str, str]:
-        return {"queues": f"{self.cluster.metrics(1)}/metrics/detailed?{FAMILIES}"}
 
     def _seen(self, prometheus: Any) -> int:
         found = prometheus.query(f'{MESSAGES}{{queue="{self.queue}"}}')

@@ -32,6 +32,7 @@ class KafkaPatient(Patient):
         "brokers": "Kafka, for `clients`, kafka-python and `audit`",
         "topic": "where the orders are",
         "group": "the packers' consumer group (`patient.bookkeepers` is another one)",
+        "handled()": "which orders were packed, and how often",
         "programs": "what runs, by name; `patient.start`, `restart` and `stop` change it",
         "running_with": "the options of each of them",
     }
@@ -67,7 +68,12 @@ class KafkaPatient(Patient):
         clients.send(self.brokers, self.topic, range(1, 2 * self.partitions + 1))
         read = {p: OffsetAndMetadata(end, "", -1) for p, end in self.ends().items()}
         with KafkaAdminClient(**self.kafka) as admin:
-            admin.alter_group_offsets(self.bookkeepers, read)
+            wait_until(
+                lambda: admin.alter_group_offsets(self.bookkeepers, read) or True,
+                "the bookkeepers' offsets",
+                PATIENCE,
+                tolerate=clients.NO_GROUP_YET,
+            )
         self._read_by_bookkeepers = clients.committed(self.brokers, self.bookkeepers)
 
     def clean_up(self) -> None:

@@ -45,8 +45,10 @@ class RabbitMQPatient(Patient):
         "queue": "where the orders wait",
         "parking": "the queue for what can't be packed; a colleague looks at it every evening",
         "book": "all orders that the shop has sent so far",
+        "handled()": "which orders were packed, and how often",
         "programs": "what runs, by name; `patient.start`, `restart` and `stop` change it",
-        "running_with": "the options of each of them",
+        "running_with": "the options of each of them; what a packer does with an `unreadable` order is "
+        "`requeue`, `reject` or `acknowledge`",
     }
     options: ClassVar = {"prefetch": 1, "unreadable": "requeue"}
 
@@ -459,8 +461,11 @@ class Expired(RabbitMQPatient):
         self.api("/api/policies/{vhost}/offers", "PUT", policy)
         wait_until(lambda: self.policy(self.queue), "the policy to hold", PATIENCE)
         self._launch("packer-1", {**self.options, "seconds": 0.2})
+        with self.connect() as connection:
+            clients.wait_for_consumers(connection.channel(), self.queue, 1)
         self.send(self.numbers(self.data.randint(20, 30)))
-        wait_until(lambda: self.ready() == 0, "the queue to be empty", PATIENCE)
+        empty = lambda: self.handled() and self.ready() == 0  # noqa: E731
+        wait_until(empty, "the queue to be empty", PATIENCE)
 
     def expect_cured(self) -> str:
         if "message-ttl" not in self.policy(self.offers):
