@@ -23,7 +23,7 @@ def on_pages():
     return {number for text in texts for number in HEADING.findall(text)}
 
 
-def tested():
+def answers_of_all():
     """The answers to each exercise."""
     modules = sorted((CHECKOUT / "tests" / "exercises").glob("test_*.py"))
     return {
@@ -36,13 +36,13 @@ def tested():
 
 
 def test_each_exercise_has_answers_and_each_answer_an_exercise():
-    assert on_pages() == set(tested())
+    assert on_pages() == set(answers_of_all())
 
 
 def test_each_exercise_has_wrong_answers():
     too_few = {
         number: len(wrong)
-        for number, answers in tested().items()
+        for number, answers in answers_of_all().items()
         if len(wrong := [kind for kind, _ in answers.wrong.values() if kind != "not_attempted"])
         < WRONG
     }
@@ -50,5 +50,5 @@ def test_each_exercise_has_wrong_answers():
 
 
 def test_each_exercise_has_right_answers_besides_the_reference():
-    too_few = {n for n, answers in tested().items() if len(answers.right) - 1 < RIGHT}
+    too_few = {n for n, answers in answers_of_all().items() if len(answers.right) - 1 < RIGHT}
     assert too_few == NOT_YET
