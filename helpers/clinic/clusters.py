@@ -105,7 +105,8 @@ class UnderReplicated(Sold, Patient):
         clients.make_topic(self.brokers, self.orders, **shape)
         shape["leader_replication_throttled_replicas"] = "*"
         clients.make_topic(self.brokers, self.topic, **shape)
-        self._id = self._described()["topic_id"]
+        known = lambda: self._described().get("topic_id")  # noqa: E731
+        self._id = wait_until(known, f"all nodes to know the topic {self.topic}")
         self.start_shop().wait_for(BEGUN)
         self.cluster.stop(behind)
         out = lambda: behind not in self.cluster.in_sync(self.topic)  # noqa: E731

@@ -18,7 +18,9 @@ def work(cluster, topic, group, name, seconds, handled, done):
     options = {"group_id": group, "client_id": name, "auto_offset_reset": "earliest"}
     with KafkaConsumer(topic, **options, **cluster.kafka) as consumer:
         while not done.is_set():
-            for records in consumer.poll(timeout_ms=200).values():
+            # who stops asking while it joins, joins twice, and the group waits for its first self
+            patience = 200 if consumer.assignment() else 5_000
+            for records in consumer.poll(timeout_ms=patience).values():
                 for _ in records:
                     time.sleep(seconds)
                     handled.append(time.monotonic())

@@ -11,6 +11,7 @@ from helpers import clinic
 from helpers.exercises.grading import HIGHEST_SEED
 
 Repair = Callable[[Any], object]
+IN_A_RUN = 2  # cases, of twelve: a patient takes half a minute
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Repairs:
     wrong: dict[str, tuple[str, Repair]]  # by name: the kind of what it leaves or does
 
     def drawn(self, case: str, seed: int, every: bool) -> list[Treatment]:
-        """All of them; or the reference and a wrong one."""
+        """All of them; or, if the case is one of those of this run, the reference and a wrong one."""
         made = random.Random(f"{case} {seed}")
+        if not every and case not in random.Random(seed).sample(sorted(clinic.CASES), IN_A_RUN):
+            return []
         right, wrong = list(self.right.items()), list(self.wrong.items())
         if not every:
             right, wrong = right[:1], [made.choice(wrong)]
