@@ -74,7 +74,7 @@ def cut_off_with(
             return {number for number, well in fine.items() if not well}
         found = []
         for one in partitions:
-            leader = one[by] if by == "leader_id" else one[by][1]
+            leader = one[by] if by == "leader_id" else [*one[by], *one[by]][1]
             if not fine.get(leader, not unknown and leader != -1) or not true(leader):
                 found.append(one["partition_index"])
         return kind(found)
