@@ -13,7 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from .. import clients, nodes
-from ..brokers import Brokers, RabbitMQCluster, kafka_cluster, rabbitmq_cluster
+from ..brokers import Brokers, RabbitMQCluster, kafka, kafka_cluster, ports, rabbitmq_cluster
 from ..exercises.answers import Wrong
 from ..names import fresh
 from ..programs import Program
@@ -210,6 +210,11 @@ class OnRabbitMQCluster(Sold, Patient):
             clients.declare_queue(connection.channel(), self.queue, self.kind)
         self.start_shop().wait_for(BEGUN)
 
+    def hangs(self) -> bool:
+        """Has the shop attempted an order that is not answered?"""
+        shop = self.programs["shop"]
+        return len(shop.said("attempt")) > len(shop.said("acknowledge"))
+
     def expect_all_there(self) -> None:
         """That each order that was confirmed is in the queue.
 
@@ -258,20 +263,11 @@ class LostQuorum(OnRabbitMQCluster):
         self.make()
         for node in self.data.sample([2, 3], 2):
             self.cluster.stop(node)
-        self._stuck()
-
-    def _stuck(self) -> None:
-        """Wait until an order has been attempted that is not answered."""
-        shop = self.programs["shop"]
-        asked = lambda: len(shop.said("attempt")) > len(shop.said("acknowledge"))  # noqa: E731
-        wait_until(asked, "an order to hang", PATIENCE)
+        wait_until(self.hangs, "an order to hang", PATIENCE)
 
     def expect_cured(self) -> str:
         self.expect_sales("no_majority", "Which members of the queue are up? Is it a majority?")
-        listed = self.cluster.ctl(
-            1, "list_queues", "name", "type", "members", "online", "--formatter", "json", "--silent"
-        )
-        row = {one["name"]: one for one in json.loads(listed)}.get(self.queue)
+        row = self._row()
         if row is None or row["type"] != "quorum":
             raise Wrong(
                 "no_quorum_queue",
@@ -294,10 +290,14 @@ class LostQuorum(OnRabbitMQCluster):
         return "all three members are up, the shop sells, and no order is lost."
 
     def _online(self) -> int:
-        listed = self.cluster.ctl(
-            1, "list_queues", "name", "online", "--formatter", "json", "--silent"
-        )
-        return {one["name"]: len(one["online"]) for one in json.loads(listed)}.get(self.queue, 0)
+        row = self._row()
+        return len(row["online"]) if row else 0
+
+    def _row(self) -> dict[str, Any] | None:
+        """The queue, as RabbitMQ lists it."""
+        columns = "name", "type", "members", "online"
+        listed = self.cluster.ctl(1, "list_queues", *columns, "--formatter", "json", "--silent")
+        return {one["name"]: one for one in json.loads(listed)}.get(self.queue)
 
 
 class DiskAlarm(OnRabbitMQCluster):
@@ -317,14 +317,11 @@ class DiskAlarm(OnRabbitMQCluster):
     count, kind = 1, "classic"
 
     def break_it(self) -> None:
-        self.cluster.ctl(
-            1, "set_disk_free_limit", "50MB"
-        )  # a run that was cut off may have left it
+        # a run that was cut off may have left it full
+        self.cluster.ctl(1, "set_disk_free_limit", "50MB")
         self.make()
         self.cluster.ctl(1, "set_disk_free_limit", f"{self.data.randint(50, 99)}000GB")
-        shop = self.programs["shop"]
-        asked = lambda: len(shop.said("attempt")) > len(shop.said("acknowledge"))  # noqa: E731
-        wait_until(lambda: asked() and self._alarms(), "the alarm", PATIENCE)
+        wait_until(lambda: self.hangs() and self._alarms(), "the alarm", PATIENCE)
 
     def expect_cured(self) -> str:
         eventually(lambda: not self._alarms(), PATIENCE / 4)
@@ -388,8 +385,6 @@ class BadListener(Patient):
             TimeoutError: it does not; with the end of its log."""
         self.node.stop()
         self.node.start()
-        from ..brokers import kafka  # its own name here would hide the client's
-
         port = self.node.port(nodes.DOOR)
         wait_until(lambda: kafka.answers(port), "the node", 3 * PATIENCE, log=self.log)
 
@@ -438,8 +433,6 @@ class BadListener(Patient):
         self.node.close()
 
     def _answers(self) -> bool:
-        from ..brokers import kafka
-
         return eventually(lambda: kafka.answers(self.node.port(nodes.DOOR)), PATIENCE / 4)
 
     def _read(self) -> list[int]:
@@ -460,8 +453,6 @@ class BadListener(Patient):
             producer.send(self.topic, str(order).encode()).get(timeout=10)
 
     def _port_of_nobody(self) -> int:
-        from ..brokers import ports
-
         return ports.free(1)[0]
 
 

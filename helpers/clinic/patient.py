@@ -99,9 +99,7 @@ class Patient(ABC):
         """
         if packer in self.programs:
             raise ValueError(f"There is a {packer!r} already: use restart(), or another name.")
-        if wrong := options.keys() - self.options.keys():
-            known = ", ".join(self.options) or "none"
-            raise ValueError(f"A packer has no option {min(wrong)!r}. It has: {known}.")
+        self._expect_known(options)
         self._launch(packer, {**self.options, **options})
         return self.programs[packer]
 
@@ -118,9 +116,7 @@ class Patient(ABC):
 
     def restart(self, packer: str, **options: Value) -> Program:
         """Stop a packer, and start it with these options in place of what it had. Raises as ``start``."""
-        if wrong := options.keys() - self.options.keys():
-            known = ", ".join(self.options) or "none"
-            raise ValueError(f"A packer has no option {min(wrong)!r}. It has: {known}.")
+        self._expect_known(options)
         had = self.running_with[packer]
         self.stop(packer)
         self._launch(packer, {**had, **options})
@@ -183,6 +179,11 @@ class Patient(ABC):
         """How often each order was packed, by those that have ended too."""
         every = [*self._ended, *self.programs.values()]
         return Counter(order for one in every for _, order in one.handled())
+
+    def _expect_known(self, options: Mapping[str, Value]) -> None:
+        if wrong := options.keys() - self.options.keys():
+            known = ", ".join(self.options) or "none"
+            raise ValueError(f"A packer has no option {min(wrong)!r}. It has: {known}.")
 
     def _launch(self, name: str, options: Mapping[str, Value], *, file: str = "") -> None:
         words = [word for key, value in options.items() for word in (f"--{key}", value)]
