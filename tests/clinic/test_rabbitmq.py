@@ -167,7 +167,7 @@ ANSWERS = {
             "lost ones forgotten": ("lost_unreadable", way_to_parking),
             "sent again, no way": ("lost_unreadable", send_missing),
             "higher limit": (
-                "lost_unreadable",
+                "still_blocked",
                 both(anew("quorum", x_delivery_limit=100_000), send_missing),
             ),
             "acknowledged": ("lost_unreadable", every(unreadable="acknowledge")),
