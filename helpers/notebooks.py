@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+FRONT_DOOR = "00_start_here.ipynb"
+_LINK = re.compile(r"\]\(([^)#]+\.ipynb)\)")
 
 
 def paths(folder: Path, names: str = "*.ipynb") -> list[Path]:
@@ -28,3 +32,20 @@ def cells(folder: Path, kind: str, names: str = "*.ipynb") -> Iterator[tuple[Pat
         for cell in content["cells"]:
             if cell["cell_type"] == kind:
                 yield path, "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])
+
+
+def in_reading_order(notebooks: Iterable[Path], course: Path) -> list[Path]:
+    """Each chapter before what goes deeper, which comes as the map on the front door has it.
+
+    Args:
+        notebooks: of the course, or some of them.
+        course: the folder of its chapters and of the front door.
+    """
+    front = cells(course, "markdown", FRONT_DOOR)
+    mapped = [course / link for _, text, _ in front for link in _LINK.findall(text)]
+    place = {path: number for number, path in reversed(list(enumerate(mapped)))}
+    last = len(mapped)
+    return sorted(
+        notebooks,
+        key=lambda path: (path.name[:2], path.parent != course, place.get(path, last), path.name),
+    )

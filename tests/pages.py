@@ -20,9 +20,9 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from helpers.notebooks import FRONT_DOOR, in_reading_order
+
 ROOT = Path(__file__).resolve().parents[1]
-FRONT_DOOR = "00_start_here.ipynb"
-LAB = re.compile(r"labs/(\w+\.ipynb)")
 CLINIC = "10_clinic.ipynb"  # a reader comes back to it, for one patient at a time
 SKELETON = [
     *("What you'll learn", "What you'll need", "Set up"),
@@ -149,9 +149,8 @@ def reading_order(notebooks: Path) -> list[Path]:
 
 def labs(chapter: Path) -> list[Path]:
     """The labs of a chapter, in the order of the map on the front door."""
-    listed = LAB.findall((chapter.parent / FRONT_DOOR).read_text(encoding="utf-8"))
-    found = sorted(chapter.parent.glob(f"labs/{chapter.name[:2]}_*.ipynb"))
-    return sorted(found, key=lambda lab: listed.index(lab.name) if lab.name in listed else 99)
+    found = chapter.parent.glob(f"labs/{chapter.name[:2]}_*.ipynb")
+    return in_reading_order(found, chapter.parent)
 
 
 def _notebooks(path: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import claims, notes, settings
-from ..notebooks import cells
+from ..notebooks import cells, in_reading_order
 
 ELSEWHERE = "This is the course itself; progress is kept in the workbook that `make lab` opens."
 COURSE = settings.CHECKOUT / "notebooks"
@@ -17,8 +17,8 @@ _EXERCISE = re.compile(r"^### Exercise (\d+\.\d+)", re.MULTILINE)
 def report() -> str:
     """A line for each chapter that was begun, and the next notebook; outside a workbook one line.
 
-    The next one is the first chapter with an exercise to solve or a claim to run; then, in the same
-    order, the first such lab.
+    The next one is the first chapter with an exercise to solve or a claim to run; then the first
+    such lab, in the order of the map on the front door.
     """
     if not notes.kept():
         return ELSEWHERE
@@ -69,16 +69,11 @@ def _of(done: list[str], every: list[str]) -> str:
 def _next(kept: notes.Notes, asked: dict[str, Path], settled: dict[str, list[Path]]) -> str:
     unsolved = {path for number, path in asked.items() if number not in kept.exercises}
     unrun = {p for number, paths in settled.items() if number not in kept.claims for p in paths}
-    unfinished = _in_reading_order(unsolved | unrun)
+    unfinished = in_reading_order(unsolved | unrun, COURSE)
     chapters = [path for path in unfinished if path.parent == COURSE]
     if not unfinished:
         return "Nothing is left: every exercise is solved, and every claim was run."
     return f"Next: {(chapters or unfinished)[0].relative_to(COURSE).as_posix()}"
-
-
-def _in_reading_order(notebooks: Iterable[Path]) -> list[Path]:
-    """Each chapter before its labs."""
-    return sorted(notebooks, key=lambda path: (path.name[:2], path.parent != COURSE, path.name))
 
 
 def _chapter(number: str) -> int:

@@ -86,6 +86,19 @@ def test_chapters_come_before_labs(exercises, claims, following):
     assert progress.report().splitlines()[-1].startswith(following)
 
 
+def test_labs_come_as_the_map_on_the_front_door_has_them(workbook):
+    course = workbook.parent / "notebooks"
+    notebook(course / "labs" / "03_a_last_one.ipynb", ["3.4"], [])
+    front = json.loads((course / "00_start.ipynb").read_text())
+    front["cells"][0]["source"] += [
+        "\n\n[lab](labs/03_lab.ipynb), [last](labs/03_a_last_one.ipynb)"
+    ]
+    (course / "00_start_here.ipynb").write_text(json.dumps(front))
+    (course / "00_start.ipynb").unlink()
+    done(["0.1", "3.1", "3.2"], ["3.1", "3.3", "4.1"])
+    assert progress.report().splitlines()[-1] == "Next: labs/03_lab.ipynb"
+
+
 def test_outside_the_workbook_it_is_the_same_line_always(tmp_path, monkeypatch):
     done(["0.1"])
     monkeypatch.chdir(tmp_path / "notebooks")
