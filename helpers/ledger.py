@@ -5,6 +5,7 @@ The rules are those of Jepsen's total-queue checker: multisets of message ids, c
 
 from __future__ import annotations
 
+import bisect
 import re
 import threading
 from collections import Counter
@@ -98,9 +99,7 @@ class Ledger:
         Raises:
             LedgerError: every attempt of it already has its answer.
         """
-        with self._lock:
-            self._unanswered("acknowledge", message)
-            self._acknowledged[message] += 1
+        self._answered("acknowledge", message, self._acknowledged)
 
     def refuse(self, message: Hashable) -> None:
         """Note that the broker has said no: the message is not stored and nobody will read it.
@@ -110,9 +109,7 @@ class Ledger:
         Raises:
             LedgerError: every attempt of it already has its answer.
         """
-        with self._lock:
-            self._unanswered("refuse", message)
-            self._refused[message] += 1
+        self._answered("refuse", message, self._refused)
 
     def join(self, consumer: str, subscription: str = "all") -> None:
         """Note a consumer that may receive nothing, so that it is counted with 0 read."""
@@ -237,13 +234,10 @@ class Ledger:
         labels: list[str] = []
         counts: list[Counts] = []
         for ledger in ledgers:
-            for subscription in ledger.subscriptions:
-                alone = len(ledger.subscriptions) == 1
-                labels.append(ledger.title if alone else f"{ledger.title}: {subscription}")
-                counts.append(ledger.count(subscription))
-        columns = _columns(counts)
-        rows = [[getattr(count, column) for column in columns] for count in counts]
-        return DataFrame(rows, index=labels, columns=columns)
+            names = ledger.subscriptions
+            labels += [ledger.title if len(names) == 1 else f"{ledger.title}: {n}" for n in names]
+            counts += map(ledger.count, names)
+        return DataFrame(map(asdict, counts), index=labels, columns=_columns(counts))
 
     def __repr__(self) -> str:
         if self._finished is None:
@@ -278,7 +272,7 @@ class Ledger:
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         """Header and rows of the table; the subscription is named where there is a choice."""
         names = self.subscriptions
-        counts = [self.count(name) for name in names]
+        counts = list(map(self.count, names))
         columns = _columns(counts)
         rows = [[str(getattr(count, column)) for column in columns] for count in counts]
         if names != ["all"]:
@@ -311,19 +305,21 @@ class Ledger:
                 "new Ledger and run the experiment again."
             )
 
-    def _unanswered(self, action: str, message: Hashable) -> None:
-        self._still_open(action, message)
-        if self._attempted[message] <= self._acknowledged[message] + self._refused[message]:
-            raise LedgerError(
-                f"Ledger {self.title!r}: {action}({message!r}), but no attempt of it is waiting "
-                "for an answer. Call attempt() with the same id before sending."
-            )
+    def _answered(self, action: str, message: Hashable, answers: Counter[Hashable]) -> None:
+        with self._lock:
+            self._still_open(action, message)
+            if self._attempted[message] <= self._acknowledged[message] + self._refused[message]:
+                raise LedgerError(
+                    f"Ledger {self.title!r}: {action}({message!r}), but no attempt of it is waiting "
+                    "for an answer. Call attempt() with the same id before sending."
+                )
+            answers[message] += 1
 
 
 def inversions(sequence: Iterable[Any]) -> int:
     """How far out of order: the number of pairs of which the later one is the smaller one.
 
-    0 is sorted; n·(n-1)/2 is reversed. Takes O(n log n) steps.
+    0 is sorted; n·(n-1)/2 is reversed. Takes O(n log n) comparisons.
 
     Example:
         >>> inversions([1, 2, 4, 3])
@@ -331,25 +327,13 @@ def inversions(sequence: Iterable[Any]) -> int:
         >>> inversions([4, 3, 2, 1])
         6
     """
-    return _sorted_with_inversions(list(sequence))[1]
-
-
-def _sorted_with_inversions(items: list[Any]) -> tuple[list[Any], int]:
-    """Merge sort that counts, at each merge, the left items that a right one overtakes."""
-    if len(items) < 2:
-        return items, 0
-    middle = len(items) // 2
-    left, in_left = _sorted_with_inversions(items[:middle])
-    right, in_right = _sorted_with_inversions(items[middle:])
-    merged: list[Any] = []
-    total, i = in_left + in_right, 0
-    for item in right:
-        while i < len(left) and not item < left[i]:
-            merged.append(left[i])
-            i += 1
-        merged.append(item)
-        total += len(left) - i
-    return merged + left[i:], total
+    earlier: list[Any] = []  # sorted
+    pairs = 0
+    for item in sequence:
+        place = bisect.bisect(earlier, item)
+        pairs += len(earlier) - place
+        earlier.insert(place, item)
+    return pairs
 
 
 def _columns(counts: Iterable[Counts]) -> list[str]:
