@@ -34,7 +34,7 @@ ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the 
 LOOK = 0.3  # seconds between two looks at whether the kernel lives
 
 
-class Program:
+class Program(pipeline.Program):
     """A program of the course as a process of its own, with a clean environment.
 
     It ends with this kernel, however that ends. What it prints goes to a file, over all its lives.
@@ -54,7 +54,6 @@ class Program:
         Raises:
             FileNotFoundError: there is no such program; with those that there are.
         """
-        self.name = name
         self._file = _find(name)
         self._arguments = [str(argument) for argument in arguments]
         if _is_old(self._file):
@@ -62,44 +61,27 @@ class Program:
                 f"The course has a newer {name} than your copy. What runs is yours; the new one lies "
                 "beside it after the next `make lab`."
             )
-        self._process = pipeline.Program(
-            self._file.stem, self._command, main="python", goodbye=signal.SIGTERM
-        )
+        super().__init__(self._file.stem, self._launch, main="python", goodbye=signal.SIGTERM)
+        self.name = name
         self.start()
 
     def start(self) -> None:
         """Start it again, if it has ended or was killed."""
         self._pauses = self.lines().count(PAUSED)  # so many of its own are over
-        self._process.start()
-
-    def kill(self) -> None:
-        """SIGKILL: no goodbye; what it had not finished is not finished."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """Ask it to end (SIGTERM), and wait until it has."""
-        self._process.stop()
-
-    def pause(self) -> None:
-        """Freeze it (SIGSTOP): it lives, and does nothing until ``resume``."""
-        self._process.pause()
+        super().start()
 
     def resume(self) -> None:
         """Let it go on, after ``pause`` or after it paused itself."""
         pauses = self.lines().count(PAUSED)
         if pauses > self._pauses:  # it says so just before it stops: too early a signal is lost
-            stands = lambda: self._process.paused() or not self.running()  # noqa: E731
+            stands = lambda: self.paused() or not self.running()  # noqa: E731
             wait_until(stands, f"{self.name} to stand still")
         self._pauses = pauses
-        self._process.resume()
-
-    def running(self) -> bool:
-        """Does it run?"""
-        return self._process.running()
+        super().resume()
 
     def lines(self) -> list[str]:
         """The lines that it has printed so far, in all its lives."""
-        return _lines(self._process.log)
+        return _lines(self.log)
 
     def said(self, what: str) -> list[tuple[float, str]]:
         """Its lines ``WHAT ORDER TIME``, as `say` prints them: each one's time in seconds, and order."""
@@ -134,9 +116,9 @@ class Program:
 
     @property
     def _errors(self) -> Path:
-        return self._process.directory / "errors"
+        return self.directory / "errors"
 
-    def _command(self, _token: str) -> process.CommandLine:
+    def _launch(self, _token: str) -> process.CommandLine:
         given = {key: value for key, value in os.environ.items() if key.startswith(HANDED_ON)}
         python = [sys.executable, "-u", "-c", ENTRY]
         run = [*python, str(self._errors), str(self._file), *self._arguments]

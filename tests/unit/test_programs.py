@@ -67,7 +67,7 @@ def start(folder):
 
     yield begin
     for program in started:
-        program._process.close()
+        program.close()
 
 
 def test_it_runs_in_a_clean_environment_with_its_arguments(start, monkeypatch):
@@ -107,7 +107,7 @@ def test_one_that_pauses_lives_and_goes_on_when_told(folder, start):
     worker = start()
     worker.wait_for("1")
     worker.pause()
-    [process] = worker._process.processes()
+    [process] = worker.processes()
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "the worker to be frozen")
     before = len(worker.lines())
     worker.resume()
@@ -145,7 +145,7 @@ def test_one_that_is_not_there_is_an_error_that_names_those_that_are(folder):
 def test_it_ends_with_its_kernel(folder, number):
     kernel = subprocess.Popen(
         [sys.executable, "-c", "from helpers.programs import Program; import time\n"
-         "w = Program('worker.py'); w.wait_for('ready'); print(*[p.pid for p in w._process.processes()])\n"
+         "w = Program('worker.py'); w.wait_for('ready'); print(*[p.pid for p in w.processes()])\n"
          "import sys; sys.stdout.flush(); time.sleep(60)"],
         stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(programs.settings.CHECKOUT)},
@@ -233,7 +233,7 @@ def test_one_that_was_paused_stands_still_when_pause_returns(folder, start):
     worker.wait_for("1")
     for _ in range(20):
         worker.pause()
-        [process] = worker._process.processes()
+        [process] = worker.processes()
         assert process.status() == psutil.STATUS_STOPPED
         worker.resume()
 
