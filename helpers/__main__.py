@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import brokers, settings
+from . import audit, brokers, claims, notes, settings
 from .brokers import tools
 from .brokers.locks import LockError
 from .brokers.progress_line import accept_any_console
+from .upkeep import doctor, lab, progress
 from .upkeep.bootstrap import refused
 
 
@@ -54,10 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("status", _status, "List the brokers that run.")
     add("audit", _audit, "Check the brokers that run against what the course has shown to fail.")
-    add("doctor", _doctor, "Check this machine, and name the remedy for what it lacks.")
+    add(
+        "doctor",
+        lambda _: doctor.main(),
+        "Check this machine, and name the remedy for what it lacks.",
+    )
     add("scorecard", _scorecard, "Print the table of claims and verdicts.")
     add("progress", _progress, "Say what you have done in this workbook, and what is next.")
-    add("lab", _lab, "Open the learner's workbook in JupyterLab.")
+    add("lab", lambda _: lab.main(), "Open the learner's workbook in JupyterLab.")
     refresh = add("refresh", _refresh, "Run notebooks again and store their outputs.")
     refresh.add_argument("notebooks", nargs="*", help="which; all if none is named")
 
@@ -102,29 +107,16 @@ def _status(_: argparse.Namespace) -> None:
 
 
 def _audit(_: argparse.Namespace) -> int:
-    from . import audit
-
     findings = audit.audit(brokers.found())
     print(audit.report(findings))
     return audit.exit_status(findings)
 
 
-def _doctor(_: argparse.Namespace) -> int:
-    from .upkeep import doctor
-
-    return doctor.main()
-
-
 def _scorecard(_: argparse.Namespace) -> None:
-    from . import claims
-
     print(claims.scorecard(settings.CHECKOUT / "notebooks"))
 
 
 def _progress(_: argparse.Namespace) -> None:
-    from . import notes
-    from .upkeep import progress
-
     if Path.cwd() == settings.CHECKOUT and notes.WORKBOOK.is_dir():
         os.chdir(notes.WORKBOOK)  # asked for in the course's folder: what is meant is the workbook
     print(progress.report())
@@ -137,14 +129,8 @@ def _tool(chosen: argparse.Namespace) -> None:
     os.execvpe(command[0], command, environment)
 
 
-def _lab(_: argparse.Namespace) -> int:
-    from .upkeep import lab
-
-    return lab.main()
-
-
 def _refresh(chosen: argparse.Namespace) -> int:
-    from .upkeep import refresh
+    from .upkeep import refresh  # takes 0.3 s, and is seldom needed
 
     return refresh.main(chosen.notebooks)
 

@@ -24,29 +24,11 @@ import pika
 
 from .. import settings
 from . import clients, compose, environment, external, lifecycle, locks, native, neighbours
-from .backend import Backend, Node
-from .cluster import Cluster, KafkaCluster, RabbitMQCluster
+from .backend import Backend
+from .cluster import KafkaCluster, RabbitMQCluster
 from .errors import BrokerError, NotOurs
 from .places import SPOKEN, members, single, spoken
 from .tools import CommandLine, names_a_broker
-
-__all__ = [
-    "BrokerError",
-    "Brokers",
-    "Cluster",
-    "KafkaCluster",
-    "Node",
-    "NotOurs",
-    "RabbitMQCluster",
-    "down",
-    "found",
-    "kafka_cluster",
-    "logs",
-    "rabbitmq_cluster",
-    "status",
-    "tool",
-    "up",
-]
 
 BOTH = tuple(SPOKEN)
 HOLD_TIMEOUT = 110.0  # seconds; longer than a lesson, shorter than a cell may take in a test
@@ -103,8 +85,7 @@ def found() -> Brokers:
     """
     _prepare(BOTH)
     if _wants_external():
-        wanted = {"kafka": external.kafka_options(), "rabbitmq": external.rabbitmq_parameters()}
-        return _external(tuple(name for name, where in wanted.items() if where) or BOTH)
+        return _external([name for name, where in external.options().items() if where] or BOTH)
     backend = _backend()
     lifecycle.refuse_other_checkouts(backend)
     places = {name: single(name) for name in BOTH}
@@ -264,20 +245,18 @@ def _make_room() -> None:
         print(chosen)
 
 
-def _external(names: tuple[str, ...]) -> Brokers:
-    kafka, rabbitmq = external.kafka_options(), external.rabbitmq_parameters()
-    for name, found in (("kafka", kafka), ("rabbitmq", rabbitmq)):
-        if name in names and not found:
-            variable = {"kafka": "KAFKA_BOOTSTRAP_SERVERS", "rabbitmq": "AMQP_URL"}[name]
+def _external(names: Sequence[str]) -> Brokers:
+    wanted = {name: where for name, where in external.options().items() if name in names}
+    for name, where in wanted.items():
+        if not where:
             raise BrokerError(
-                f"This lesson needs {SPOKEN[name]}, and with external brokers {variable} says where "
-                "it is, but is not set. Set it, or unset the other to use brokers of your own."
+                f"This lesson needs {SPOKEN[name]}, and with external brokers "
+                f"{external.VARIABLES[name]} says where it is, but is not set. Set it, or unset the "
+                "other to use brokers of your own."
             )
-    kafka = kafka if "kafka" in names else None
-    rabbitmq = rabbitmq if "rabbitmq" in names else None
-    external.probe(kafka, rabbitmq)
-    management = external.management() if rabbitmq else None
-    return Brokers("external", kafka, rabbitmq, management)
+    external.probe(**wanted)
+    management = external.management() if "rabbitmq" in wanted else None
+    return Brokers("external", wanted.get("kafka"), wanted.get("rabbitmq"), management)
 
 
 def _breakable(name: str) -> Backend:

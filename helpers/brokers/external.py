@@ -16,6 +16,8 @@ import pika
 
 from .errors import BrokerError
 
+# broker → the environment variable that names one
+VARIABLES = {"kafka": "KAFKA_BOOTSTRAP_SERVERS", "rabbitmq": "AMQP_URL"}
 TIMEOUT_MS = 5000  # kafka-python's own default, 30 s of silence, is too long for a learner
 
 # environment variable → the option of kafka-python
@@ -32,7 +34,16 @@ SECURITY = {
 
 def wanted() -> bool:
     """Does the environment name a broker that somebody else runs?"""
-    return bool(os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or os.environ.get("AMQP_URL"))
+    return any(map(os.environ.get, VARIABLES.values()))
+
+
+def options() -> dict[str, Any]:
+    """How to connect to each broker, by its name; None for one that is not named.
+
+    Raises:
+        BrokerError: a variable can't be read.
+    """
+    return {"kafka": kafka_options(), "rabbitmq": rabbitmq_parameters()}
 
 
 def kafka_options() -> dict[str, Any] | None:

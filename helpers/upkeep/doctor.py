@@ -249,10 +249,7 @@ def _external() -> Iterator[Finding]:
         return
     for broker, where in whose.items():
         try:
-            if broker == "kafka":
-                external.probe(kafka=external.kafka_options())
-            else:
-                external.probe(rabbitmq=external.rabbitmq_parameters())
+            external.probe(**{broker: external.options()[broker]})
             yield Finding(SPOKEN[broker], f"{where}; answers")
         except brokers.BrokerError as error:
             yield Finding(SPOKEN[broker], f"{where}; does not answer", str(error))
