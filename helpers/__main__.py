@@ -130,7 +130,7 @@ def _tool(chosen: argparse.Namespace) -> None:
 
 
 def _refresh(chosen: argparse.Namespace) -> int:
-    from .upkeep import refresh  # takes 0.3 s, and is seldom needed
+    from .upkeep import refresh  # takes seconds, and is seldom needed
 
     return refresh.main(chosen.notebooks)
 

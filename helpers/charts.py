@@ -7,11 +7,11 @@ colour alone.
 
 from __future__ import annotations
 
-import itertools
 import sys
 import textwrap
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from .ledger import Ledger, inversions
@@ -90,10 +90,8 @@ def counts(ledgers: Iterable[Ledger], title: str) -> Figure:
             ax.set_xlim(0, longest * 1.3)
             ax.set_xticks([])
             ax.spines["bottom"].set_visible(False)
-            ax.tick_params(length=0)
+            _name_rows(ax, table.index)
         axes[0].set_xlabel("messages", loc="left")
-        axes[0].set_yticks(range(len(table)), table.index)
-        axes[0].set_ylim(len(table) - 0.5, -0.5)
     return figure
 
 
@@ -143,16 +141,12 @@ def matrix(
                 failed = bool(number) and column in bad
                 face = "#F2B48C" if failed else "#DCEBF5" if number else "#F4F4F4"
                 ax.barh(y, 0.96, 0.92, x - 0.48, facecolor=face)
-                weight = "bold" if failed else "normal"
-                _centred(
-                    ax, x, y, f"✗ {number}" if failed else str(number), face, fontweight=weight
-                )
+                words, weight = (f"✗ {number}", "bold") if failed else (str(number), "normal")
+                _centred(ax, x, y, words, face, fontweight=weight)
         ax.set_xticks(range(len(table.columns)), map(str, table.columns))
-        ax.set_yticks(range(len(table)), map(_joined, table.index))
+        _name_rows(ax, list(map(_joined, table.index)))
         ax.set_xlim(-0.5, len(table.columns) - 0.5)
-        ax.set_ylim(len(table) - 0.5, -0.5)
         ax.xaxis.tick_top()
-        ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
     return figure
 
@@ -176,7 +170,7 @@ def lines(
     highest = max((value for points in series.values() for _, value in points), default=1)
     lift = _apart({name: points[-1][1] / (highest or 1) for name, points in series.items()})
     with _figure(title, 3.4) as (figure, (ax,)):
-        for (name, points), colour in zip(series.items(), _cycle(), strict=False):
+        for (name, points), colour in zip(series.items(), cycle(COLOURS), strict=False):
             ax.plot(*zip(*points, strict=True), color=colour, label=name)
             ax.annotate(
                 name, points[-1], (5, 170 * lift[name]), textcoords="offset points", color=colour,
@@ -207,7 +201,7 @@ def gantt(
         x: what the horizontal axis shows, with its unit.
     """
     labels = list(dict.fromkeys(label for bars in lanes.values() for _, _, label in bars))
-    colour = dict(zip(labels, _cycle(), strict=False))
+    colour = dict(zip(labels, cycle(COLOURS), strict=False))
     latest = max((end for bars in lanes.values() for _, end, _ in bars), default=1)
     with _figure(title, 1.3 + 0.42 * len(lanes)) as (figure, (ax,)):
         for row, bars in enumerate(lanes.values()):
@@ -215,11 +209,9 @@ def gantt(
                 ax.barh(row, end - start, 0.7, start, facecolor=colour[label], edgecolor="white")
                 if end - start > latest * 0.012 * (len(label) + 1):
                     _centred(ax, (start + end) / 2, row, label, colour[label], fontsize=8.5)
-        ax.set_yticks(range(len(lanes)), lanes)
-        ax.set_ylim(len(lanes) - 0.5, -0.5)
+        _name_rows(ax, lanes)
         ax.set_xlim(0, latest * 1.01)
         ax.set_xlabel(x)
-        ax.tick_params(length=0)
         ax.spines["left"].set_visible(False)
     return figure
 
@@ -237,11 +229,9 @@ def bars(values: Mapping[str, float], title: str, x: str) -> Figure:
         drawn = ax.barh(range(len(values)), list(values.values()), height=0.62, color=COLOURS[0])
         ax.bar_label(drawn, [f"{number:,.3g}" if number < 100 else f"{number:,.0f}"
                              for number in values.values()], padding=3)  # fmt: skip
-        ax.set_yticks(range(len(values)), values)
-        ax.set_ylim(len(values) - 0.5, -0.5)
+        _name_rows(ax, values)
         ax.set_xlim(0, longest * 1.15)
         ax.set_xlabel(x)
-        ax.tick_params(length=0)
     return figure
 
 
@@ -276,7 +266,6 @@ def _figure(
         "xtick.labelcolor": INK,
         "ytick.labelcolor": INK,
         "lines.linewidth": 1.6,
-        "hatch.color": "#C8C8C8",
     }
     with mpl.rc_context(style):
         layout = ConstrainedLayoutEngine(w_pad=0.08, wspace=0.03)
@@ -325,22 +314,20 @@ def _apart(heights: Mapping[str, float], gap: float = 0.08) -> dict[str, float]:
     return lift
 
 
-def _cycle() -> Iterator[str]:
-    """The colours, again and again."""
-    return itertools.cycle(COLOURS)
+def _name_rows(ax: Axes, names: Collection[str]) -> None:
+    """Name the rows, the first one at the top, and have no ticks."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(length=0)
 
 
 def _centred(ax: Axes, x: float, y: float, words: str, background: str, **style: Any) -> None:
-    """Write on a coloured ground, in the colour that is read there."""
-    ax.text(x, y, words, ha="center", va="center", color=_on(background), **style)
+    """Write on a coloured ground, in ink or in white: the one of higher contrast."""
+    red, green, blue = (int(background[n : n + 2], 16) for n in (1, 3, 5))
+    colour = INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
+    ax.text(x, y, words, ha="center", va="center", color=colour, **style)
 
 
 def _joined(label: Hashable) -> str:
     """A row's name; the parts of one with several, from an index of several levels, in one line."""
     return " · ".join(map(str, label)) if isinstance(label, tuple) else str(label)
-
-
-def _on(background: str) -> str:
-    """The colour of text that is read on a background: the one of higher contrast."""
-    red, green, blue = (int(background[n : n + 2], 16) for n in (1, 3, 5))
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"

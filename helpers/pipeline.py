@@ -230,9 +230,7 @@ class PostgreSQL(Program):
         (self.directory / "password").write_text(self.environment["PGPASSWORD"])
         if os.geteuid() != 0:
             return [], files
-        self.directory.chmod(
-            0o711
-        )  # its user may pass, and change nothing in it but what is its own
+        self.directory.chmod(0o711)  # its user may pass, and change only what is its own
         libraries = files.parents[1] / f"{WHEEL}.libs"  # found from where the programs are
         copy = self.directory / WHEEL / files.name
         shutil.copytree(files, copy, ignore=shutil.ignore_patterns("include", "*.a"))

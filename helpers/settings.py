@@ -114,7 +114,7 @@ def port_offset() -> int:
 
 def forced_offset() -> int | None:
     """``BREAKING_BROKERS_PORT_OFFSET``, None if unset. Raises what ``port_offset`` raises."""
-    text = os.environ.get("BREAKING_BROKERS_PORT_OFFSET", "").strip()
+    text = _variable("BREAKING_BROKERS_PORT_OFFSET")
     if not text:
         return None
     if not text.isdecimal() or int(text) > HIGHEST_OFFSET:
@@ -143,12 +143,7 @@ def forced_backend() -> str | None:
     Raises:
         SettingsError: no backend has that name.
     """
-    name = os.environ.get("BREAKING_BROKERS_BACKEND", "").strip().lower()
-    if name and name not in BACKENDS:
-        raise SettingsError(
-            f"BREAKING_BROKERS_BACKEND is {name!r}, but must be one of {', '.join(BACKENDS)}, or unset."
-        )
-    return name or None
+    return _one_of(BACKENDS, "BREAKING_BROKERS_BACKEND", "unset") or None
 
 
 def rabbitmq_series() -> str:
@@ -157,18 +152,13 @@ def rabbitmq_series() -> str:
     Raises:
         SettingsError: the course does not know that series.
     """
-    name = os.environ.get("BREAKING_BROKERS_RABBITMQ", "").strip()
-    if name and name not in RABBITMQ_SERIES:
-        raise SettingsError(
-            f"BREAKING_BROKERS_RABBITMQ is {name!r}, but must be one of "
-            f"{', '.join(RABBITMQ_SERIES)}, or unset for the newest that can be had."
-        )
-    return name
+    otherwise = "unset for the newest that can be had"
+    return _one_of(RABBITMQ_SERIES, "BREAKING_BROKERS_RABBITMQ", otherwise)
 
 
 def learner() -> str:
     """``BREAKING_BROKERS_LEARNER``: goes in front of every name, so a class can share a cluster."""
-    return os.environ.get("BREAKING_BROKERS_LEARNER", "").strip()
+    return _variable("BREAKING_BROKERS_LEARNER")
 
 
 def cache_dir() -> Path:
@@ -177,7 +167,7 @@ def cache_dir() -> Path:
     Raises:
         SettingsError: there is no such place, or one that can't be used.
     """
-    chosen = os.environ.get("BREAKING_BROKERS_CACHE", "").strip()
+    chosen = _variable("BREAKING_BROKERS_CACHE")
     remedy = "Set BREAKING_BROKERS_CACHE to a directory that this user may write to."
     try:
         path = platformdirs.user_cache_path("breaking-brokers", appauthor=False)
@@ -190,17 +180,29 @@ def cache_dir() -> Path:
                 )
         path.mkdir(parents=True, exist_ok=True)
     except RuntimeError as error:
-        raise SettingsError(
-            f"There is no place for downloads and data: {error}. {remedy}"
-        ) from error
+        reason = f"There is no place for downloads and data: {error}"
+        raise SettingsError(f"{reason}. {remedy}") from error
     except OSError as error:
-        raise SettingsError(
-            f"{error.filename} can't be used: {error.strerror}. {remedy}"
-        ) from error
+        reason = f"{error.filename} can't be used: {error.strerror}"
+        raise SettingsError(f"{reason}. {remedy}") from error
     if not os.access(path, os.W_OK | os.X_OK):
         owner = f"user {path.stat().st_uid}, and this is user {os.getuid()}"
         raise SettingsError(f"{path} can't be written to: it belongs to {owner}. {remedy}")
     return path
+
+
+def _variable(name: str) -> str:
+    """An environment variable without the blanks around it; empty if it is unset."""
+    return os.environ.get(name, "").strip()
+
+
+def _one_of(known: tuple[str, ...], name: str, otherwise: str) -> str:
+    """A variable that has few values; empty if it is unset. The error says ``otherwise``."""
+    value = _variable(name).lower()
+    if value and value not in known:
+        choice = f"one of {', '.join(known)}, or {otherwise}"
+        raise SettingsError(f"{name} is {value!r}, but must be {choice}.")
+    return value
 
 
 def run_dir() -> Path:

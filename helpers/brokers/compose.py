@@ -39,30 +39,21 @@ LABEL = "com.docker.compose"
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # RabbitMQ's colours
 
 # what Docker says (in lower case) → what to do about it
-REMEDIES = (
-    (
-        r"docker daemon|permission denied",
-        "`docker info` says whether the engine runs and lets you in; start it.",
-    ),
-    (
-        r"unknown command|not a docker command",
-        "Compose is missing: https://docs.docker.com/compose/install/ says how to add it.",
-    ),
-    (
-        r"already allocated|address already in use",
-        "Something else has the port: BREAKING_BROKERS_PORT_OFFSET=100 moves all of ours.",
-    ),
-    (
-        r"no such host|toomanyrequests|rate limit|tls handshake|i/o timeout|pull access|registry",
-        "The images could not be fetched. `docker pull apache/kafka` says whether their registry "
-        "can be reached from here; it limits how many an address may fetch in an hour.",
-    ),
-    (
-        r"rlimit",
-        "The engine allows fewer open files than docker-compose.yml asks for: raise its limit "
-        "(LimitNOFILE of its service), or lower `nofile` in the file.",
-    ),
+UNFETCHED = (
+    r"no such host|toomanyrequests|rate limit|tls handshake|i/o timeout|pull access|registry"
 )
+REMEDIES = {
+    r"docker daemon|permission denied": "`docker info` says whether the engine runs and lets you "
+    "in; start it.",
+    r"unknown command|not a docker command": "Compose is missing: "
+    "https://docs.docker.com/compose/install/ says how to add it.",
+    r"already allocated|address already in use": "Something else has the port: "
+    "BREAKING_BROKERS_PORT_OFFSET=100 moves all of ours.",
+    UNFETCHED: "The images could not be fetched. `docker pull apache/kafka` says whether their "
+    "registry can be reached from here; it limits how many an address may fetch in an hour.",
+    r"rlimit": "The engine allows fewer open files than docker-compose.yml asks for: raise its "
+    "limit (LimitNOFILE of its service), or lower `nofile` in the file.",
+}
 
 
 class ContainerNode:
@@ -360,7 +351,7 @@ def _docker(*arguments: str, timeout: float, **variables: str) -> str:
 
 def _remedy(words: str) -> str:
     """The next command, for what Docker said."""
-    for pattern, remedy in REMEDIES:
+    for pattern, remedy in REMEDIES.items():
         if re.search(pattern, words.lower()):
             return remedy
     return f"`docker compose -p {_project()} logs` says what the brokers said."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import settings
+from . import files
 from .errors import BrokerError
 from .progress_line import Progress
 
@@ -113,9 +113,7 @@ def _get(session: requests.Session, jar: Jar) -> Jar:
     if hashlib.sha256(answer.content).hexdigest() != jar.sha256:
         raise BrokerError(f"{jar.path().name} came with another SHA-256 sum")
     jar.path().parent.mkdir(parents=True, exist_ok=True)
-    draft = jar.path().with_suffix(".part")
-    draft.write_bytes(answer.content)
-    os.replace(draft, jar.path())
+    files.write(jar.path(), answer.content)
     return jar
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..brokers import files
 from ..notes import WORKBOOK
 from ..settings import CHECKOUT
 
@@ -125,11 +126,9 @@ def _read_state(workbook: Path) -> dict[str, str]:
 
 
 def _write(target: Path, content: bytes) -> None:
-    """In one step: a reader, or a crash, sees the old file or the new one."""
+    """In one step, into a folder that has the usual permissions."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(target)
+    files.write(target, content)
 
 
 def _prune(path: Path, workbook: Path) -> None:
