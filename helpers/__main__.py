@@ -1,7 +1,5 @@
 """The command line: ``python -m helpers up``, and what else ``python -m helpers --help`` lists."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

@@ -1,7 +1,5 @@
 """The register of claims; ``predict`` and ``verdict``, which settles one by measurement; the scorecard."""
 
-from __future__ import annotations
-
 import functools
 import re
 import textwrap

@@ -4,8 +4,6 @@ It listens on this machine only, at free ports, and ends as other programs do (`
 brokers that ``up()`` starts know nothing of it.
 """
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Mapping
 from pathlib import Path

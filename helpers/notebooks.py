@@ -1,7 +1,5 @@
 """Reading notebooks: for the scorecard, the progress, and the check that knows its own solutions."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator

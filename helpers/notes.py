@@ -4,8 +4,6 @@ Nothing is written or read unless the current directory is the workbook or a fol
 are one hidden file, ``workbook/.notes.json``; whoever deletes it begins anew.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field

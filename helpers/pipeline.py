@@ -5,8 +5,6 @@ its ``with`` block, and at the latest with the kernel. What a killed kernel leav
 when the next such program starts; ``python -m helpers down`` ends it too.
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import importlib.util

@@ -1,7 +1,5 @@
 """What may be predicted and measured, and how the two compare."""
 
-from __future__ import annotations
-
 import numbers
 from collections.abc import Mapping
 from typing import Any

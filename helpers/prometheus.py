@@ -1,7 +1,5 @@
 """A real Prometheus beside the brokers: it collects their numbers, and holds alert rules against them."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

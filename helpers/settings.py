@@ -13,8 +13,6 @@ AMQP_URL                      a RabbitMQ that someone else runs                 
 RABBITMQ_MANAGEMENT_URL       the HTTP API of that one, for ``audit``             none
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 Standard library only: this is asked before anything else is imported.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from pathlib import Path

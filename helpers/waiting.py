@@ -1,7 +1,5 @@
 """Waiting for a state that can be observed: the only polling loop in the course."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

@@ -12,8 +12,6 @@
 ``BREAKING_BROKERS_BACKEND`` forces one.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

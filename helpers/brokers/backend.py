@@ -1,7 +1,5 @@
 """What a backend is: the nodes that it can start, and the few deeds that differ from one to another."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol

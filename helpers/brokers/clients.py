@@ -1,7 +1,5 @@
 """The client libraries: their options for our brokers, their noise, and a fault that is mended here."""
 
-from __future__ import annotations
-
 import functools
 import logging
 from typing import Any

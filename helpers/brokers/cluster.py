@@ -1,7 +1,5 @@
 """Three nodes that can be killed: the same verbs for Kafka and RabbitMQ, whatever runs them."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Callable, Sequence

@@ -5,8 +5,6 @@ says, which names the compose file. So what somebody started by hand is found, a
 copy of the course started.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import re

@@ -4,8 +4,6 @@ apt runs with a state of its own: no root, no lock, nothing of the system's is c
 hooks run. Standard library only: ``bootstrap.py`` uses this before anything is installed.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -1,7 +1,5 @@
 """Environment variables that would lead a client of the course astray."""
 
-from __future__ import annotations
-
 import os
 from urllib.request import getproxies_environment
 

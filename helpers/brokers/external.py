@@ -5,8 +5,6 @@
 ``RABBITMQ_MANAGEMENT_URL`` is ``http://host:15672`` or ``https://…``, for who has use for it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import ssl

@@ -1,7 +1,5 @@
 """Small files of a run: written so that no reader ever sees half of one, and read from their end."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

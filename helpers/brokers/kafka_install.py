@@ -1,7 +1,5 @@
 """Kafka made ready for a fast start: its jars, formatted data directories, and Java's AOT cache."""
 
-from __future__ import annotations
-
 import dataclasses
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Start, wait, heal, forget: what is the same for every backend, written once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial

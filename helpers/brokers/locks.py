@@ -1,7 +1,5 @@
 """Locks on files. One dies with the process that holds it, so none is ever stale."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

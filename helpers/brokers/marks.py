@@ -9,8 +9,6 @@ macOS shows no process's environment. There the token in the command line stands
 the state file of the node repeats. This was written for macOS, and not tried there.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """How much memory there is: the machine's, or less in a container."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The native backend: the brokers as processes of this machine, no Docker and no root needed."""
 
-from __future__ import annotations
-
 import functools
 import json
 import shutil

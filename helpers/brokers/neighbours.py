@@ -1,7 +1,5 @@
 """Other copies of the course on this machine: another user's, or another checkout's of the same user."""
 
-from __future__ import annotations
-
 import os
 import random
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which brokers there are: the single ones, and the nodes of a cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from .. import settings

@@ -1,7 +1,5 @@
 """Ports of this machine: is one taken, by whom, and which are free."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 from collections.abc import Iterable

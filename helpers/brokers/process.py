@@ -1,7 +1,5 @@
 """Nodes that are processes of this machine: start, stop, kill, pause, and read what they said."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets

@@ -1,7 +1,5 @@
 """RabbitMQ as native processes: where it is installed, its settings, its environment, when it is ready."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

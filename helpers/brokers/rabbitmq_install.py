@@ -2,8 +2,6 @@
 
 Tried on Debian 12. Debian 13 and Ubuntu are untried."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

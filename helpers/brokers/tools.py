@@ -1,7 +1,5 @@
 """The command-line tools that Kafka and RabbitMQ bring along, by the names that they have there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 CommandLine = tuple[list[str], dict[str, str]]  # and the whole environment that it is run in

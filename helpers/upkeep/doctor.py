@@ -1,7 +1,5 @@
 """The doctor: looks at this machine, and names the remedy for what it lacks. Changes nothing."""
 
-from __future__ import annotations
-
 import re
 import resource
 import shutil

@@ -6,8 +6,6 @@ however it comes about, and then has the brokers stopped, if a lab started them 
 is open.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import subprocess

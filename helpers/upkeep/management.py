@@ -1,7 +1,5 @@
 """RabbitMQ's own management page inside JupyterLab, at ``/rabbitmq/`` and in the launcher."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``python -m helpers progress``: what a learner has done in the workbook, and what is next."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

@@ -4,8 +4,6 @@ A notebook whose outputs are those that it had, as nbval compares them, is left 
 was: pictures differ by a pixel and ignored cells by the time of day, and neither is news.
 """
 
-from __future__ import annotations
-
 import atexit
 import copy
 import re

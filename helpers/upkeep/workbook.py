@@ -6,8 +6,6 @@ it. What was laid is remembered by its SHA-256 in ``workbook/.course.json``, wri
 run that is cut short is made good by the next one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
