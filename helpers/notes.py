@@ -65,8 +65,15 @@ def kept() -> bool:
 
 
 def read() -> Notes:
-    """The notes; none outside the workbook."""
-    return _parsed(_text()) if kept() else Notes()
+    """The notes; none outside the workbook. A damaged file, which nobody but a hand can make, counts
+    as none."""
+    if not kept():
+        return Notes()
+    try:
+        notes = Notes(**json.loads((WORKBOOK / NAME).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return Notes()
+    return notes if _sound(notes) else Notes()
 
 
 def change(action: Callable[[Notes], Result]) -> Result:
@@ -91,23 +98,10 @@ def change(action: Callable[[Notes], Result]) -> Result:
         return action(Notes())
 
 
-def _text() -> str:
-    try:
-        return (WORKBOOK / NAME).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return "{}"
-
-
-def _parsed(text: str) -> Notes:
-    """The notes in a text; a damaged file, which nobody but a hand can make, counts as none."""
-    try:
-        content = json.loads(text)
-        notes = Notes(**content)
-        lists, tables = (notes.exercises, notes.claims), (notes.predictions, notes.outcomes)
-        sound = all(isinstance(part, list) for part in lists) and all(
-            isinstance(part, dict) and all(isinstance(row, dict) for row in part.values())
-            for part in tables
-        )
-        return notes if sound else Notes()
-    except (ValueError, TypeError):
-        return Notes()
+def _sound(notes: Notes) -> bool:
+    """Are the lists lists, and the tables tables?"""
+    lists, tables = (notes.exercises, notes.claims), (notes.predictions, notes.outcomes)
+    return all(isinstance(part, list) for part in lists) and all(
+        isinstance(part, dict) and all(isinstance(row, dict) for row in part.values())
+        for part in tables
+    )
