@@ -159,14 +159,12 @@ class Card:
         self,
         claim: Claim,
         held: Mapping[str, bool],
-        measured: Mapping[str, Value] | None = None,
-        predicted: Mapping[str, Value] | None = None,
+        measured: Mapping[str, Value],
+        predicted: Mapping[str, Value],
     ) -> None:
         self._claim = claim
-        self._measured = dict(measured or {})
-        self._predicted = {
-            name: value for name, value in (predicted or {}).items() if name in self._measured
-        }
+        self._measured = measured
+        self._predicted = {name: predicted[name] for name in predicted if name in measured}
         self._rows = [
             (_words(condition), *_finding(claim.expected.get(condition), held.get(condition)))
             for condition in {**claim.expected, **held}
@@ -181,9 +179,7 @@ class Card:
     def outcomes(self) -> dict[str, bool | None]:
         """For each name that was measured whether its prediction was right; None if there is none."""
         return {
-            name: predictions.agree(self._predicted[name], value)
-            if name in self._predicted
-            else None
+            name: predictions.agree(self._predicted.get(name), value)
             for name, value in self._measured.items()
         }
 

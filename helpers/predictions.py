@@ -34,8 +34,10 @@ def _plain(name: str, value: Any) -> Value:
     )
 
 
-def agree(predicted: Value, measured: Value) -> bool:
-    """Is it what was predicted? Words may differ in capitals; True is not 1."""
+def agree(predicted: Value | None, measured: Value) -> bool | None:
+    """Is it what was predicted, or was nothing? Words may differ in capitals; True is not 1."""
+    if predicted is None:
+        return None
     if isinstance(predicted, str) and isinstance(measured, str):
         return predicted.casefold() == measured.casefold()
     return isinstance(predicted, bool) == isinstance(measured, bool) and predicted == measured

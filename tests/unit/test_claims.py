@@ -61,7 +61,7 @@ def test_a_source_is_an_address(claim):
 
 @every_claim
 def test_a_card_fits_the_page(claim):
-    assert len(repr(Card(claim, claim.expected)).splitlines()) <= 12
+    assert len(repr(Card(claim, claim.expected, {}, {})).splitlines()) <= 12
 
 
 def a_claim(outdated_since=None, **expected) -> Claim:
@@ -140,13 +140,13 @@ def test_an_unknown_claim_is_an_error():
 
 
 def test_the_card_is_escaped():
-    html = Card(a_claim(no_crash=True), {"no_crash": True})._repr_html_()
+    html = Card(a_claim(no_crash=True), {"no_crash": True}, {}, {})._repr_html_()
     assert "&lt;wet&gt;" in html
     assert 'href="https://x.org"' in html
 
 
 def test_conditions_read_as_words():
-    card = repr(Card(a_claim(late_rabbitmq_queue=True), {"late_rabbitmq_queue": True}))
+    card = repr(Card(a_claim(late_rabbitmq_queue=True), {"late_rabbitmq_queue": True}, {}, {}))
     assert "\n  late RabbitMQ queue  held\n" in card
 
 
