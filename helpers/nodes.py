@@ -12,9 +12,10 @@ from typing import Any
 import pika
 
 from .brokers import clients, kafka, native, process, rabbitmq
+from .brokers.places import Place
 from .brokers.ports import free as free_ports
 from .pipeline import Program, started
-from .settings import HOST, Place
+from .settings import HOST
 
 __all__ = ["HOST", "Kafka", "RabbitMQ"]
 

@@ -15,7 +15,6 @@ RABBITMQ_MANAGEMENT_URL       the HTTP API of that one, for ``audit``           
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -34,65 +33,6 @@ HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral rang
 
 class SettingsError(ValueError):
     """An environment variable of the course holds something it can't."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """One node of the course, and its ports on 127.0.0.1."""
-
-    broker: str
-    """``kafka`` or ``rabbitmq``."""
-    number: int
-    """1, 2 or 3 in a cluster; 0 for the one that stands alone."""
-    port: int
-    """For clients."""
-    inner: int
-    """Of the nodes among themselves: Kafka's controller, which is in node 1; Erlang's distribution."""
-    management: int | None = None
-
-    @property
-    def name(self) -> str:
-        """``kafka``, ``kafka-2``, ``rabbitmq``, …: directory, compose service and status."""
-        return f"{self.broker}-{self.number}" if self.number else self.broker
-
-    @property
-    def address(self) -> str:
-        """Host and port, for clients."""
-        return f"{HOST}:{self.port}"
-
-    @property
-    def listens(self) -> list[int]:
-        """The ports that this very node opens."""
-        elsewhere = self.broker == "kafka" and self.number > 1
-        return [p for p in (self.port, self.management, None if elsewhere else self.inner) if p]
-
-
-PLACES = (
-    Place("kafka", 0, 9092, 9093),
-    Place("rabbitmq", 0, 5672, 25672, 15672),
-    *(Place("kafka", n, 19091 + n, 19095) for n in (1, 2, 3)),
-    *(Place("rabbitmq", n, 5672 + n, 25672 + n) for n in (1, 2, 3)),
-)
-EPMD = 25690
-
-
-def places(offset: int | None = None) -> dict[str, Place]:
-    """Every node by its name, with its ports at this offset (the present one, if none is given)."""
-    shift = port_offset() if offset is None else offset
-    return {
-        place.name: replace(
-            place,
-            port=place.port + shift,
-            inner=place.inner + shift,
-            management=place.management and place.management + shift,
-        )
-        for place in PLACES
-    }
-
-
-def epmd(offset: int | None = None) -> int:
-    """The port of Erlang's port mapper, one for all nodes."""
-    return EPMD + (port_offset() if offset is None else offset)
 
 
 def port_offset() -> int:

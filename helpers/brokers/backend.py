@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ..settings import Place
+from .places import Place
 from .tools import CommandLine
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pika
 
-from ..settings import Place
 from ..waiting import wait_until
 from . import clients, lifecycle
 from .backend import Backend, Node
 from .errors import BrokerError
+from .places import Place
 
 
 class Cluster:

@@ -17,10 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from .. import settings
-from ..settings import Place
 from . import kafka, marks, ports
 from .errors import BrokerError
-from .places import single
+from .places import Place, places, single
 from .tools import CommandLine, directed
 
 name = "compose"
@@ -234,7 +233,7 @@ def down(delete_data: bool) -> list[str]:
     Raises:
         BrokerError: Docker can't, in its own words."""
     up_now = _up()
-    forget([place for place in settings.places().values() if place.number])
+    forget([place for place in places().values() if place.number])
     _compose("down", *(["--volumes"] if delete_data else []))
     return up_now
 
@@ -363,8 +362,7 @@ def _project(offset: int | None = None) -> str:
 
 def _variables() -> dict[str, str]:
     """What the compose file asks of the environment."""
-    places = settings.places().values()
-    named = {f"{place.name.upper().replace('-', '_')}_PORT": str(place.port) for place in places}
+    named = {f"{name.upper().replace('-', '_')}_PORT": str(p.port) for name, p in places().items()}
     named["MANAGEMENT_PORT"] = str(single("rabbitmq").management)
     named |= {f"KAFKA_{n}_ADVERTISED": where for n, where in kafka.advertised().items()}
     return named

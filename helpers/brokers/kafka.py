@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import settings
-from ..settings import Place
 from . import files, jars, java, ports, process, tools
-from .errors import BrokerError
+from .places import Place
 
 CLUSTER_ID = "breaking-brokers-kafka"  # 22 characters, as a base64 UUID has
 
@@ -157,18 +156,12 @@ def prepare_data(data: Path, place: Place) -> None:
     Raises:
         BrokerError: another version's data.
     """
-    note = data / "version"
     if (data / "meta.properties").is_file():
-        written = note.read_text().strip() if note.is_file() else "unknown"
-        if written != settings.KAFKA_VERSION:
-            raise BrokerError(
-                f"The data in {data} was written by Kafka {written}, and this is "
-                f"{settings.KAFKA_VERSION}. `python -m helpers down --delete-data` starts afresh."
-            )
+        process.refuse_other_version(data, "Kafka", settings.KAFKA_VERSION)
         return
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(template(place), data)
-    note.write_text(settings.KAFKA_VERSION)
+    (data / "version").write_text(settings.KAFKA_VERSION)
 
 
 # --- tools --------------------------------------------------------------------------------------

@@ -4,11 +4,10 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from ..settings import Place
 from . import jars, java, kafka, ports, process
 from .errors import BrokerError
 from .lifecycle import wait_ready
-from .places import members, single
+from .places import Place, members, single
 from .progress_line import Progress
 
 

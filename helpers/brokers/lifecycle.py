@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from .. import settings
-from ..settings import Place
 from ..waiting import WaitTimeout, wait_until
 from . import kafka, locks, marks, rabbitmq
 from .backend import Backend, Node
 from .errors import BrokerError
-from .places import members, single, spoken
+from .places import Place, members, places, single, spoken
 from .progress_line import Progress
 
 START_TIMEOUT = 120.0  # seconds; thirty times what it takes on a quiet machine
@@ -89,7 +88,7 @@ def down(backend: Backend, delete_data: bool) -> list[str]:
 def status(backend: Backend) -> list[dict[str, str]]:
     """One row for each node that runs."""
     rows = []
-    for place in settings.places().values():
+    for place in places().values():
         node = backend.node(place)
         if node.running():
             state = "paused" if node.paused() else "running"

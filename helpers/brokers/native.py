@@ -9,11 +9,10 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from .. import settings
-from ..settings import Place
 from . import jars, kafka, kafka_install, locks, marks, ports, process, rabbitmq, rabbitmq_install
 from .errors import BrokerError
 from .lifecycle import wait_for_all
-from .places import SPOKEN, single
+from .places import SPOKEN, Place, places, single
 from .tools import CommandLine, directed
 
 name = "native"
@@ -39,7 +38,7 @@ def running() -> bool:
 
 def owners() -> dict[str, str]:
     """The copies of the course that started what runs at our ports, by the names of its nodes."""
-    nodes = [one for one in map(node, settings.places().values()) if one.running()]
+    nodes = [one for one in map(node, places().values()) if one.running()]
     return {one.name: copy for one in nodes if (copy := one.checkout())}
 
 
@@ -135,14 +134,13 @@ def forget(places: Sequence[Place]) -> None:
 def down(delete_data: bool) -> list[str]:
     """Stop every broker of this run; sweep what dead runs left. Returns the names of what ended."""
     swept = marks.sweep()
-    places = list(settings.places().values())
-    alive = [place for place in places if node(place).processes()]
+    alive = [place for place in places().values() if node(place).processes()]
     if alive:
         with ThreadPoolExecutor(len(alive)) as pool:
             list(pool.map(_end, alive))
     rabbitmq.epmd().kill()
     if delete_data:
-        forget(places)
+        forget(list(places().values()))
     return sorted({*swept, *(place.name for place in alive)})
 
 
@@ -181,9 +179,7 @@ def tool(place: Place, tool: str, arguments: Sequence[str]) -> CommandLine:
     if place.broker == "kafka":
         fetch_pipeline()
         return kafka.tool(tool, directed(place.address, arguments)), process.clean_environment()
-    if (where := rabbitmq_install.scripts()) is None:
-        raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
-    return [str(where / tool), *arguments], _environment(place)
+    return [str(rabbitmq_install.program(tool)), *arguments], _environment(place)
 
 
 def _prepare_cluster(places: Sequence[Place]) -> None:

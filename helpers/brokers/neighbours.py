@@ -7,6 +7,7 @@ from pathlib import Path
 from .. import settings
 from . import compose, native, ports, rabbitmq
 from .kafka import CLUSTER_ID
+from .places import Place, epmd_port, places
 
 STEP = 20  # nodes of one copy are up to 18 ports apart
 END = 3400  # from 3,420 on, one copy's RabbitMQ would meet another's Kafka
@@ -21,14 +22,13 @@ def settle() -> str:
     Raises:
         SettingsError: all the ports that could be chosen are taken.
     """
-    if settings.forced_offset() is not None or not _others_have(settings.places()):
+    if settings.forced_offset() is not None or not _others_have(places()):
         return ""
     offsets = list(range(STEP, END, STEP))
     random.Random(f"{os.getuid()} {settings.CHECKOUT}").shuffle(offsets)
     for offset in offsets:
-        places = settings.places(offset).values()
-        wanted = [port for place in places for port in place.listens] + [settings.epmd(offset)]
-        if not any(ports.taken(port) for port in wanted):
+        wanted = [port for place in places(offset).values() for port in place.listens]
+        if not any(map(ports.taken, [*wanted, epmd_port(offset)])):
             settings.remember_offset(offset)
             return (
                 f"Another copy of the course on this machine has the usual ports, so this one uses "
@@ -41,19 +41,19 @@ def settle() -> str:
     )
 
 
-def _others_have(places: dict[str, settings.Place]) -> bool:
+def _others_have(ours: dict[str, Place]) -> bool:
     """Is it another copy of the course that has any of these ports, and not this one?"""
-    if not any(ports.taken(place.port) for place in places.values()):
+    if not any(ports.taken(place.port) for place in ours.values()):
         return False
     whose = set(native.owners().values())
     if not whose and compose.running():  # asking Docker takes a tenth of a second
         whose = set(compose.owners().values())
     if whose:
         return str(settings.CHECKOUT) not in whose and any(Path(one).is_dir() for one in whose)
-    return _is_the_courses_kafka(places["kafka"]) or _is_the_courses_rabbitmq(places["rabbitmq"])
+    return _is_the_courses_kafka(ours["kafka"]) or _is_the_courses_rabbitmq(ours["rabbitmq"])
 
 
-def _is_the_courses_kafka(place: settings.Place) -> bool:
+def _is_the_courses_kafka(place: Place) -> bool:
     """Every Kafka of the course has one cluster id."""
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
@@ -67,7 +67,7 @@ def _is_the_courses_kafka(place: settings.Place) -> bool:
         return False
 
 
-def _is_the_courses_rabbitmq(place: settings.Place) -> bool:
+def _is_the_courses_rabbitmq(place: Place) -> bool:
     """A RabbitMQ's first words have its cluster's name in them, which the course chooses."""
     first_words = ports.ask(place.port, rabbitmq.PROTOCOL_HEADER, 4096)
     return rabbitmq.CLUSTER_NAME.encode() in first_words

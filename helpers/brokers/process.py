@@ -174,6 +174,20 @@ def output(
     return done.stdout
 
 
+def refuse_other_version(data: Path, product: str, now: str) -> None:
+    """Nothing is started on what another version of it wrote, as the note there says.
+
+    Raises:
+        BrokerError: another version's data; with what to do."""
+    note = data / "version"
+    written = note.read_text().strip() if note.is_file() else "unknown"
+    if written != now:
+        raise BrokerError(
+            f"The data in {data} was written by {product} {written}, and this is {now}. "
+            "`python -m helpers down --delete-data` starts afresh."
+        )
+
+
 def clean_environment() -> dict[str, str]:
     """What a program of the course sees of this process's environment: nothing that would change it,
     such as JAVA_TOOL_OPTIONS or ERL_FLAGS. In the locale C, Java finds no path with an umlaut in it."""

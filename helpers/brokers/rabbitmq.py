@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import settings
-from ..settings import Place
 from . import files, ports, process, rabbitmq_install
 from .errors import BrokerError
-from .places import members, single
+from .places import Place, epmd_port, members, single
 
 CLUSTER_NAME = "breaking-brokers"  # by which another user's course is known
 PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange")
@@ -51,7 +50,7 @@ def environment(place: Place, folder: Path) -> dict[str, str]:
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
-        "ERL_EPMD_PORT": str(settings.epmd()),
+        "ERL_EPMD_PORT": str(epmd_port()),
         "ERL_EPMD_ADDRESS": settings.HOST,
         "RABBITMQ_NODENAME": nodename(place),
         "RABBITMQ_CONF_ENV_FILE": os.devnull,
@@ -110,9 +109,7 @@ def write_config(
             lines[f"cluster_formation.classic_config.nodes.{number}"] = nodename(peer)
     lines |= own or {}
     files.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
-    plugins = (
-        PLUGINS if place.management else tuple(p for p in PLUGINS if p != "rabbitmq_management")
-    )
+    plugins = [p for p in PLUGINS if place.management or p != "rabbitmq_management"]
     files.write(folder / "enabled_plugins", f"[{','.join(plugins)}].\n")
 
 
@@ -131,7 +128,7 @@ def epmd() -> process.Node:
                 "Erlang's port mapper `epmd` is not on the PATH, although RabbitMQ is installed. "
                 "Install Erlang as your package manager has it, and run this again."
             )
-        return [program, "-port", str(settings.epmd()), "-address", settings.HOST], env
+        return [program, "-port", str(epmd_port()), "-address", settings.HOST], env
 
     return process.Node("epmd", folder, command, main="epmd")
 
@@ -152,9 +149,7 @@ def serve(
 
     Raises:
         BrokerError: RabbitMQ is not installed, or the data is another version's."""
-    where = rabbitmq_install.scripts()
-    if where is None:
-        raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
+    server = rabbitmq_install.program("rabbitmq-server")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_data(folder / "data")
     write_config(place, folder, _peers(place, folder.parent), own)
@@ -162,7 +157,7 @@ def serve(
     # a flag that Erlang does not know is kept, and ignored
     env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {token}"
     _hurry(folder, modules_file(place), env)
-    return [where / "rabbitmq-server"], env
+    return [server], env
 
 
 def _peers(place: Place, run: Path) -> list[Place]:
@@ -172,31 +167,23 @@ def _peers(place: Place, run: Path) -> list[Place]:
 
 
 def _check_data(data: Path) -> None:
-    note = data / "version"
     now = rabbitmq_install.version()
-    if note.is_file() and note.read_text() != now:
-        raise BrokerError(
-            f"The data in {data} was written by RabbitMQ {note.read_text()}, and this is {now}. "
-            "`python -m helpers down --delete-data` starts afresh."
-        )
-    files.write(note, now)
+    if (data / "version").is_file():
+        process.refuse_other_version(data, "RabbitMQ", now)
+    files.write(data / "version", now)
 
 
-def ctl(node_environment: Mapping[str, str], *arguments: str, timeout: float = 60) -> str:
-    """Run ``rabbitmqctl`` for a node and return what it prints.
+def ctl(
+    environment: Mapping[str, str], *arguments: str, tool: str = "rabbitmqctl", timeout: float = 60
+) -> str:
+    """Run ``rabbitmqctl``, or another tool, for a node and return what it prints.
 
     Raises:
         BrokerError: it failed, with its own words, or gave no answer in ``timeout`` seconds.
     """
-    return _run("rabbitmqctl", node_environment, *arguments, timeout=timeout)
-
-
-def _run(
-    tool: str, node_environment: Mapping[str, str], *arguments: str, timeout: float = 60
-) -> str:
-    file = (rabbitmq_install.scripts() or Path()) / tool
-    name = f"{tool} {' '.join(arguments)}"
-    return MUTTER.sub("", process.output(name, [str(file), *arguments], node_environment, timeout))
+    command = [str(rabbitmq_install.program(tool)), *arguments]
+    name = " ".join([tool, *arguments])
+    return MUTTER.sub("", process.output(name, command, environment, timeout))
 
 
 def serve_metrics(place: Place, folder: Path) -> int:
@@ -216,7 +203,7 @@ def serve_metrics(place: Place, folder: Path) -> int:
     node_environment = environment(place, folder)
     listener = f'[{{ip, "{settings.HOST}"}}, {{port, {port}}}], [{{persistent, true}}]'
     ctl(node_environment, "eval", f"application:set_env({METRICS}, tcp_config, {listener}).")
-    _run("rabbitmq-plugins", node_environment, "enable", METRICS)
+    ctl(node_environment, "enable", METRICS, tool="rabbitmq-plugins")
     return port
 
 

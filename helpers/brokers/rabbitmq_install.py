@@ -44,6 +44,16 @@ def scripts() -> Path | None:
     return None if suites or settings.rabbitmq_series() else installed
 
 
+def program(name: str) -> Path:
+    """``rabbitmq-server``, or one of its tools.
+
+    Raises:
+        BrokerError: RabbitMQ is not installed; with what to do."""
+    if (folder := scripts()) is None:
+        raise BrokerError("RabbitMQ is not installed; run `python -m helpers install` first.")
+    return folder / name
+
+
 def root() -> Path | None:
     """Where the packages are unpacked that are in use; None if RabbitMQ is installed, or missing."""
     folder = scripts()

@@ -1,5 +1,6 @@
 """The doctor: looks at this machine, and names the remedy for what it lacks. Changes nothing."""
 
+import platform
 import re
 import resource
 import shutil
@@ -25,10 +26,9 @@ from ..brokers import (
     rabbitmq_install,
 )
 from ..brokers.lifecycle import answers
-from ..brokers.places import SPOKEN, single
+from ..brokers.places import SPOKEN, Place, single
 from .workbook import WORKBOOK
 
-OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
 LEAST_ADDRESSES = 6_000_000_000  # bytes; Java reserves them to prepare Kafka, and uses 200 MB
 LEAST_DISK = 1_000_000_000  # bytes
@@ -91,9 +91,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    seen = ".".join(map(str, sys.version_info[:3]))
-    old = sys.version_info[:2] < OLDEST_PYTHON
-    return Finding("Python", seen, "Install Python 3.11 or newer, and `make setup`." if old else "")
+    return Finding("Python", platform.python_version())  # an older one can't run this
 
 
 def _packages() -> Finding:
@@ -151,12 +149,11 @@ def _open_files() -> Finding:
 
 
 def _localhost() -> Finding:
+    remedy = "Add the line `127.0.0.1 localhost` to /etc/hosts."
     try:
         first = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0][4][0]
     except OSError:
-        return Finding(
-            "localhost", "is unknown", "Add the line `127.0.0.1 localhost` to /etc/hosts."
-        )
+        return Finding("localhost", "is unknown", remedy)
     note = "" if first == settings.HOST else f"; harmless, the course says {settings.HOST}"
     return Finding("localhost", f"means {first}{note}")
 
@@ -188,12 +185,9 @@ def _jars(name: str, what: str, lock: Path) -> Finding:
 
 
 def _rabbitmq() -> Finding:
-    place = rabbitmq_install.scripts()
-    if place is None:
-        return Finding(
-            "RabbitMQ's files", "none", "`.venv/bin/python -m helpers install` gets them."
-        )
-    return Finding("RabbitMQ's files", f"{rabbitmq_install.version()} in {place}")
+    if place := rabbitmq_install.scripts():
+        return Finding("RabbitMQ's files", f"{rabbitmq_install.version()} in {place}")
+    return Finding("RabbitMQ's files", "none", "`.venv/bin/python -m helpers install` gets them.")
 
 
 def _docker() -> Finding:
@@ -217,19 +211,20 @@ def _ports() -> Iterator[Finding]:
         for port in place.listens:
             if contained and port == place.inner:  # that one stays in the container
                 continue
+            remedy = ""
             if not ports.taken(port):
-                yield Finding(f"port {port}", f"free ({place.name})")
+                seen = f"free ({place.name})"
             elif place.name in up:
-                yield Finding(f"port {port}", f"the course's own broker ({place.name})")
+                seen = f"the course's own broker ({place.name})"
             else:
-                yield Finding(
-                    f"port {port}",
-                    f"held by {ports.holder(port)}",
-                    "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports.",
+                seen = f"held by {ports.holder(port)}"
+                remedy = (
+                    "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports."
                 )
+            yield Finding(f"port {port}", seen, remedy)
 
 
-def _answers(place: settings.Place) -> Finding:
+def _answers(place: Place) -> Finding:
     name = SPOKEN[place.broker]
     if answers(place):
         return Finding(name, f"answers on port {place.port}")

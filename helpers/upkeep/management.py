@@ -3,14 +3,14 @@
 from functools import partial
 from typing import Any
 
-from .. import settings
+from ..brokers.places import single
 
 
 def proxy() -> dict[str, Any]:
     """What jupyter-server-proxy, which finds this by its entry point, needs to know."""
     return {
         "command": [],  # runs already, or will
-        "port": settings.places()["rabbitmq"].management,
+        "port": single("rabbitmq").management,
         "timeout": 5,
         "absolute_url": False,
         "rewrite_response": _never_cached,

@@ -21,6 +21,7 @@ import pytest
 from conftest import _free_offset, containers
 from helpers import settings, wait_until
 from helpers.brokers import marks
+from helpers.brokers.places import Place, places
 
 HELPERS = [sys.executable, "-m", "helpers"]
 
@@ -82,8 +83,8 @@ class Lab:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
-    def places(self) -> dict[str, settings.Place]:
-        return settings.places(int(self.environment["BREAKING_BROKERS_PORT_OFFSET"]))
+    def places(self) -> dict[str, Place]:
+        return places(int(self.environment["BREAKING_BROKERS_PORT_OFFSET"]))
 
     def running(self) -> set[int | str]:
         """Its brokers: the pids of processes, or the ids of containers."""

@@ -36,11 +36,12 @@ def test_other_characters_are_taken(monkeypatch, tmp_path, name):
 
 def test_sets_of_ports_that_are_chosen_never_meet():
     from helpers.brokers import neighbours
+    from helpers.brokers.places import epmd_port, places
 
     ports: set[int] = set()
     for offset in range(0, neighbours.END, neighbours.STEP):
-        places = settings.places(offset).values()
-        mine = {port for place in places for port in place.listens} | {settings.epmd(offset)}
+        listens = {port for place in places(offset).values() for port in place.listens}
+        mine = listens | {epmd_port(offset)}
         assert not ports & mine
         ports |= mine
 
