@@ -23,7 +23,7 @@ from nbval.plugin import IPyNbCell
 
 from helpers import brokers, settings
 from helpers.brokers import marks, ports
-from helpers.brokers.places import places
+from helpers.brokers.places import every_place
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Waits until the tests are over or killed, and leaves nothing of their brokers.
@@ -210,7 +210,7 @@ def _leave_nothing() -> None:
 
 def _free_offset() -> int:
     for offset in random.sample(range(1000, 7000, 20), 50):
-        wanted = [port for place in places(offset).values() for port in place.listens]
+        wanted = [port for place in every_place(offset).values() for port in place.listens]
         if not any(map(ports.taken, wanted)):
             return offset
     raise pytest.UsageError("no free ports for the brokers: is another test run using them all?")

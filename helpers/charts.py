@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .ledger import Ledger, inversions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, FAINT, GRID = "#222222", "#767676", "#E2E2E2"
 WIDTH = 8.0  # inches
+STYLE = Path(__file__).with_name("charts.mplstyle")
 
 
 def deliveries(
@@ -243,31 +245,11 @@ def _figure(
     title: str, height: float, columns: int = 1, share_rows: bool = False
 ) -> Iterator[tuple[Figure, Sequence[Axes]]]:
     """A figure of the course's style. pyplot, and with it the backend, knows nothing of it."""
-    import matplotlib as mpl
+    from matplotlib import style
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    style: dict[Any, Any] = {
-        "figure.dpi": 110,
-        "figure.facecolor": "white",
-        "font.family": "DejaVu Sans",
-        "font.size": 9.5,
-        "text.color": INK,
-        "axes.labelcolor": FAINT,
-        "axes.labelsize": 9,
-        "axes.edgecolor": "#B0B0B0",
-        "axes.titlesize": 9.5,
-        "axes.titlelocation": "left",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "xtick.color": "#B0B0B0",
-        "ytick.color": "#B0B0B0",
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "lines.linewidth": 1.6,
-    }
-    with mpl.rc_context(style):
+    with style.context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.08, wspace=0.03)
         figure = Figure(figsize=(WIDTH, height), layout=layout)
         axes = figure.subplots(1, columns, sharey=share_rows, squeeze=False)

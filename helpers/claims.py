@@ -93,16 +93,12 @@ def _noted(claim: str, values: dict[str, Value], dots: list[str], late: list[str
             f"Put what you expect in place of the dots: {missing}."
         )
     in_time = {name: value for name, value in values.items() if name not in late}
-    parts = [
-        f"Prediction {claim} noted: {_listed(in_time)}." if in_time else f"Prediction {claim}:"
-    ]
+    said = f"Prediction {claim} noted: {_listed(in_time)}." if in_time else f"Prediction {claim}:"
     if missing:
-        parts.append(f"Not written down yet: {missing}.")
+        said += f" Not written down yet: {missing}."
     if late:
-        parts.append(
-            f"Too late to count, since you have measured it: {', '.join(map(_words, late))}."
-        )
-    return " ".join(parts)
+        said += f" Too late to count, since you have measured it: {', '.join(map(_words, late))}."
+    return said
 
 
 def verdict(claim: str, measured: Mapping[str, Any] | None = None, **held: bool) -> None:
@@ -202,16 +198,15 @@ class Card:
     def __repr__(self) -> str:
         claim = self._claim
         width = max(len(words) for words, _, _ in self._rows)
-        return "\n".join(
-            [
-                *textwrap.wrap(f"Claim {claim.id}: {claim.text}", 92),
-                f"Verdict: {self._verdict}",
-                *(f"  {words.ljust(width)}  {said}" for words, said, _ in self._rows),
-                *self._measured_lines(),
-                *textwrap.wrap(claim.correction, 92),
-                f"Source: {claim.source}",
-            ]
-        )
+        lines = [
+            *textwrap.wrap(f"Claim {claim.id}: {claim.text}", 92),
+            f"Verdict: {self._verdict}",
+            *(f"  {words.ljust(width)}  {said}" for words, said, _ in self._rows),
+            *self._measured_lines(),
+            *textwrap.wrap(claim.correction, 92),
+            f"Source: {claim.source}",
+        ]
+        return "\n".join(lines)
 
     def _measured_lines(self) -> list[str]:
         if not self._predicted:

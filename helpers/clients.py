@@ -10,14 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pika
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition, errors
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import (
-    CoordinatorLoadInProgressError,
-    CoordinatorNotAvailableError,
-    GroupIdNotFoundError,
-    NotCoordinatorError,
-)
 
 from .names import fresh
 from .waiting import wait_until
@@ -31,10 +25,10 @@ if TYPE_CHECKING:
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 NO_GROUP_YET = (  # while the broker makes room for its first group, or a group begins
-    CoordinatorLoadInProgressError,
-    CoordinatorNotAvailableError,
-    GroupIdNotFoundError,
-    NotCoordinatorError,
+    errors.CoordinatorLoadInProgressError,
+    errors.CoordinatorNotAvailableError,
+    errors.GroupIdNotFoundError,
+    errors.NotCoordinatorError,
 )
 TIMEOUT = 20.0  # seconds; for what takes well under one on a quiet machine
 
@@ -280,7 +274,5 @@ def wait_for_handled(workers: Mapping[str, Program], orders: int) -> None:
         lambda: len({order for w in workers.values() for _, order in w.handled()}) >= orders,
         f"{orders} orders to be handled",
         TIMEOUT,
-        log=lambda: "\n".join(
-            line for worker in workers.values() for line in [*worker.lines(), *worker.errors()]
-        ),
+        log=lambda: "\n".join(line for w in workers.values() for line in w.words()),
     )

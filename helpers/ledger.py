@@ -243,29 +243,22 @@ class Ledger:
         if self._finished is None:
             return f"{self.title} (still recording: no counts yet)"
         header, rows = self._cells()
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
-                for name, cell, width in zip(header, row, widths, strict=True)
-            ).rstrip()
-            for row in (header, *rows)
-        ]
+        columns = []
+        for name, *cells in zip(header, *rows, strict=True):
+            width = max(map(len, [name, *cells]))
+            pad = str.rjust if name in _NUMBERS else str.ljust
+            columns.append([pad(cell, width) for cell in (name, *cells)])
+        lines = map("  ".join, zip(*columns, strict=True))
         return "\n".join([self.title, *lines])
 
     def _repr_html_(self) -> str:
         if self._finished is None:
             return f"<p>{escape(repr(self))}</p>"
         header, rows = self._cells()
-        return "".join(
-            [
-                '<table><caption style="text-align:left;font-weight:bold;padding:0 0 .4em">',
-                f"{escape(self.title)}</caption>",
-                _html_row("th", header, header),
-                *(_html_row("td", header, row) for row in rows),
-                "</table>",
-            ]
-        )
+        caption = '<caption style="text-align:left;font-weight:bold;padding:0 0 .4em">'
+        table = "".join(_html_row("td", header, row) for row in rows)
+        table = _html_row("th", header, header) + table
+        return f"<table>{caption}{escape(self.title)}</caption>{table}</table>"
 
     # -- details -----------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ class Kafka(Program):
         place = Place("kafka", 0, port, inner)
 
         def serve(token: str) -> process.CommandLine:
-            return kafka.serve(place, self.directory, token, own=self.settings), {}
+            return kafka.serve(place, self.directory, token, own=self.settings)
 
         super().__init__("kafka", serve, main="java", goodbye=signal.SIGKILL)
         started(self, lambda: kafka.brokers_known(port) == 1)

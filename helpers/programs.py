@@ -96,6 +96,10 @@ class Program(pipeline.Program):
         """The lines of its error output so far, as a traceback."""
         return _lines(self._errors)
 
+    def words(self) -> list[str]:
+        """All that it has said: the lines that it has printed, then those of its error output."""
+        return [*self.lines(), *self.errors()]
+
     def wait_for(self, text: str, timeout: float = 20.0) -> str:
         """Wait until it has printed a line with this text, and return that line.
 
@@ -107,11 +111,11 @@ class Program(pipeline.Program):
             ended = not self.running()  # asked first: what it printed last is there then
             line = next((line for line in self.lines() if text in line), None)
             if line is None and ended:
-                said = "\n".join([*self.lines(), *self.errors()][-15:])
+                said = "\n".join(self.words()[-15:])
                 raise TimeoutError(f"{self.name} ended before it printed {text!r}:\n{said}")
             return line
 
-        log = lambda: "\n".join([*self.lines(), *self.errors()])  # noqa: E731
+        log = lambda: "\n".join(self.words())  # noqa: E731
         return wait_until(found, f"{self.name} to print {text!r}", timeout, log=log) or ""
 
     @property

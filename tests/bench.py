@@ -32,7 +32,7 @@ from helpers.brokers import (
     rabbitmq,
     rabbitmq_install,
 )
-from helpers.brokers.places import places, single
+from helpers.brokers.places import every_place, single
 
 ROUNDS = 7
 QUORUM = {"x-queue-type": "quorum"}
@@ -226,7 +226,7 @@ def lab(*command: str) -> float:
 
 def resident(*names: str) -> float:
     """Megabytes resident, of the nodes whose name begins so."""
-    nodes = [native.node(place) for name, place in places().items() if name.startswith(names)]
+    nodes = [native.node(place) for name, place in every_place().items() if name.startswith(names)]
     return sum(node.memory() for node in nodes) / 1e6
 
 

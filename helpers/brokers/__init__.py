@@ -25,7 +25,7 @@ from . import clients, compose, environment, external, lifecycle, locks, native,
 from .backend import Backend
 from .cluster import KafkaCluster, RabbitMQCluster
 from .errors import BrokerError, NotOurs
-from .places import SPOKEN, members, places, single, spoken
+from .places import SPOKEN, every_place, members, single, spoken
 from .tools import CommandLine, names_a_broker
 
 BOTH = tuple(SPOKEN)
@@ -116,7 +116,7 @@ def logs(lines: int = 20) -> dict[str, str]:
     """The last lines that each broker has logged, by its name: those that run, and those that died."""
     found = {}
     for backend in _in_sight():
-        for place in places().values():
+        for place in every_place().values():
             node = backend.node(place)
             if node.exists() and (text := node.log_tail(lines)):
                 found[place.name] = text

@@ -19,7 +19,7 @@ from pathlib import Path
 from .. import settings
 from . import kafka, marks, ports
 from .errors import BrokerError
-from .places import Place, places, single
+from .places import Place, every_place, single
 from .tools import CommandLine, directed
 
 name = "compose"
@@ -233,7 +233,7 @@ def down(delete_data: bool) -> list[str]:
     Raises:
         BrokerError: Docker can't, in its own words."""
     up_now = _up()
-    forget([place for place in places().values() if place.number])
+    forget([place for place in every_place().values() if place.number])
     _compose("down", *(["--volumes"] if delete_data else []))
     return up_now
 
@@ -362,7 +362,8 @@ def _project(offset: int | None = None) -> str:
 
 def _variables() -> dict[str, str]:
     """What the compose file asks of the environment."""
-    named = {f"{name.upper().replace('-', '_')}_PORT": str(p.port) for name, p in places().items()}
+    every = every_place().values()
+    named = {f"{place.name.upper().replace('-', '_')}_PORT": str(place.port) for place in every}
     named["MANAGEMENT_PORT"] = str(single("rabbitmq").management)
     named |= {f"KAFKA_{n}_ADVERTISED": where for n, where in kafka.advertised().items()}
     return named

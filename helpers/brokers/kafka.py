@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from .. import settings
@@ -127,22 +128,23 @@ def _escaped(text: str) -> str:
 
 def node(place: Place, directory: Path, *flags: str) -> process.Node:
     """A Kafka node; ``flags`` are Java's, in place of those that have it start from the AOT cache."""
-
-    def command(token: str) -> tuple[list[str | Path], dict[str, str]]:
-        return serve(place, directory, token, *flags), {}
-
+    command = partial(serve, place, directory, flags=flags)
     return process.Node(place.name, directory, command, main="java")
 
 
 def serve(
-    place: Place, directory: Path, token: str, *flags: str, own: Mapping[str, object] | None = None
-) -> list[str | Path]:
+    place: Place,
+    directory: Path,
+    token: str,
+    flags: Sequence[str] = (),
+    own: Mapping[str, object] | None = None,
+) -> process.CommandLine:
     """The command line of a node whose files in ``directory`` are made ready; ``own`` are settings."""
     data, properties = directory / "data", directory / "server.properties"
     prepare_data(data, place)
     write_properties(properties, place, data, own)
     faster = flags or (f"-XX:AOTCache={aot_cache()}",)
-    return [*java.command(class_path(), token, *faster), "kafka.Kafka", properties]
+    return [*java.command(class_path(), token, *faster), "kafka.Kafka", properties], {}
 
 
 def template(place: Place) -> Path:

@@ -10,7 +10,7 @@ from ..waiting import WaitTimeout, wait_until
 from . import kafka, locks, marks, rabbitmq
 from .backend import Backend, Node
 from .errors import BrokerError
-from .places import Place, members, places, single, spoken
+from .places import Place, every_place, members, single, spoken
 from .progress_line import Progress
 
 START_TIMEOUT = 120.0  # seconds; thirty times what it takes on a quiet machine
@@ -88,7 +88,7 @@ def down(backend: Backend, delete_data: bool) -> list[str]:
 def status(backend: Backend) -> list[dict[str, str]]:
     """One row for each node that runs."""
     rows = []
-    for place in places().values():
+    for place in every_place().values():
         node = backend.node(place)
         if node.running():
             state = "paused" if node.paused() else "running"

@@ -12,7 +12,7 @@ from .. import settings
 from . import jars, kafka, kafka_install, locks, marks, ports, process, rabbitmq, rabbitmq_install
 from .errors import BrokerError
 from .lifecycle import wait_for_all
-from .places import SPOKEN, Place, places, single
+from .places import SPOKEN, Place, every_place, single
 from .tools import CommandLine, directed
 
 name = "native"
@@ -38,7 +38,7 @@ def running() -> bool:
 
 def owners() -> dict[str, str]:
     """The copies of the course that started what runs at our ports, by the names of its nodes."""
-    nodes = [one for one in map(node, places().values()) if one.running()]
+    nodes = [one for one in map(node, every_place().values()) if one.running()]
     return {one.name: copy for one in nodes if (copy := one.checkout())}
 
 
@@ -134,13 +134,13 @@ def forget(places: Sequence[Place]) -> None:
 def down(delete_data: bool) -> list[str]:
     """Stop every broker of this run; sweep what dead runs left. Returns the names of what ended."""
     swept = marks.sweep()
-    alive = [place for place in places().values() if node(place).processes()]
+    alive = [place for place in every_place().values() if node(place).processes()]
     if alive:
         with ThreadPoolExecutor(len(alive)) as pool:
             list(pool.map(_end, alive))
     rabbitmq.epmd().kill()
     if delete_data:
-        forget(list(places().values()))
+        forget(list(every_place().values()))
     return sorted({*swept, *(place.name for place in alive)})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import settings
 from . import compose, native, ports, rabbitmq
 from .kafka import CLUSTER_ID
-from .places import Place, epmd_port, places
+from .places import Place, epmd_port, every_place
 
 STEP = 20  # nodes of one copy are up to 18 ports apart
 END = 3400  # from 3,420 on, one copy's RabbitMQ would meet another's Kafka
@@ -22,12 +22,12 @@ def settle() -> str:
     Raises:
         SettingsError: all the ports that could be chosen are taken.
     """
-    if settings.forced_offset() is not None or not _others_have(places()):
+    if settings.forced_offset() is not None or not _others_have(every_place()):
         return ""
     offsets = list(range(STEP, END, STEP))
     random.Random(f"{os.getuid()} {settings.CHECKOUT}").shuffle(offsets)
     for offset in offsets:
-        wanted = [port for place in places(offset).values() for port in place.listens]
+        wanted = [port for place in every_place(offset).values() for port in place.listens]
         if not any(map(ports.taken, [*wanted, epmd_port(offset)])):
             settings.remember_offset(offset)
             return (

@@ -48,7 +48,7 @@ PLACES = (
 EPMD = 25690
 
 
-def places(offset: int | None = None) -> dict[str, Place]:
+def every_place(offset: int | None = None) -> dict[str, Place]:
     """Every node by its name, with its ports at this offset (the present one, if none is given)."""
     shift = settings.port_offset() if offset is None else offset
     return {
@@ -69,12 +69,12 @@ def epmd_port(offset: int | None = None) -> int:
 
 def single(broker: str) -> Place:
     """The one Kafka, or the one RabbitMQ, that ``up`` starts."""
-    return places()[broker]
+    return every_place()[broker]
 
 
 def members(broker: str, count: int = 3) -> list[Place]:
     """The nodes of a cluster, in order of their numbers."""
-    return [places()[f"{broker}-{number}"] for number in range(1, count + 1)]
+    return [every_place()[f"{broker}-{number}"] for number in range(1, count + 1)]
 
 
 def spoken(names: Iterable[str]) -> str:

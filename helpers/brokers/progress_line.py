@@ -27,7 +27,6 @@ class Progress:
     def __init__(self, what: str) -> None:
         self._what = what
         self._width = 0
-        self._started = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="progress", daemon=True)
 

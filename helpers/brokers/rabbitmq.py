@@ -6,6 +6,7 @@ import secrets
 import shutil
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from .. import settings
@@ -120,7 +121,7 @@ def epmd() -> process.Node:
     """Erlang's port mapper, one for all nodes of a run, so that no node's death takes it along."""
     folder = settings.run_dir() / "epmd"
 
-    def command(_token: str) -> tuple[list[str | Path], dict[str, str]]:
+    def command(_token: str) -> process.CommandLine:
         env = environment(single("rabbitmq"), folder)
         program = shutil.which("epmd", path=env["PATH"])
         if program is None:
@@ -135,16 +136,12 @@ def epmd() -> process.Node:
 
 def node(place: Place, folder: Path) -> process.Node:
     """A RabbitMQ node: alone, or one of a cluster."""
-
-    def command(token: str) -> tuple[list[str | Path], dict[str, str]]:
-        return serve(place, folder, token)
-
-    return process.Node(place.name, folder, command, main="beam.smp")
+    return process.Node(place.name, folder, partial(serve, place, folder), main="beam.smp")
 
 
 def serve(
     place: Place, folder: Path, token: str, own: Mapping[str, object] | None = None
-) -> tuple[list[str | Path], dict[str, str]]:
+) -> process.CommandLine:
     """The command line and the environment of a node whose files in ``folder`` are made ready.
 
     Raises:

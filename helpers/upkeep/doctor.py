@@ -13,18 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from .. import brokers, settings, shadows
-from ..brokers import (
-    clients,
-    compose,
-    external,
-    jars,
-    java,
-    marks,
-    memory,
-    ports,
-    process,
-    rabbitmq_install,
-)
+from ..brokers import compose, external, jars, java, marks, memory, ports, process, rabbitmq_install
 from ..brokers.lifecycle import answers
 from ..brokers.places import SPOKEN, Place, single
 from .workbook import WORKBOOK
@@ -52,7 +41,7 @@ class Finding:
 
 def main() -> int:
     """Print one line for each finding; returns 1 if anything is wrong."""
-    clients.quieten()
+    brokers.clients.quieten()
     findings = list(examine())
     for finding in findings:
         mark = "OK" if finding.ok else "!!"

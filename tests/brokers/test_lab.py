@@ -21,7 +21,7 @@ import pytest
 from conftest import _free_offset, containers
 from helpers import settings, wait_until
 from helpers.brokers import marks
-from helpers.brokers.places import Place, places
+from helpers.brokers.places import Place, every_place
 
 HELPERS = [sys.executable, "-m", "helpers"]
 
@@ -84,7 +84,7 @@ class Lab:
             return json.load(answer)
 
     def places(self) -> dict[str, Place]:
-        return places(int(self.environment["BREAKING_BROKERS_PORT_OFFSET"]))
+        return every_place(int(self.environment["BREAKING_BROKERS_PORT_OFFSET"]))
 
     def running(self) -> set[int | str]:
         """Its brokers: the pids of processes, or the ids of containers."""

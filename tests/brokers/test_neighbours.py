@@ -14,7 +14,7 @@ import pytest
 from conftest import _free_offset
 from helpers import settings
 from helpers.brokers import compose, marks, neighbours
-from helpers.brokers.places import places
+from helpers.brokers.places import every_place
 
 BACKEND = settings.forced_backend() or "native"
 # A copy has an environment of its own, which knows nothing of this checkout.
@@ -80,7 +80,7 @@ def test_ports_beside_another_copy_are_chosen_said_and_remembered(
 
 def test_a_program_that_is_not_the_courses_is_nobodys_neighbour(offset):
     with socket.socket() as stranger:
-        stranger.bind((settings.HOST, places()["kafka"].port))
+        stranger.bind((settings.HOST, every_place()["kafka"].port))
         stranger.listen()
         assert neighbours.settle() == ""
     assert settings.port_offset() == offset

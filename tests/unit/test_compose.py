@@ -16,7 +16,7 @@ import conftest
 from helpers import brokers, settings
 from helpers.brokers import compose, kafka, lifecycle, native, rabbitmq, rabbitmq_install
 from helpers.brokers.errors import BrokerError
-from helpers.brokers.places import SPOKEN, members, places, single
+from helpers.brokers.places import SPOKEN, every_place, members, single
 
 FILE = settings.CHECKOUT / "docker-compose.yml"
 HERE = "context) echo unix:///var/run/docker.sock;; version) echo 28.2.2;;"
@@ -232,7 +232,7 @@ def test_images_are_pinned_and_the_kafka_is_the_native_one(services):
 
 
 def test_only_the_single_brokers_are_health_checked_and_only_clusters_have_a_profile(services):
-    assert set(services) == set(places())
+    assert set(services) == set(every_place())
     for name, service in services.items():
         assert ("healthcheck" in service) == (name in SPOKEN)
         assert service.get("profiles", []) == ([] if name in SPOKEN else ["cluster"])
@@ -240,7 +240,7 @@ def test_only_the_single_brokers_are_health_checked_and_only_clusters_have_a_pro
 
 def test_kafka_has_the_settings_of_the_native_one(services, tmp_path):
     differ = {"controller.quorum.voters", "listeners", "advertised.listeners", "log.dirs"}
-    for place in places().values():
+    for place in every_place().values():
         if place.broker != "kafka":
             continue
         path = tmp_path / place.name
