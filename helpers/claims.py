@@ -40,11 +40,6 @@ class Claim:
     outdated_since: str | None = None
 
     @property
-    def chapter(self) -> int:
-        """The chapter that the claim belongs to."""
-        return int(self.id.partition(".")[0])
-
-    @property
     def verdict(self) -> str:
         """One of "holds", "holds only if …", "wrong" and "outdated since …"."""
         if self.outdated_since:

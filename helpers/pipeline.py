@@ -89,20 +89,16 @@ class Program(process.Node):
 AProgram = TypeVar("AProgram", bound=Program)
 
 
-def java(
-    name: str, main: str, *arguments: str | Path, ready: Callable[[], bool] = lambda: True
-) -> Program:
+def java(name: str, main: str, *arguments: str | Path) -> Program:
     """Start a Java program that may use Kafka, Kafka Streams, Kafka Connect and Debezium.
 
     Args:
         name: what its directory and errors call it, as ``"connect"``.
         main: the class that is to run.
         arguments: what it is given.
-        ready: says whether it serves; this returns when it does.
 
     Raises:
-        BrokerError: a file can't be had, or the program ended or did not serve in time; with the end
-            of its log, and what to do.
+        BrokerError: a file can't be had; with what to do.
     """
     native.fetch_pipeline()
 
@@ -111,7 +107,8 @@ def java(
         return [*found, main, *arguments], {}
 
     program = Program(name, command, main="java", goodbye=signal.SIGKILL)
-    return started(program, ready)
+    program.start()
+    return program
 
 
 class KafkaConnect(Program):

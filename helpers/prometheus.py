@@ -180,7 +180,7 @@ def _obtain() -> Path:
             return binary
         shutil.rmtree(place, ignore_errors=True)
         try:
-            if not debian.available():
+            if not any(debian.system()):
                 raise debian.AptError(
                     "Only Debian's and Ubuntu's package is unpacked by the course."
                 )

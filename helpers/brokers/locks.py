@@ -16,8 +16,8 @@ class LockError(OSError):
     """A disk can't lock files; the text says which, and the variable that names another."""
 
 
-def try_lock(file: IO[str] | int, path: Path, shared: bool = False) -> bool:
-    """Lock an open file, or its descriptor, without waiting; False if somebody else has it.
+def try_lock(file: IO[str], path: Path, shared: bool = False) -> bool:
+    """Lock an open file without waiting; False if somebody else has it.
 
     ``shared`` lets others have it too that also want it shared.
 
