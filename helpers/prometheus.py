@@ -1,5 +1,7 @@
 """A real Prometheus beside the brokers: it collects their numbers, and holds alert rules against them."""
 
+from __future__ import annotations
+
 import json
 import re
 import shutil
@@ -180,7 +182,7 @@ def _obtain() -> Path:
             return binary
         shutil.rmtree(place, ignore_errors=True)
         try:
-            if not any(debian.system()):
+            if not debian.available():
                 raise debian.AptError(
                     "Only Debian's and Ubuntu's package is unpacked by the course."
                 )

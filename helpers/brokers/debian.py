@@ -21,9 +21,14 @@ class AptError(RuntimeError):
     """apt or dpkg could not do it; the text ends with its own words."""
 
 
+def available() -> bool:
+    """Is this a system with apt and dpkg?"""
+    return bool(shutil.which("apt-get") and shutil.which("dpkg"))
+
+
 def system() -> tuple[str, str]:
     """Which system, ``debian`` or ``ubuntu``, and its release, ``bookworm``; empty without apt."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+    if not available():
         return "", ""
     try:
         about = platform.freedesktop_os_release()

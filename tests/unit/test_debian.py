@@ -12,7 +12,7 @@ import pytest
 
 from helpers.brokers import debian
 
-pytestmark = pytest.mark.skipif(not any(debian.system()), reason="needs apt and dpkg")
+pytestmark = pytest.mark.skipif(not debian.available(), reason="needs apt and dpkg")
 PACKAGES = {  # what each depends on, and its section
     "tool": ("erlang-part, libdirect1, helper", "net"),
     "erlang-part": ("libfar1 (>= 1)", "interpreters"),
