@@ -161,7 +161,7 @@ def die(shop: Any, order: int, death: Death, next_life: list[object]) -> None:
     )
     assert (waiting, said > 0) == PLACES[death.published, death.step], (death, waiting, said)
     shop.kill_when_paused(death.service, *next_life)
-    assert doomed._process._started.wait(10) == -signal.SIGKILL, death
+    assert doomed._started.wait(10) == -signal.SIGKILL, death
 
 
 # -- the shop's books --------------------------------------------------------------------------
