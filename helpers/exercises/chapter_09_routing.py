@@ -17,9 +17,10 @@ from ..names import fresh
 from .answers import Wrong
 from .grading import grader
 from .lives import KILLED, Journal, die, live
-from .places import amqp, expect_persistent, new_queue, take
+from .places import amqp, expect_persistent, new_queue, publish, take
 from .proxy import Proxy
 
+IN_HAND = "another message"
 Deaths = tuple[tuple[str, bool], ...]  # before or after a call: its name, and whether it is made
 EVERYWHERE: Deaths = (
     ("basic_publish", False),
@@ -85,7 +86,10 @@ def _message(data: Random, slip: list[str]) -> Message:
 
 @dataclass
 class _Desk:
-    """The station's queue, and those where its messages may go."""
+    """The station's queue, and those where its messages may go.
+
+    The station has a second message in hand all the time, which came before the one that it handles.
+    """
 
     forward: Callable
     channel: BlockingChannel
@@ -95,7 +99,7 @@ class _Desk:
 
     def expect(self, message: Message, deaths: Deaths, fails: bool = False) -> None:
         """The message comes; the station dies so often, and then lives; look where it is."""
-        self.channel.confirm_delivery()
+        publish(self.channel, "", self.here, [IN_HAND])
         self.channel.basic_publish(
             "", self.here, message.body.encode("latin-1"), message.properties
         )
@@ -105,9 +109,9 @@ class _Desk:
             killed = live(self.forward, work, seconds=20, may_raise=(_Refused,)) is KILLED
             copies += killed and death != ("basic_publish", False) and bool(message.slip)
             clients.wait_for_consumers(self.channel, self.here, 0)
-            if not clients.ready(self.channel, self.here):
+            if clients.ready(self.channel, self.here) < 2:
                 break  # acknowledged, or lost: what is where will tell
-        if clients.ready(self.channel, self.here):
+        if clients.ready(self.channel, self.here) == 2:
             work = partial(self._live, message, done, ("", False), fails)
             live(self.forward, work, seconds=20, may_raise=(_Refused,))
             clients.wait_for_consumers(self.channel, self.here, 0)
@@ -140,8 +144,9 @@ class _Desk:
         with amqp() as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            channel.basic_qos(prefetch_count=1)
-            method, properties, body = next(channel.consume(self.here, inactivity_timeout=10))
+            channel.basic_qos(prefetch_count=2)
+            deliveries = channel.consume(self.here, inactivity_timeout=10)
+            _in_hand, (method, properties, body) = next(deliveries), next(deliveries)
             watched = Proxy(channel, **({death[0]: deadly} if death[0] else {}))
             self.forward(watched, method, properties, body, work)
 
@@ -151,6 +156,7 @@ class _Desk:
         told = f"A message with the slip {len(message.slip)} long"
         known = not message.slip or message.slip[0] in self.stops
         kept, aside = found.pop(self.here), found.pop(self.aside)
+        self._expect_in_hand(kept)
         if fails:
             self._expect_kept(kept, elsewhere=bool(aside or any(found.values())))
             return
@@ -175,6 +181,14 @@ class _Desk:
             for body, properties in onward:
                 _expect_handed_on(body, properties, message)
             expect_persistent(onward)
+
+    def _expect_in_hand(self, kept: list) -> None:
+        """That nothing was said of the other message; it is struck off from what was kept."""
+        if not kept or kept[0][0] != IN_HAND:
+            what = "Another message, which the station had in hand, is not in its queue any more."
+            hint = "Of which messages does your answer to the broker speak, besides your own?"
+            raise Wrong("spoke_for_others", what, hint)
+        del kept[0]
 
     def _expect_kept(self, kept: list, elsewhere: bool) -> None:
         if elsewhere or not kept:

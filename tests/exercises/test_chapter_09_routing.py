@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("live")
 def forward_with(
     acknowledge="last", rest=slice(1, None), mandatory=True, requeue=False, fresh=False, mode=2,
     everywhere=False, times=1, at_the_end=True, own_body=False, catch=(), number=0, refused="reject",
-    made=bytes, name=str, works=1, shorten=list, keeps=None,
+    made=bytes, name=str, works=1, shorten=list, keeps=None, multiple="",
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -44,9 +44,9 @@ def forward_with(
         except pika.exceptions.UnroutableError:
             if refused == "ack":
                 return channel.basic_ack(method.delivery_tag)
-            return channel.basic_reject(method.delivery_tag, requeue=requeue)
+            return channel.basic_nack(method.delivery_tag, multiple == "no", requeue=requeue)
         if acknowledge == "last":
-            channel.basic_ack(method.delivery_tag)
+            channel.basic_ack(method.delivery_tag, multiple=multiple == "yes")
         return None
 
     return forward
@@ -110,6 +110,8 @@ ANSWERS = {
             "failed work acknowledged": ("lost", forward_with(catch=Exception)),
             "blanks cut off": ("wrong_body", forward_with(made=bytes.strip)),
             "queues without blanks": ("set_aside", forward_with(name=str.strip)),
+            "yes to all so far": ("spoke_for_others", forward_with(multiple="yes")),
+            "no to all so far": ("spoke_for_others", forward_with(multiple="no")),
             "works twice": ("worked_twice", forward_with(works=2)),
             "each stop once": (
                 "wrong_slip",
