@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import groupby
 from random import Random
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from .lives import KILLED, Journal, die, live
 Send = Callable[[int, str], None]
 Relay = Callable[[psycopg.Connection, Send], Any]
 SECONDS = 8.0  # for a call that has nobody to wait for
+EVENTS = (" It's paid\n", " Sent: é")  # of an order, in turn
 SCHEMA = "exercise"  # beside the tables of the page
 TABLE = f"""
     DROP SCHEMA IF EXISTS {SCHEMA} CASCADE;
@@ -29,6 +31,13 @@ class Row(NamedTuple):
     """What waits in the outbox."""
 
     position: int
+    order: int
+    event: str
+
+
+class Sent(NamedTuple):
+    """What a relay has sent."""
+
     order: int
     event: str
 
@@ -64,14 +73,14 @@ def relays(relay: Relay, data: Random, database: PostgreSQL) -> str:
 
 
 def _rows(data: Random, length: int = 9) -> list[Row]:
-    """Events of three orders, mixed; some texts come twice, and positions have gaps."""
+    """Events of three orders, mixed; each order's alternate, and positions have gaps."""
     orders = data.sample(range(1, 10**6), 3)
     drawn = orders * 2 + data.choices(orders, k=length - 6)
     data.shuffle(drawn)
     positions = sorted(data.sample(range(1, 2_000_000_000), length))
     return [
-        Row(p, o, f" It's {n}: {o}\n")
-        for n, (p, o) in enumerate(zip(positions, drawn, strict=True))
+        Row(position, order, EVENTS[drawn[:n].count(order) % 2])
+        for n, (position, order) in enumerate(zip(positions, drawn, strict=True))
     ]
 
 
@@ -96,13 +105,14 @@ class _Outbox:
 
     def _run(self, relay: Relay, moment: _Moment) -> Any:
         """One life of a relay."""
-        calls = Counter[str]()
+        calls = Counter[tuple[int, str]]()
+        waiting = Counter((row.order, row.event) for row in self.rows)
 
         def send(order: int, event: str) -> None:
             self._expect_pair(order, event)
             here = calls.total() == moment.n
-            calls[event] += 1
-            if calls[event] > 1:
+            calls[order, event] += 1
+            if calls[order, event] > waiting[order, event]:
                 stop(_doubled(event, "one call sent it twice"))
             if here and moment.dies == "before" and not moment.another:
                 die()
@@ -128,37 +138,41 @@ class _Outbox:
 
     def _run_another(self, relay: Relay, order: int, event: str) -> None:
         """A second relay, while the first is sending this event."""
-        before = {text for _, text in self.journal.read()}
+        before = len(self.journal.read())
         try:
             self._run(relay, ALONE)
         except Wrong as wrong:
             stop(wrong)
-        sent = [(o, text) for o, text in self.journal.read() if text not in before]
-        if (order, event) in sent:
+        told = [(o, text) for o, text in self.journal.read()]
+        own = [text for o, text in told[before:] if o == order]
+        if own[:1] == [event]:  # the next one would be another
             stop(_doubled(event, "a second relay sent it while the first was sending it"))
-        if own := [text for o, text in sent if o == order]:
+        if own:
             what = f"{own[0]!r} was sent by a second relay while the first was sending {event!r}."
             stop(Wrong("overtaken", what, "Who holds an order's oldest row holds the order."))
-        told = before | {text for _, text in sent}
-        if left := [row.event for row in self.rows if row.order != order and row.event not in told]:
-            what = f"{left[0]!r} was left, though only order {order} was in another relay's hands."
+        due = Counter((row.order, row.event) for row in self.rows if row.order != order)
+        if left := due - Counter(told):
+            what = f"{min(left)} was left, though only order {order} was in another relay's hands."
             stop(Wrong("not_shared", what, "What is it that a relay holds while it sends?"))
 
     def _expect_all(self, moment: _Moment, died: bool) -> None:
-        found = [text for _, text in self.journal.read()]
-        first = list(dict.fromkeys(found))
-        if lost := [row.event for row in self.rows if row.event not in first]:
-            what = f"{moment}: {lost[0]!r} was never sent."
-            raise Wrong("lost", what, "What is deleted is gone: has the broker got it by then?")
-        for row in self.rows:
-            story = [one.event for one in self.rows if one.order == row.order]
-            if (told := [text for text in first if text in story]) != story:
-                late = next(a for a, b in zip(story, told, strict=True) if a != b)
-                what = f"{moment}: {late!r} was sent after a later event of its order."
+        found = [Sent(*entry) for entry in self.journal.read()]
+        due = Counter(Sent(row.order, row.event) for row in self.rows)
+        if lost := due - Counter(found):
+            what = f"{moment}: {min(lost)} was sent {Counter(found)[min(lost)]} times"
+            raise Wrong(
+                "lost",
+                f"{what}, and stood {due[min(lost)]} times in the outbox.",
+                "What is deleted is gone: had the broker got it by then, and got each row of it?",
+            )
+        if len(found) > len(self.rows) + died:
+            raise _doubled(min(Counter(found) - due).event, str(moment))
+        for order in {row.order for row in self.rows}:
+            story = [row.event for row in self.rows if row.order == order]
+            # a death repeats one at once
+            if [event for event, _ in groupby(s.event for s in found if s.order == order)] != story:
+                what = f"{moment}: an event of order {order} was sent after a later one."
                 raise Wrong("overtaken", what, "Look at the order of the events of one order.")
-        if len(found) > len(first) + died:
-            twice = next(text for text, times in Counter(found).items() if times > 1)
-            raise _doubled(twice, str(moment))
         with psycopg.connect(self.url) as connection:
             query = f"SELECT event FROM {SCHEMA}.outbox ORDER BY position"
             left = [event for (event,) in connection.execute(query)]

@@ -19,22 +19,31 @@ DELETE = "DELETE FROM outbox WHERE position = %s"
 
 
 def relay_with(
-    query=HEAD, when="after", turns=10**6, body=str, held="transaction", parameters=None
+    query=HEAD,
+    when="after",
+    turns=10**6,
+    body=str,
+    held="transaction",
+    delete="position = %(position)s",
 ):
     """An answer that gets right what it is told to."""
 
     def relay(connection, send):
+        def strike_off():
+            named = dict(zip(("position", "order", "event"), row, strict=True))
+            connection.execute(f"DELETE FROM outbox WHERE {delete}", named)
+
         for _ in range(turns):
             with connection.transaction(force_rollback=held == "rolled back"):
-                row = connection.execute(query, parameters).fetchone()
+                row = connection.execute(query).fetchone()
                 if row is None:
                     return
                 if when == "before":
-                    connection.execute(DELETE, row[:1])
+                    strike_off()
                 if held == "transaction" or held == "rolled back":
                     send(row[1], body(row[2]))
                 if when == "after":
-                    connection.execute(DELETE, row[:1])
+                    strike_off()
             if held == "nothing":
                 send(row[1], body(row[2]))
 
@@ -140,6 +149,11 @@ ANSWERS = {
             "in one transaction": ("not_shared", commit_at_the_end),
             "until it is empty": ("waited", until_empty),
             "clears the table": ("doubled", clear_the_table),
+            "deletes by its text": ("lost", relay_with(delete="event = %(event)s")),
+            "deletes by order and text": (
+                "lost",
+                relay_with(delete="order_id = %(order)s AND event = %(event)s"),
+            ),
             "swallows errors": ("doubled", swallow_everything),
             "blanks cut off": ("wrong_body", relay_with(body=str.strip)),
             "tidied up": ("wrong_body", relay_with(body=str.upper)),
