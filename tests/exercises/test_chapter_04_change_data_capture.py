@@ -18,6 +18,8 @@ def apply_with(
     text=False,
     tombstones=False,
     snapshot=True,
+    snapshot_always=False,
+    purge="",
     deletes=True,
     item=lambda item: item,
     upsert="INSERT OR REPLACE INTO orders VALUES (:id, :item, :state)",
@@ -30,6 +32,10 @@ def apply_with(
             if tombstones:
                 with database:
                     database.execute("DELETE FROM orders WHERE id = ?", [number])
+            if purge == "tombstone":
+                with database:
+                    database.execute(SEEN)
+                    database.execute("DELETE FROM seen WHERE id = ?", [number])
             return
         event = json.loads(record.value)
         if event["op"] == "r" and not snapshot:
@@ -38,10 +44,13 @@ def apply_with(
         lsn = str(lsn) if text else lsn
         database.execute(SEEN)
         before = database.execute("SELECT lsn FROM seen WHERE id = ?", [place]).fetchone()
-        if seen and before and (lsn < before[0] if repeats else lsn <= before[0]):
+        old = before and (lsn < before[0] if repeats else lsn <= before[0])
+        if seen and old and not (snapshot_always and event["op"] == "r"):
             return
         with database:
             database.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", [place, lsn])
+            if purge and purge != "tombstone":
+                database.execute(f"DELETE FROM seen WHERE {purge}", {"lsn": lsn})
             if event["after"]:
                 row = event["after"]
                 database.execute(upsert, {**row, "item": item(row["item"])})
@@ -172,6 +181,17 @@ ANSWERS = {
             "places as text": ("lost", apply_with(text=True)),
             "tombstones delete": ("went_back", apply_with(tombstones=True)),
             "no snapshot": ("lost", apply_with(snapshot=False)),
+            "the snapshot at any time": ("went_back", apply_with(snapshot_always=True)),
+            "a tombstone strikes out the note": ("went_back", apply_with(purge="tombstone")),
+            "notes of orders that are there": (
+                "went_back",
+                apply_with(purge="id NOT IN (SELECT id FROM orders) AND lsn < :lsn"),
+            ),
+            "notes of late": ("went_back", apply_with(purge="lsn < :lsn - 1000")),
+            "five notes": (
+                "went_back",
+                apply_with(purge="id NOT IN (SELECT id FROM seen ORDER BY lsn DESC LIMIT 5)"),
+            ),
             "no deletes": ("lost", apply_with(deletes=False)),
             "the note in the row": ("went_back", apply_with_the_note_in_the_row),
             "in memory": ("went_back", apply_from_memory()),
