@@ -222,7 +222,7 @@ def read_stream(channel: BlockingChannel, stream: str, begin: str | int = "first
 
     def note(channel: BlockingChannel, method: Any, _properties: Any, body: bytes) -> None:
         channel.basic_ack(method.delivery_tag)
-        bodies.append(body.decode())
+        bodies.append(body.decode(errors="replace"))
 
     def at_end() -> bool:
         channel.connection.process_data_events(0.2)

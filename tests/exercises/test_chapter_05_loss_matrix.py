@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import suppress
+from itertools import compress
 
 import pika
 import pytest
@@ -21,6 +22,7 @@ def keep_with(
     again=1,
     body=lambda order: order,
     early=False,
+    once=False,
     answer=lambda queue, confirmed, orders: (queue, confirmed),
     refused_again=False,
     more=lambda wanted: {},
@@ -34,7 +36,7 @@ def keep_with(
         channel.queue_declare(queue, **{"durable": True, **declaration}, arguments=arguments)
         if confirms:
             channel.confirm_delivery()
-        for order in orders:
+        for order in dict.fromkeys(orders) if once else orders:
             if early:
                 confirmed.append(order)
             try:
@@ -63,8 +65,8 @@ def keep_by_promises(channel, kind, orders):
     ).method.queue
     channel.confirm_delivery()
     mode = 2 if kind == "classic" else 1
-    kept = dict.fromkeys(orders, False)
-    for order in kept:
+    kept = [False] * len(orders)
+    for place, order in enumerate(orders):
         try:
             channel.basic_publish(
                 exchange="",
@@ -76,10 +78,10 @@ def keep_by_promises(channel, kind, orders):
         except NackError:
             pass
         except AMQPError:
-            return declared, [order for order, is_kept in kept.items() if is_kept]
+            break
         else:
-            kept[order] = True
-    return declared, [order for order, is_kept in kept.items() if is_kept]
+            kept[place] = True
+    return declared, list(compress(orders, kept))
 
 
 def first_refusal_ends_it(channel, kind, orders):
@@ -125,6 +127,9 @@ ANSWERS = {
             "twice": ("doubled", keep_with(again=2)),
             "another body": ("wrong_messages", keep_with(body=str.upper)),
             "without blanks": ("wrong_messages", keep_with(body=str.strip)),
+            "each text once": ("promised_otherwise", keep_with(once=True)),
+            "in ASCII": ("wrong_messages", keep_with(body=lambda o: o.encode("ascii", "ignore"))),
+            "in Latin 1": ("wrong_messages", keep_with(body=lambda o: o.encode("latin-1"))),
             "refused, and sent again": ("doubled", keep_with(refused_again=True)),
             "only a name": ("no_pair", keep_with(answer=lambda queue, *_: queue)),
             "a made-up name": (

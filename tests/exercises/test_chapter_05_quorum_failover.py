@@ -23,6 +23,7 @@ def deliver_with(
     turn=lambda nodes: nodes,
     most=10**6,
     closes=True,
+    listed=list,
     body=lambda order: order,
     answer=lambda orders, doubt: doubt,
 ):
@@ -46,7 +47,7 @@ def deliver_with(
                 opened.confirm_delivery()
             return opened
 
-        for order in orders:
+        for order in listed(orders):
             for _ in range(most):
                 if connection is None or not connection.is_open:
                     channel = connect()
@@ -144,6 +145,7 @@ ANSWERS = {
             "another body": ("lost", deliver_with(body=str.upper)),
             "without blanks": ("lost", deliver_with(body=str.strip)),
             "backwards around": ("skipped_node", deliver_with(turn=lambda nodes: nodes[::-1])),
+            "each text once": ("lost", deliver_with(listed=dict.fromkeys)),
             "three tries": ("lost", deliver_with(most=3)),
             "left open": ("left_open", deliver_with(closes=False)),
             "doubt forgotten": ("wrong_doubt", deliver_with(answer=lambda *_: [])),
