@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -41,11 +43,21 @@ def told_to_end(work: Work, data: Random) -> str:
     )
 
 
+class _Asked(threading.Event):
+    """An event that notes when it was set first."""
+
+    at = math.inf
+
+    def set(self) -> None:
+        self.at = min(self.at, time.monotonic())
+        super().set()
+
+
 def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> None:
     """One life of the worker: asked to end at its ``at``-th order, or when there are no more."""
     handled: list[Any] = []
     late: list[Any] = []  # handled after it was asked
-    asked = threading.Event()
+    asked = _Asked()
 
     def handle(record: Any) -> None:
         (late if asked.is_set() else handled).append(record)
@@ -62,6 +74,7 @@ def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> Non
             "look at `asked` between two orders, and also when nothing comes.",
         )
         ask(work, consumer, handle, asked, seconds=PATIENCE + 4, late=deaf)
+        returned = time.monotonic()
         idle.cancel()
         if not asked.is_set():
             raise Wrong(
@@ -69,6 +82,8 @@ def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> Non
                 f"the worker returned after {len(handled)} of {orders} orders. Nobody had asked it to.",
                 "that nothing comes for a while is no reason to end.",
             )
+        if returned - asked.at > PATIENCE:
+            raise deaf
         if late:
             raise Wrong(
                 "handled_after_asked",

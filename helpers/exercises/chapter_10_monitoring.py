@@ -16,7 +16,7 @@ from .grading import grader
 OLDEST, COMMITTED = "kafka_topic_partition_oldest_offset", "kafka_consumergroup_current_offset"
 LABELS = "consumergroup", "topic", "partition"
 MINUTES = 70  # of history
-RECENT = 12  # minutes since which a reader goes at the speed that it has now
+RECENT = 12  # minutes since which most readers go at the speed that they have now
 NOW_AT = 10**6  # the oldest offset of every partition
 STEP = 4  # looks between two deletions: retention deletes a segment at a time
 
@@ -34,6 +34,7 @@ class Reader:
     found: bool
     case: str
     earlier_speed: int
+    recent: int  # minutes since which it goes at its speed
 
     @property
     def labels(self) -> tuple[str, str, str]:
@@ -50,7 +51,7 @@ class Reader:
         if name == OLDEST:
             return NOW_AT - -(-look // STEP) * STEP / 2 * self.oldest_speed
         before = look / 2
-        recent = min(before, RECENT)
+        recent = min(before, self.recent)
         return NOW_AT + self.margin - recent * self.speed - (before - recent) * self.earlier_speed
 
 
@@ -111,11 +112,11 @@ def _readers(data: Random) -> list[Reader]:
 
     def add(
         topic: int, partition: int, retention: int, speed: int, margin: float, found: bool,
-        case: str, earlier: int | None = None, who: str = "",
+        case: str, earlier: int | None = None, who: str = "", recent: int = RECENT,
     ) -> None:  # fmt: skip
         before = speed if earlier is None else earlier
         given = who or next(group), topics[topic], partition, retention, speed, round(margin)
-        made.append(Reader(*given, found, case, before))
+        made.append(Reader(*given, found, case, before, recent))
 
     gap = data.randint(fast // 3, fast // 2)  # by which a reader is slower than retention
     add(0, 0, fast, fast - gap, gap * data.randint(10, 40), True, "will be overtaken soon")
@@ -133,6 +134,10 @@ def _readers(data: Random) -> list[Reader]:
     add(
         2, 0, fast, fast - gap, gap * data.randint(10, 40), True,
         "has been slow for some minutes", earlier=4 * fast,
+    )  # fmt: skip
+    add(
+        2, 0, fast, 0, fast * 15, False, "is faster than retention, with a pause just now",
+        earlier=fast * 3 // 2, recent=3,
     )  # fmt: skip
     data.shuffle(made)
     return made

@@ -1,5 +1,7 @@
 """The graders of chapter 10 tell right answers from wrong ones."""
 
+import time
+
 import pytest
 from kafka import OffsetAndMetadata
 
@@ -100,6 +102,11 @@ def ends_when_nothing_comes(consumer, handle, asked):
     consumer.commit()
 
 
+def dawdles(consumer, handle, asked):
+    work_by_iterator(consumer, handle, asked)
+    time.sleep(4)
+
+
 def raises(consumer, handle, asked):
     for record in consumer:
         handle(record)
@@ -184,6 +191,7 @@ ANSWERS = {
             "begins before it looks": ("handled_after_asked", begins_before_it_looks),
             "deaf when idle": ("deaf", deaf_when_idle),
             "ends when nothing comes": ("gave_up", ends_when_nothing_comes),
+            "dawdles": ("deaf", dawdles),
             "ends the process": ("ended_process", raises),
         },
     ),

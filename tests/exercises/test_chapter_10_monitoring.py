@@ -57,6 +57,8 @@ ANSWERS = {
             "milliseconds": ("false_alarm", soon(horizon=3_600_000)),
             "in two hours": ("false_alarm", soon(horizon=7200)),
             "of the last hour": ("missed", soon(window="1h")),
+            "of five minutes": ("false_alarm", soon(window="5m")),
+            "of a quarter of an hour": ("missed", soon(window="15m")),
             "the other way round": ("missed", soon(less=">")),
             "zeros, too": ("false_alarm", soon(less="< bool")),
             "all readers": ("false_alarm", says(COMMITTED)),
