@@ -9,13 +9,14 @@ from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
-from .. import clients
+from ..waiting import wait_until
 from .answers import Wrong, stop
 from .grading import grader
 from .lives import KILLED, die, live
-from .places import brokers, kafka_options, new_topic, send
+from .places import kafka_options, new_topic, send
 
 Send = Callable[[str, dict[str, Any]], None]
 Count = Callable[[list["Record"], list["Record"], Send], None]
@@ -31,18 +32,39 @@ class Record(NamedTuple):
 
 
 class Topics(NamedTuple):
-    """Their names."""
+    """Their names, and clients that live as long as the check: making one takes a while."""
 
     orders: str
     totals: str
+    consumer: KafkaConsumer
+    admin: KafkaAdminClient
+
+    def read(self, topic: str) -> list[ConsumerRecord]:
+        """What is in a topic now."""
+        partition, found = TopicPartition(topic, 0), list[ConsumerRecord]()
+        self.consumer.assign([partition])
+        self.consumer.seek_to_beginning()
+        end = self.consumer.end_offsets([partition])[partition]
+
+        def at_end() -> bool:
+            found.extend(self.consumer.poll(timeout_ms=200).get(partition, []))
+            return self.consumer.position(partition) >= end
+
+        wait_until(at_end, f"the end of {topic}", every=0)
+        return found
 
 
 @grader("4.9", needs=("kafka",))
 def counts(count: Count, data: Random) -> str:
     """No orders yet; orders, with a death at each total, twice; and at last one without."""
     sold: list[list[str]] = []
-    with new_topic() as orders, new_topic() as totals:
-        topics = Topics(orders, totals)
+    with (
+        new_topic() as orders,
+        new_topic() as totals,
+        KafkaConsumer(**kafka_options()) as consumer,
+        KafkaAdminClient(**kafka_options()) as admin,
+    ):
+        topics = Topics(orders, totals, consumer, admin)
         for number, deadly in ((0, False), (3, True), (1, True), (1, False)):
             batch = _batch(data, number)
             send(orders, [(0, None, " ".join(order).encode()) for order in batch])
@@ -137,14 +159,15 @@ def _record(item: Any, value: Any) -> bytes:
 
 def _orders(topics: Topics) -> list[Record]:
     """The orders that are still in their topic."""
-    found = clients.read_topic(brokers("kafka"), topics.orders)
-    return [Record(order.offset, "", order.value.decode()) for order in found]
+    return [Record(one.offset, "", one.value.decode()) for one in topics.read(topics.orders)]
 
 
 def _totals(topics: Topics) -> list[Record]:
     """What was sent so far."""
-    found = clients.read_topic(brokers("kafka"), topics.totals)
-    return [Record(one.offset, one.key.decode(), json.loads(one.value)) for one in found]
+    return [
+        Record(one.offset, one.key.decode(), json.loads(one.value))
+        for one in topics.read(topics.totals)
+    ]
 
 
 def _forget(
@@ -154,8 +177,7 @@ def _forget(
     counted = sum(len(_steps(sold[: number + 1])) <= found for number in range(len(sold)))
     if counted < 2 or counted - 1 == orders[0].offset:
         return orders
-    with KafkaAdminClient(**kafka_options()) as admin:
-        admin.delete_records({TopicPartition(topics.orders, 0): counted - 1})
+    topics.admin.delete_records({TopicPartition(topics.orders, 0): counted - 1})
     return _orders(topics)
 
 
