@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import struct
+import threading
 import time
 import xmlrpc.client
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +67,32 @@ def charge_expecting_xml(address, order, seconds):
         return charge_with(odd=None)(address, order, seconds)
     except xmlrpc.client.ProtocolError:
         return "unknown"
+
+
+def charge_over_a_socket(address, order, seconds):
+    """Right too, and otherwise: a request written out, and an answer read to its end."""
+    body = xmlrpc.client.dumps((order,), "charge").encode()
+    head = f"POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    deadline, answer = time.monotonic() + seconds, b""
+    try:
+        wire = socket.create_connection(address, timeout=seconds)
+    except OSError as error:
+        return "not charged" if isinstance(error, ConnectionRefusedError) else "unknown"
+    try:
+        with wire:
+            wire.sendall(head.encode() + body)
+            while more := wire.recv(4096):
+                answer += more
+                wire.settimeout(max(0.001, deadline - time.monotonic()))
+        status, _, rest = answer.partition(b"\r\n")
+        if status.split()[1] != b"200":
+            return "unknown"
+        xmlrpc.client.loads(rest.partition(b"\r\n\r\n")[2])
+    except xmlrpc.client.Fault:
+        return "not charged"
+    except Exception:
+        return "unknown"
+    return "charged"
 
 
 def charge_in_a_thread(address, order, seconds):
@@ -141,6 +168,30 @@ def in_ascii(payload):
     return found.encode("ascii", "ignore").decode()
 
 
+def product_by_a_file(host, port, seconds):
+    """Right too, and otherwise: a watch hangs up in time, and a file reads whole lengths."""
+    watch = None
+    try:
+        with socket.create_connection((host, port), seconds) as wire, wire.makefile("rb") as stream:
+            watch = threading.Timer(seconds, wire.shutdown, [socket.SHUT_RDWR])
+            watch.start()
+            wire.settimeout(None)
+            wire.send(struct.pack("!4s4B", b"AMQP", 0, 0, 9, 1))
+            if stream.read(3) != b"\x01\x00\x00":
+                return None
+            payload = stream.read(int.from_bytes(stream.read(4), "big"))
+            if stream.read(1) != b"\xce" or struct.unpack("!2H", payload[:4]) != (10, 10):
+                return None
+        start = pika.spec.Connection.Start()
+        start.decode(payload, 4)
+        return start.server_properties.get("product")
+    except Exception:
+        return None
+    finally:
+        if watch:
+            watch.cancel()
+
+
 def product_by_pika(host, port, seconds):
     """Right too, and otherwise: it has pika take the bytes apart."""
     deadline, found = time.monotonic() + seconds, b""
@@ -188,7 +239,11 @@ def charge_by_http(address, order, seconds):
 
 ANSWERS = {
     "1.1": Answers(
-        right={"reference": charge_with(), "by HTTP": charge_by_http},
+        right={
+            "reference": charge_with(),
+            "by HTTP": charge_by_http,
+            "over a socket": charge_over_a_socket,
+        },
         wrong={
             "no time-out": ("no_deadline", charge_with(bounded=False)),
             "0.4 s": ("gave_up_early", charge_with(limit=0.4)),
@@ -210,7 +265,11 @@ ANSWERS = {
         },
     ),
     "1.2": Answers(
-        right={"reference": product_with(), "by pika": product_by_pika},
+        right={
+            "reference": product_with(),
+            "by pika": product_by_pika,
+            "by a file": product_by_a_file,
+        },
         wrong={
             "one recv": ("wrong_product", product_with(whole=False)),
             "moving deadline": ("no_deadline", product_with(fixed=False)),
