@@ -368,11 +368,14 @@ def _expect_table(
         return found
 
     def poll(original: Callable, *arguments: Any, **options: Any) -> Any:
+        nonlocal deadline
+        if partition in consumer.assignment() and consumer.position(partition) < end:
+            deadline = time.monotonic() + PATIENCE
         if time.monotonic() > deadline:
             stop(
                 Wrong(
                     "still_polling",
-                    f"{what}: your function was still polling after {PATIENCE} seconds.",
+                    f"{what}: {PATIENCE} seconds after the end your function was still polling.",
                     "Compare `consumer.position(partition)` with the end offset: the position moves "
                     "on even where no record reaches you, and may be at the end at once.",
                 )
@@ -382,12 +385,17 @@ def _expect_table(
 
     def grow(value: bytes) -> None:
         if growing:
-            _change(topic, [(b"late", value)])
+            producer.send(topic, value, key=b"late").get(timeout=20)
 
-    with KafkaConsumer(**kafka_options(), enable_auto_commit=False, **options) as consumer:
+    partition = TopicPartition(topic, 0)
+    with (
+        KafkaProducer(**kafka_options()) as producer,
+        KafkaConsumer(**kafka_options(), enable_auto_commit=False, **options) as consumer,
+    ):
+        end = consumer.end_offsets([partition])[partition]
         watched = Proxy(consumer, end_offsets=ask_for_end, poll=poll)
         deadline = time.monotonic() + PATIENCE
-        found = ask(answer, watched, TopicPartition(topic, 0))
+        found = ask(answer, watched, partition)
     if found != expected:
         raise Wrong(*_difference(found, expected, what))
 

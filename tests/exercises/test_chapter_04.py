@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -57,6 +58,21 @@ def lag_by_a_consumer(admin, consumer, group, topic):
             first, end = own.beginning_offsets([here])[here], own.end_offsets([here])[here]
             left[number] = end - max(first, own.committed(here) or 0)
         return left
+
+
+def lag_by_position(admin, consumer, group, topic):
+    """Right too, and otherwise: it goes to both ends, and looks where it is."""
+    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+    consumer.assign(places)
+
+    def go(seek):
+        seek(*places)
+        return {place.partition: consumer.position(place) for place in places}
+
+    first, last = go(consumer.seek_to_beginning), go(consumer.seek_to_end)
+    noted = {p.partition: n.offset for p, n in admin.list_group_offsets(group)[group].items()
+             if p.topic == topic}  # fmt: skip
+    return {n: last[n] - max(first[n], noted.get(n, 0)) for n in last}
 
 
 def consume_with(commit="after each", catch=ValueError, aside=True, only=None, read=json.loads):
@@ -291,6 +307,32 @@ def totals_in_one_batch(consumer, partition, database):
         database.execute("UPDATE position SET next = ?", [position])
 
 
+def totals_by_sums(consumer, partition, database):
+    """Right too, and otherwise: each poll is added up first, and transactions are written out."""
+    database.isolation_level = None
+    consumer.assign([partition])
+    end = consumer.end_offsets([partition])[partition]
+    while True:
+        [start] = database.execute("SELECT max(next) FROM position").fetchone()
+        if start >= end:
+            return
+        consumer.seek(partition, start)
+        records = consumer.poll(timeout_ms=1000, max_records=7).get(partition, [])
+        if not records:
+            continue
+        sums = Counter()
+        for record in records:
+            sums[record.key.decode()] += int(record.value)
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany(
+            "INSERT INTO totals VALUES (?, ?)"
+            " ON CONFLICT (customer) DO UPDATE SET amount = totals.amount + excluded.amount",
+            sums.items(),
+        )
+        database.execute("UPDATE position SET next = ?", [records[-1].offset + 1])
+        database.execute("COMMIT")
+
+
 def totals_anew(consumer, partition, database):
     """Reads everything each time."""
     consumer.assign([partition])
@@ -412,6 +454,22 @@ def load_by_seek(consumer, partition):
     }
 
 
+def load_record_by_record(consumer, partition):
+    """Right too, and otherwise: one record a poll, and each says at once what becomes of its key."""
+    end = consumer.end_offsets([partition]).get(partition)
+    consumer.assign([partition])
+    consumer.seek_to_beginning()
+    table = {}
+    while (place := consumer.position(partition)) < end:
+        for _, [record] in consumer.poll(timeout_ms=100, max_records=1).items():
+            if record.offset < end:
+                table.pop(record.key, None)
+                if record.value is not None:
+                    table |= {record.key: record.value}
+        assert consumer.position(partition) >= place
+    return table
+
+
 def load_the_first_values(consumer, partition):
     consumer.assign([partition])
     consumer.seek_to_beginning(partition)
@@ -431,7 +489,11 @@ def load_and_ignore_all(consumer, partition):
 
 ANSWERS = {
     "4.1": Answers(
-        right={"reference": lag_with(), "by a consumer": lag_by_a_consumer},
+        right={
+            "reference": lag_with(),
+            "by a consumer": lag_by_a_consumer,
+            "by position": lag_by_position,
+        },
         wrong={
             "from offset 0": ("wrong_lag", lag_with(from_start=False)),
             "deleted records": ("wrong_lag", lag_with(cut=False)),
@@ -472,7 +534,11 @@ ANSWERS = {
         },
     ),
     "4.3": Answers(
-        right={"reference": totals_in_one_transaction, "one batch": totals_in_one_batch},
+        right={
+            "reference": totals_in_one_transaction,
+            "one batch": totals_in_one_batch,
+            "by sums": totals_by_sums,
+        },
         wrong={
             "two transactions": ("two_transactions", totals_in_two_transactions),
             "offset first": ("two_transactions", totals_that_note_the_offset_first),
@@ -487,7 +553,11 @@ ANSWERS = {
         },
     ),
     "4.4": Answers(
-        right={"reference": load_with(), "by seek": load_by_seek},
+        right={
+            "reference": load_with(),
+            "by seek": load_by_seek,
+            "record by record": load_record_by_record,
+        },
         wrong={
             "after the last record": ("still_polling", load_with(stop="after the last record")),
             "ignores all": ("still_polling", load_and_ignore_all),

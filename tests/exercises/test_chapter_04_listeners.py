@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 
 import pytest
 
@@ -102,6 +104,27 @@ def cut_off_by_asyncio(brokers, partitions, seconds):
     return {p["partition_index"] for p in partitions if p["leader_id"] not in fine}
 
 
+def cut_off_by_threads(brokers, partitions, seconds):
+    """Right too, and otherwise: a thread and a socket for each; what it can't reach, it strikes out."""
+    fine = {broker["broker_id"] for broker in brokers}
+
+    def knock(broker):
+        with socket.socket() as one:
+            one.settimeout(seconds)
+            try:
+                one.connect((broker["host"], broker["port"]))
+            except OSError:
+                fine.discard(broker["broker_id"])
+
+    threads = [threading.Thread(target=knock, args=[broker]) for broker in brokers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    failing = filter(lambda one: one["leader_id"] not in fine, partitions)
+    return set(map(itemgetter("partition_index"), failing))
+
+
 def cut_off_by_partitions(brokers, partitions, seconds):
     """One leader after the other, again for each partition."""
     places = {broker["broker_id"]: (broker["host"], broker["port"]) for broker in brokers}
@@ -129,7 +152,11 @@ ANSWERS = {
         },
     ),
     "4.11": Answers(
-        right={"reference": cut_off_with(), "asyncio": cut_off_by_asyncio},
+        right={
+            "reference": cut_off_with(),
+            "asyncio": cut_off_by_asyncio,
+            "threads": cut_off_by_threads,
+        },
         wrong={
             "one by one": ("one_by_one", cut_off_with(threads=1)),
             "by partitions": ("one_by_one", cut_off_by_partitions),

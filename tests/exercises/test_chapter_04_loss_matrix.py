@@ -1,6 +1,6 @@
 """The grader of the lab on lost records tells right answers from wrong ones."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from tests.exercises.answers import Answers, ignoring, stub
 
@@ -38,6 +38,25 @@ def settle_by_counting(answers, found):
     books["twice"] |= {order for order, number in times.items() if number > 1}
     books["strange"] |= set(times) - set(answers)
     return books
+
+
+def settle_case_by_case(answers, found):
+    """Right too, and otherwise: each order that anybody knows of, and what is said of it."""
+    books = defaultdict(set)
+    for order in {*answers, *found}:
+        times = sum(other == order for other in found)
+        match answers.get(order, "never sent"), times:
+            case True, 0:
+                books["lost"].add(order)
+            case None, 0:
+                books["missing"].add(order)
+            case None, _:
+                books["arrived"].add(order)
+            case False | "never sent", number if number:
+                books["strange"].add(order)
+        if times >= 2:
+            books["twice"].add(order)
+    return {part: books[part] for part in ("lost", "twice", "arrived", "missing", "strange")}
 
 
 def settle_and_empty(answers, found):
@@ -88,7 +107,11 @@ def never_sent(answers, found):
 
 ANSWERS = {
     "4.5": Answers(
-        right={"reference": settle_with(), "by counting": settle_by_counting},
+        right={
+            "reference": settle_with(),
+            "by counting": settle_by_counting,
+            "case by case": settle_case_by_case,
+        },
         wrong={
             "refused is lost": ("wrong_lost", settle_with(lost=lost_if_falsy)),
             "unanswered is lost": ("wrong_lost", settle_with(lost=unanswered_too)),
