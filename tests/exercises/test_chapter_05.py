@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import uuid
+from bisect import bisect_right
+from contextlib import closing, suppress
 
 import pika
 import pytest
@@ -62,6 +65,27 @@ def replay_all_at_once(channel, parking, work):
             return n
         channel.basic_ack(method.delivery_tag)
     return len(hand)
+
+
+def replay_by_consuming(channel, parking, work):
+    """Right too, and otherwise: a consumer, to which one message at a time is given."""
+    due = channel.queue_declare(parking, durable=True, passive=True).method.message_count
+    channel.confirm_delivery()
+    channel.basic_qos(prefetch_count=1)
+    moved = 0
+    while moved < due:
+        method, _, body = next(channel.consume(parking))
+        try:
+            channel.basic_publish(
+                exchange="", routing_key=work, body=body, properties=PERSISTENT, mandatory=True
+            )
+        except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
+            channel.basic_nack(method.delivery_tag)
+            break
+        channel.basic_ack(method.delivery_tag)
+        moved += 1
+    channel.cancel()
+    return moved
 
 
 def replay_with_its_properties(channel, parking, work):
@@ -174,6 +198,25 @@ def send_by_kinds(channel, exchange, key, body):
         return False if isinstance(error, pika.exceptions.UnroutableError) else None
 
 
+def send_by_the_channel(channel, exchange, key, body):
+    """Right too, and otherwise: what was returned, and in what state the channel is left."""
+    channel.confirm_delivery()
+    persistent = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent.value)
+    error = None
+    with suppress(pika.exceptions.AMQPError):
+        try:
+            channel.basic_publish(exchange, key, body, properties=persistent, mandatory=True)
+        except Exception as raised:
+            error = raised
+            raise
+    if error is None:
+        return True
+    returned = getattr(error, "messages", [])
+    gone = channel.is_closed and channel.connection.is_open
+    unroutable = isinstance(error, pika.exceptions.UnroutableError) and len(returned) > 0
+    return False if gone or unroutable else None
+
+
 def send_again(channel, exchange, key, body):
     """Tries once more over a new connection."""
     found = send_with()(channel, exchange, key, body)
@@ -206,6 +249,17 @@ def settle_by_scan(pending, tag, multiple):
     if multiple:
         found = sorted(filter(lambda one: one <= tag, pending))
     return list(map(pending.pop, found))
+
+
+def settle_by_bisection(pending, tag, multiple):
+    """Right too, and otherwise: a slice of the sorted tags."""
+    tags = sorted(pending)
+    end = bisect_right(tags, tag)
+    begin = 0 if multiple else end - 1
+    settled = [pending[one] for one in tags[begin:end]]
+    for one in tags[begin:end]:
+        del pending[one]
+    return settled
 
 
 def settle_in_the_books_order(pending, tag, multiple):
@@ -286,6 +340,25 @@ def publish_within_by_hand(parameters, queue, body, seconds):
     return said
 
 
+def publish_within_after_a_look(parameters, queue, body, seconds):
+    """Right too, and otherwise: it looks for the queue first, and goes by the error's words."""
+    own = copy.copy(parameters)
+    own.blocked_connection_timeout = seconds
+    fate = []
+    with suppress(pika.exceptions.AMQPError), closing(pika.BlockingConnection(own)) as connection:
+        channel = connection.channel()
+        try:
+            channel.queue_declare(queue, passive=True)
+            channel.confirm_delivery()
+            channel.basic_publish("", queue, body, properties=PERSISTENT, mandatory=True)
+            fate.append("stored")
+        except pika.exceptions.ChannelClosedByBroker as error:
+            fate.append("refused" if error.reply_code == 404 else "unknown")
+        except (pika.exceptions.NackError, pika.exceptions.UnroutableError):
+            fate.append("refused")
+    return fate[0] if fate else "unknown"
+
+
 def publish_within_and_leave(parameters, queue, body, seconds):
     """Right, but for the connection, which stays open."""
     parameters.blocked_connection_timeout = seconds
@@ -354,6 +427,24 @@ def call_over_one_queue():
         raise TimeoutError
 
     return call
+
+
+def call_by_consuming(connection, queue, body, timeout):
+    """Right too, and otherwise: a queue for this call alone, and pika's generator."""
+    limit = time.monotonic() + timeout
+    channel = connection.channel()
+    mailbox = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
+    ticket = f"{mailbox}/{time.monotonic_ns()}"
+    properties = pika.BasicProperties(correlation_id=ticket, reply_to=mailbox)
+    channel.basic_publish(exchange="", routing_key=queue, body=body, properties=properties)
+    try:
+        for _, found, answer in channel.consume(mailbox, auto_ack=True, inactivity_timeout=0.02):
+            if found is not None and found.correlation_id == ticket:
+                return answer
+            if time.monotonic() >= limit:
+                raise TimeoutError(queue)
+    finally:
+        channel.close()
 
 
 def one_listener(by_id):
@@ -487,7 +578,11 @@ ANSWERS = {
         },
     ),
     "5.2": Answers(
-        right={"reference": send_with(), "by kinds": send_by_kinds},
+        right={
+            "reference": send_with(),
+            "by kinds": send_by_kinds,
+            "by the channel": send_by_the_channel,
+        },
         wrong={
             "every error is a no": ("guessed_no", send_with(nack=False, broken=False)),
             "a refusal is a no": ("guessed_no", send_with(nack=False)),
@@ -509,7 +604,11 @@ ANSWERS = {
         },
     ),
     "5.3": Answers(
-        right={"reference": settle_all, "by scan": settle_by_scan},
+        right={
+            "reference": settle_all,
+            "by scan": settle_by_scan,
+            "by bisection": settle_by_bisection,
+        },
         wrong={
             "multiple ignored": ("wrong_messages", settle_one),
             "always multiple": ("wrong_messages", settle_up_to),
@@ -521,7 +620,11 @@ ANSWERS = {
         },
     ),
     "5.4": Answers(
-        right={"reference": replay_with(), "all at once": replay_all_at_once},
+        right={
+            "reference": replay_with(),
+            "all at once": replay_all_at_once,
+            "by consuming": replay_by_consuming,
+        },
         wrong={
             "auto_ack": ("acknowledged_before_stored", replay_with(auto_ack=True)),
             "acknowledges first": ("acknowledged_before_stored", replay_with(first=True)),
@@ -541,7 +644,11 @@ ANSWERS = {
         },
     ),
     "5.5": Answers(
-        right={"reference": publish_within_with(), "by hand": publish_within_by_hand},
+        right={
+            "reference": publish_within_with(),
+            "by hand": publish_within_by_hand,
+            "after a look": publish_within_after_a_look,
+        },
         wrong={
             "no confirms": ("guessed", publish_within_with(confirms=False)),
             "not mandatory": ("guessed", publish_within_with(mandatory=False)),
@@ -558,7 +665,11 @@ ANSWERS = {
         },
     ),
     "5.6": Answers(
-        right={"reference": call_with(), "a queue": call_over_one_queue()},
+        right={
+            "reference": call_with(),
+            "a queue": call_over_one_queue(),
+            "by consuming": call_by_consuming,
+        },
         wrong={
             "any answer": ("anothers_answer", call_with(by_id=False)),
             "next answer": ("anothers_answer", one_listener(by_id=False)),

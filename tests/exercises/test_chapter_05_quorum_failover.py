@@ -103,6 +103,46 @@ def deliver_by_connections(nodes, queue, orders):
     return doubt
 
 
+class Sender:
+    """A connection that moves to the next node, and the channel to publish on."""
+
+    def __init__(self, nodes):
+        self.nodes, self.node, self.connection, self.channel = nodes, 0, None, None
+
+    def connect(self):
+        while self.connection is None:
+            try:
+                self.connection = self.nodes[self.node]()
+            except AMQPConnectionError:
+                self.node = (self.node + 1) % len(self.nodes)
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+
+    def send(self, queue, order):
+        if self.channel is None:
+            self.connect()
+        try:
+            self.channel.basic_publish("", queue, order, pika.BasicProperties(delivery_mode=2))
+        except NackError:
+            self.channel.close()
+            self.channel = None
+            return self.send(queue, order)
+        except AMQPConnectionError:
+            self.connection = self.channel = None
+            return False
+        return True
+
+
+def deliver_by_a_sender(nodes, queue, orders):
+    """Right too, and otherwise: an object that keeps the connection."""
+    sender = Sender(nodes)
+    try:
+        return [order for order in orders if not sender.send(queue, order)]
+    finally:
+        if sender.connection is not None:
+            sender.connection.close()
+
+
 def first_error_ends_it(nodes, queue, orders):
     with nodes[0]() as connection:
         channel = connection.channel()
@@ -134,7 +174,11 @@ def everything_again(nodes, queue, orders):
 
 ANSWERS = {
     "5.10": Answers(
-        right={"reference": deliver_with(), "by connections": deliver_by_connections},
+        right={
+            "reference": deliver_with(),
+            "by connections": deliver_by_connections,
+            "by a sender": deliver_by_a_sender,
+        },
         wrong={
             "in doubt is sent again": ("sent_again", deliver_with(again_in_doubt=True)),
             "refused is in doubt": ("lost", deliver_with(again_refused=False)),
