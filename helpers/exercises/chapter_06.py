@@ -14,12 +14,13 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 
+from .. import clients
 from ..names import fresh
 from ..waiting import wait_until
 from .answers import Wrong, ask
 from .grading import grader
 from .lives import KILLED, die, live, mortal
-from .places import amqp, count, kafka_options, new_queue, new_topic, publish, send
+from .places import amqp, brokers, count, kafka_options, new_queue, new_topic, publish, send
 from .proxy import Proxy
 
 # -- 6.1: begin now ------------------------------------------------------------------------------
@@ -33,6 +34,7 @@ def begin_now(answer: Begin, data: Random) -> str:
     which a second member gets alone. And a group on a topic in which there is nothing yet."""
     with new_topic(partitions=3) as topic:
         group = fresh("exercise")
+        clients.committed(brokers("kafka"), group)  # until the broker has room for groups
         _die(answer, topic, group)
         _send(topic, {0: ["a"], 2: ["b"]})
         if missing := 2 - len(_start(answer, topic, group, range(3))):
