@@ -362,6 +362,8 @@ def _expect_table(
     if changes:  # the group was here before: who does not seek begins at its commit
         _commit(topic, options["group_id"], {0: len(changes) - 5})
 
+    partition, deadline = TopicPartition(topic, 0), time.monotonic() + PATIENCE
+
     def ask_for_end(end_offsets: Callable, *arguments: Any) -> Any:
         found = end_offsets(*arguments)
         grow(b"6")
@@ -387,14 +389,12 @@ def _expect_table(
         if growing:
             producer.send(topic, value, key=b"late").get(timeout=20)
 
-    partition = TopicPartition(topic, 0)
     with (
         KafkaProducer(**kafka_options()) as producer,
         KafkaConsumer(**kafka_options(), enable_auto_commit=False, **options) as consumer,
     ):
         end = consumer.end_offsets([partition])[partition]
         watched = Proxy(consumer, end_offsets=ask_for_end, poll=poll)
-        deadline = time.monotonic() + PATIENCE
         found = ask(answer, watched, partition)
     if found != expected:
         raise Wrong(*_difference(found, expected, what))
