@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from tests.exercises.answers import Answers, ignoring, stub
 
 FAILED = (ValueError, TimeoutError)
@@ -94,6 +96,33 @@ def carry_out_by_a_log(database, order, steps):
     return "undone"
 
 
+def carry_out_by_a_stack(database, order, steps):
+    """Right too, and otherwise: a stack of what is to be undone, which the language unwinds."""
+    database.isolation_level = None
+
+    def note(state):
+        database.execute("UPDATE sagas SET state = ? WHERE order_id = ?", [state, order])
+
+    database.execute("INSERT OR IGNORE INTO sagas VALUES (?, 'going')", [order])
+    [(state,)] = database.execute("SELECT state FROM sagas WHERE order_id = ?", [order])
+    if state in ("done", "undone"):
+        return state
+    with ExitStack() as back:
+        for step in steps:
+            back.callback(undo_until_done, step, order)
+            try:
+                if state == "going":
+                    step.do(order)
+            except FAILED:
+                state = "back"
+                note(state)
+        if state == "going":
+            back.pop_all()
+    ended = "done" if state == "going" else "undone"
+    note(ended)
+    return ended
+
+
 def nothing(*_):
     return None
 
@@ -157,7 +186,11 @@ def turn_afterwards(database, order, steps):
 
 ANSWERS = {
     "9.5": Answers(
-        right={"reference": carry_out_with(), "log": carry_out_by_a_log},
+        right={
+            "reference": carry_out_with(),
+            "log": carry_out_by_a_log,
+            "a stack": carry_out_by_a_stack,
+        },
         wrong={
             "in memory": ("not_finished", carry_out_in_memory),
             "turned, not noted": ("half_done", turn_afterwards),
