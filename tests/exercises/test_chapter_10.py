@@ -175,6 +175,18 @@ def by_cases(topic, dead):
     return {"lost", "refused"}
 
 
+def by_two_questions(topic, dead):
+    """Right too, and otherwise: who has them all, and who may write?"""
+    alive = {*topic["in_sync"]} - {dead}
+    heir = {*topic["replicas"]} - {dead} if topic["unclean"] else set()
+    enough = topic["min_in_sync"] if topic["acks"] == "all" else 1
+    answers = {
+        "lost": topic["leader"] == dead and not (alive and topic["acks"] == "all"),
+        "refused": (len(alive) or min(1, len(heir))) < enough,
+    }
+    return set(filter(answers.get, answers))
+
+
 ANSWERS = {
     "10.1": Answers(
         right={
@@ -196,7 +208,11 @@ ANSWERS = {
         },
     ),
     "10.2": Answers(
-        right={"reference": outcome(), "by cases": by_cases},
+        right={
+            "reference": outcome(),
+            "by cases": by_cases,
+            "two questions": by_two_questions,
+        },
         wrong={
             "not begun": ("not_attempted", stub),
             "a list": ("no_set", lambda topic, dead: sorted(outcome()(topic, dead))),

@@ -2,6 +2,8 @@
 
 import math
 from collections import Counter
+from fractions import Fraction
+from itertools import groupby
 
 from tests.exercises.answers import Answers, ignoring, stub
 
@@ -80,6 +82,20 @@ def mean(numbers):
     return sum(numbers) / len(numbers)
 
 
+def needed_by_groups(orders, rate, worker, busy, most, place):
+    """Right too, and otherwise: customers by their partition, and fractions."""
+    share = Fraction(worker) * Fraction(busy) / Fraction(rate) * sum(orders.values())
+
+    def is_enough(partitions):
+        def where(customer):
+            return place(customer, partitions)
+
+        groups = groupby(sorted(orders, key=where), key=where)
+        return all(sum(orders[one] for one in customers) <= share for _, customers in groups)
+
+    return next(filter(is_enough, range(1, most + 1)), None)
+
+
 def start_at_formula(rate, worker, busy):
     return max(1, math.ceil(rate / (worker * busy)))
 
@@ -89,6 +105,7 @@ ANSWERS = {
         right={
             "reference": needed(),
             "from the formula on": needed(least=start_at_formula),
+            "by groups": needed_by_groups,
         },
         wrong={
             "stub": ("not_attempted", stub),

@@ -1,5 +1,7 @@
 """The grader of the lab on rolling restarts tells right answers from wrong ones."""
 
+from collections import defaultdict
+
 from tests.exercises.answers import Answers, ignoring, stub
 
 
@@ -37,6 +39,26 @@ def cost_by_comprehension(nodes, partitions):
     offline = {name for name, now, _ in rows if now and now <= nodes}
     refused = {name for name, now, minimum in rows if len(now - nodes) < minimum}
     return {"offline": offline, "read only": refused - already - offline, "already": already}
+
+
+def cost_by_words(nodes, partitions):
+    """Right too, and otherwise: a partition's words before and after, and what they make together."""
+
+    def words(one, stopped):
+        here = sum(node not in stopped for node in one["in_sync"])
+        return ("read" if here else ""), ("write" if here >= one["minimum"] else "")
+
+    said = defaultdict(set)
+    for one in partitions:
+        (reads, writes), after = words(one, ()), words(one, nodes)
+        name = one["topic"], one["partition"]
+        if not writes:
+            said["already"] |= {name}
+        if reads and not after[0]:
+            said["offline"] |= {name}
+        if writes and after == ("read", ""):
+            said["read only"] |= {name}
+    return {part: said[part] for part in ("already", "offline", "read only")}
 
 
 def cost_and_remove(nodes, partitions):
@@ -77,7 +99,11 @@ def refused_then(now, then, minimum):
 
 ANSWERS = {
     "10.4": Answers(
-        right={"reference": cost_with(), "by comprehension": cost_by_comprehension},
+        right={
+            "reference": cost_with(),
+            "by comprehension": cost_by_comprehension,
+            "words": cost_by_words,
+        },
         wrong={
             "topics in lower case": (
                 "no_such_partition",

@@ -1,9 +1,10 @@
 """The grader of the lab on security tells right answers from wrong ones."""
 
+import asyncio
 import socket
 import ssl
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.exercises.answers import Answers, ignoring, stub
@@ -86,6 +87,33 @@ def inspect_by_two_steps(port, name, authority, days, seconds):
     return "good" if left >= days * 86400 else "ends soon"
 
 
+def inspect_by_asyncio(port, name, authority, days, seconds):
+    """Right too, and otherwise: one coroutine, which has so many seconds."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=authority)
+
+    async def look():
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname=name
+        )
+        try:
+            return writer.get_extra_info("peercert")["notAfter"]
+        finally:
+            writer.transport.abort()
+
+    async def look_in_time():
+        return await asyncio.wait_for(look(), seconds)
+
+    try:
+        end = ssl.cert_time_to_seconds(asyncio.run(look_in_time()))
+    except TimeoutError:
+        return "silent"
+    except ssl.CertificateError as error:
+        return CODES.get(error.verify_code, "unknown authority")
+    except (OSError, EOFError):
+        return "no TLS"
+    return ("good", "ends soon")[end < time.time() + timedelta(days=days).total_seconds()]
+
+
 def inspect_without_date(port, name, authority, days, seconds):
     said = inspect_with()(port, name, authority, days, seconds)
     return "good" if said == "ends soon" else said
@@ -116,7 +144,11 @@ def constant(*_):
 
 ANSWERS = {
     "10.5": Answers(
-        right={"reference": inspect_with(), "by two steps": inspect_by_two_steps},
+        right={
+            "reference": inspect_with(),
+            "by two steps": inspect_by_two_steps,
+            "asyncio": inspect_by_asyncio,
+        },
         wrong={
             "not begun": ("not_attempted", stub),
             "for ever": ("no_deadline", ignoring()),

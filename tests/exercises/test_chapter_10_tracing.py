@@ -4,7 +4,9 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 from opentelemetry.propagate import extract, inject
+from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tests.exercises.answers import Answers, ignoring, stub
 
@@ -74,6 +76,30 @@ def by_hand(tracer, records, send):
         span.end()
 
 
+def by_a_propagator(tracer, records, send):
+    """Right too, and otherwise: a getter for Kafka's headers, and a span that is put in use."""
+
+    class Headers(Getter):
+        def get(self, carrier, key):
+            return [value.decode(errors="ignore") for name, value in carrier if name == key] or None
+
+        def keys(self, carrier):
+            return [name for name, _ in carrier]
+
+    if len(records) == 0:
+        return
+    propagator, links = TraceContextTextMapPropagator(), []
+    for record in records:
+        carried = propagator.extract(record.headers, Context(), getter=Headers())
+        where = trace.get_current_span(carried).get_span_context()
+        links += [trace.Link(where)] * where.is_valid
+    span = tracer.start_span("bundle", context=Context(), links=links)
+    with trace.use_span(span, end_on_exit=True):
+        headers = {}
+        propagator.inject(headers, context=trace.set_span_in_context(span))
+        send(b"\n".join([record.value for record in records]), headers)
+
+
 def a_span_a_record(tracer, records, send):
     for record in records:
         bundle_with()(tracer, [record], send)
@@ -102,7 +128,11 @@ def only_distinct(links):
 
 ANSWERS = {
     "10.6": Answers(
-        right={"reference": bundle_with(), "by hand": by_hand},
+        right={
+            "reference": bundle_with(),
+            "by hand": by_hand,
+            "a propagator": by_a_propagator,
+        },
         wrong={
             "below the caller": ("parent", bundle_with(context=lambda records: None)),
             "first as parent": ("parent", bundle_with(context=first_as_parent)),
