@@ -5,7 +5,7 @@ NOTEBOOKS =
 # The course finds its own modules, and compiles them once: without compiling a kernel starts 2 s later.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help environment setup lab test test-all refresh diagrams down doctor bench lock
+.PHONY: help environment setup lab test test-all refresh diagrams book down doctor bench lock
 
 help:
 	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
@@ -15,9 +15,10 @@ help:
 	@echo 'make doctor    check this machine, and name what it lacks'
 	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'
 	@echo 'make diagrams  draw the diagrams of the notebooks again'
+	@echo 'make book      make the web book, from the outputs that the notebooks store'
 	@echo 'make bench     measure how fast the brokers start, fail over and stop'
 	@echo 'make setup     set up the environment and obtain the brokers'
-	@echo 'make lock      bring requirements.lock up to date with requirements.txt'
+	@echo 'make lock      bring the locks up to date with requirements.txt and requirements-book.txt'
 
 environment:
 	@command -v python3 >/dev/null || { echo 'The course needs Python 3.11 or newer: install python3.'; exit 1; }
@@ -45,6 +46,17 @@ refresh: setup
 diagrams: environment
 	@$(PYTHON) -m helpers.upkeep.diagrams
 
+# An environment of its own, and each time from the beginning, so that nothing old is left in it.
+BOOK = build/book
+book: environment
+	@.venv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-book
+	@.venv/bin/uv pip sync --quiet --require-hashes --python .venv-book requirements-book.lock
+	@rm -rf $(BOOK)
+	@$(PYTHON) -m helpers.upkeep.book
+	@.venv-book/bin/sphinx-build --quiet --fail-on-warning --keep-going --conf-dir helpers/upkeep/book \
+		--doctree-dir $(BOOK)/doctrees $(BOOK)/source $(BOOK)/html
+	@echo 'The book is made: open $(BOOK)/html/index.html in a browser.'
+
 down doctor:
 	@$(PYTHON) -c 'import helpers' 2>/dev/null || \
 		{ echo "The course's Python environment (.venv) is missing or not whole: \`make setup\` makes it."; exit 1; }
@@ -54,5 +66,8 @@ bench: setup
 	@$(PYTHON) -m tests.bench
 
 lock: environment
-	@grep -v '^-' requirements.txt | .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes \
-		--python-version 3.11 --no-annotate --custom-compile-command 'make lock' --output-file requirements.lock -
+	@for asked in requirements requirements-book; do \
+		grep -v '^-' $$asked.txt | .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes \
+			--python-version 3.11 --no-annotate --custom-compile-command 'make lock' --output-file $$asked.lock - \
+			|| exit 1; \
+	done

@@ -11,26 +11,28 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def requirements() -> list[str]:
-    """The lines of requirements.txt that ask for something, without their comments."""
-    lines = (line.partition("#")[0].strip() for line in text("requirements.txt").splitlines())
+LOCKS = ["requirements", "requirements-book"]
+WORKFLOWS = [path.relative_to(ROOT) for path in sorted(ROOT.glob(".github/workflows/*.yml"))]
+
+
+def requirements(file: str = "requirements") -> list[str]:
+    """The lines of a file that ask for something, without their comments."""
+    lines = (line.partition("#")[0].strip() for line in text(f"{file}.txt").splitlines())
     return [line for line in lines if line]
 
 
-def text(name: str) -> str:
+def text(name: str | Path) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def pins() -> dict[str, str]:
-    return dict(line.split("==") for line in requirements() if not line.startswith("-"))
+def pins(file: str = "requirements") -> dict[str, str]:
+    return dict(line.split("==") for line in requirements(file) if not line.startswith("-"))
 
 
-def locked() -> dict[str, set[str]]:
+def locked(file: str = "requirements") -> dict[str, set[str]]:
     """The versions of each package in the lock: several, where Pythons differ."""
     found: dict[str, set[str]] = {}
-    for name, version in re.findall(
-        r"^([a-z0-9-]+)==(\S+)", text("requirements.lock"), re.MULTILINE
-    ):
+    for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", text(f"{file}.lock"), re.MULTILINE):
         found.setdefault(name, set()).add(version)
     return found
 
@@ -41,17 +43,18 @@ def test_direct_requirements_are_pinned_and_the_course_comes_last():
     assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in pinned)
 
 
-@pytest.mark.parametrize("name", pins())
-def test_the_lock_has_each_direct_pin(name):
-    assert locked().get(name) == {pins()[name]}, "run `make lock`"
+@pytest.mark.parametrize(("file", "name"), [(file, name) for file in LOCKS for name in pins(file)])
+def test_the_lock_has_each_direct_pin(file, name):
+    assert locked(file).get(name) == {pins(file)[name]}, "run `make lock`"
 
 
-def test_the_lock_names_exact_versions_and_sums():
+@pytest.mark.parametrize("file", LOCKS)
+def test_the_lock_names_exact_versions_and_sums(file):
     """Each entry is a line that goes on, and its sums, one a line."""
-    body = re.sub(r"^#.*\n", "", text("requirements.lock"), flags=re.MULTILINE)
+    body = re.sub(r"^#.*\n", "", text(f"{file}.lock"), flags=re.MULTILINE)
     entry = r"[a-z0-9-]+==\S+( ; .+)? \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+"
     assert re.fullmatch(f"({entry})+", body)
-    assert "make lock" in text("requirements.lock").partition("==")[0]
+    assert "make lock" in text(f"{file}.lock").partition("==")[0]
 
 
 def test_this_environment_is_the_locked_one():
@@ -92,7 +95,7 @@ def test_every_file_has_unix_line_ends_in_a_clone_that_asks_for_others(tmp_path)
     assert not re.findall(r"^.*w/(?:crlf|mixed).*", shown.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", ["README.md", ".github/workflows/test.yml", ".ci/run"])
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", *WORKFLOWS, ".ci/run"], ids=str)
 def test_every_make_target_that_is_named_exists(file):
     named = re.findall(r"(?:`|run: |^\s*)make ([a-z-]+)", text(file), re.MULTILINE)
     assert named
@@ -114,11 +117,12 @@ def test_ci_runs_the_test_command_and_no_more():
     assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "make test"]
 
 
-def test_the_workflow_is_valid():
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=str)
+def test_the_workflow_is_valid(workflow):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "check_jsonschema"),
-            *("--builtin-schema", "vendor.github-workflows", ".github/workflows/test.yml"),
+            *("--builtin-schema", "vendor.github-workflows", workflow),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -127,8 +131,9 @@ def test_the_workflow_is_valid():
     assert done.returncode == 0, done.stdout
 
 
-def test_the_workflow_pins_each_action_to_a_version():
-    used = re.findall(r"uses: (\S+)", text(".github/workflows/test.yml"))
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=str)
+def test_the_workflow_pins_each_action_to_a_version(workflow):
+    used = re.findall(r"uses: (\S+)", text(workflow))
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", action) for action in used)
 
