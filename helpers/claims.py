@@ -267,7 +267,7 @@ def scorecard(notebooks: Path) -> str:
         f"{sum(claim in settled for claim in register)} of {len(register)} claims are settled by a "
         "notebook so far; each run of the tests settles them again.",
         "",
-        "| | claim | verdict | what the experiment adds | settled in |",
+        "| no. | claim | verdict | what the experiment adds | settled in |",
         "|---|---|---|---|---|",
     ]
     for claim in register.values():
