@@ -1,5 +1,6 @@
 """What a fresh clone is set up from: pins, lock, targets, Binder's files and the workflow agree."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 LOCKS = ["requirements", "requirements-book"]
+FORMS = [path.relative_to(ROOT) for path in sorted(ROOT.glob(".github/ISSUE_TEMPLATE/*.yml"))]
 WORKFLOWS = [path.relative_to(ROOT) for path in sorted(ROOT.glob(".github/workflows/*.yml"))]
 
 
@@ -117,18 +119,38 @@ def test_ci_runs_the_test_command_and_no_more():
     assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "make test"]
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=str)
-def test_the_workflow_is_valid(workflow):
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        *(("github-workflows", workflow) for workflow in WORKFLOWS),
+        *(("github-issue-forms", form) for form in FORMS),
+        ("citation-file-format", Path("CITATION.cff")),
+    ],
+    ids=str,
+)
+def test_what_others_read_has_the_form_that_they_ask_for(schema, file):
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "check_jsonschema"),
-            *("--builtin-schema", "vendor.github-workflows", workflow),
-        ],
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", file],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_version_and_licence_are_the_same_wherever_they_are_named():
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    named = dict(re.findall(r"^(version|license): (.+)$", text("CITATION.cff"), re.MULTILINE))
+    assert named == {"version": project["version"], "license": project["license"]}
+    assert project["license"] == "BSD-3-Clause"
+    assert text("LICENSE").startswith("BSD 3-Clause License")
+    assert f"\n## {project['version']}" in text("CHANGELOG.md")
+
+
+def test_the_development_container_is_of_a_fixed_release_and_sets_the_course_up():
+    container = json.loads(text(".devcontainer/devcontainer.json"))
+    assert re.fullmatch(r".+:\d-3\.1[1-4]-bookworm", container["image"])
+    assert container["postCreateCommand"].removeprefix("make ") in targets()
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=str)
