@@ -65,8 +65,18 @@ def test_solutions_are_folded_and_figures_have_a_text(book):
     page = "notebooks/03_queue_vs_pubsub.ipynb"
     cells = {cell["id"]: cell for cell in json.loads((book / page).read_text())["cells"]}
     assert cells["ex1-solution"]["metadata"]["tags"] == ["solution", "hide-cell"]
+    (title,) = re.findall(r'title="(.+)"', "".join(cells["one-figure"]["source"]))
     alt = cells["one-figure"]["metadata"]["mystnb"]["image"]["alt"]
-    assert alt == "Figure: Which worker handled which order. The text says what it shows."
+    assert alt == f"Figure “{title}”: the text says what it shows."
+
+
+def test_no_table_has_a_header_that_says_nothing(book):
+    laid = [book / page.source for page in every_page(ROOT)]
+    assert any("<th>lag</th>" in path.read_text() for path in laid)
+    assert not [path.name for path in laid if "<th></th>" in path.read_text()]
+    assert not [
+        path.name for path in laid if re.search(r'^ *"?\| \|.*\n.*\|---', path.read_text(), re.M)
+    ]
 
 
 def test_a_page_without_a_title_is_named(tmp_path):

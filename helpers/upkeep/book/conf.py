@@ -38,6 +38,7 @@ ogp_social_cards: dict[str, object] = {
 }
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = [("book.js", {"defer": "defer"})]
 html_show_copyright = False
 html_theme_options: dict[str, object] = {"navbar_persistent": [], "show_toc_level": 2}
 if REPOSITORY:

@@ -44,11 +44,16 @@ def _adapted(root: Path, page: Page) -> str:
 
 
 def _notebook(notebook: dict[str, Any], page: Page) -> str:
-    """A notebook whose solutions are folded, whose figures have a text, and which leads to its labs."""
+    """Solutions are folded, figures and tables can be read out, and a chapter leads to its labs."""
     notebook["metadata"]["language_info"]["pygments_lexer"] = "ipython3"  # knows `!command`
     for cell in notebook["cells"]:
         if "solution" in cell["metadata"].get("tags", []):
             cell["metadata"]["tags"].append("hide-cell")
+        for output in cell.get("outputs", []):
+            if table := "".join(
+                output.get("data", {}).get("text/html", "")
+            ):  # pandas' empty corner
+                output["data"]["text/html"] = table.replace("<th></th>", "<td></td>")
         if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
             cell["metadata"]["mystnb"] = {"image": {"alt": _figure_text("".join(cell["source"]))}}
     if page.below:
@@ -68,7 +73,7 @@ def _figure_text(source: str) -> str:
         and isinstance(word.value, ast.Constant)
         and isinstance(word.value.value, str)
     ]
-    return f"Figure: {titles[-1] if titles else 'what was measured'}. The text says what it shows."
+    return f"Figure “{titles[-1] if titles else 'What was measured'}”: the text says what it shows."
 
 
 def _toctree(page: Page, below: tuple[Page, ...] | list[Page], caption: str = "") -> str:
