@@ -74,6 +74,8 @@ def charge(answer: Charge, data: Random) -> str:
     for serve, what in (
         (_answer("500 Internal Server Error", ""), "answered with HTTP's error 500"),
         (_answer("200 OK", "<html>The till is at lunch"), "answered with a page of HTML"),
+        (_answer("200 OK", "<methodResponse><params>"), "answered with half a page"),
+        (_answer("200 OK", "<lunch/>"), "answered with XML that is no answer"),
         (_hang_up, "hung up"),
     ):
         with _port(serve) as address:

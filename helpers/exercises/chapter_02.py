@@ -151,12 +151,14 @@ def work(
     answer: Callable[[BlockingChannel, str, Callable[[bytes], None]], None], data: Random
 ) -> str:
     """Orders, of which three can't be read; the worker is killed before and after it handles one, and
-    before and after it sets one aside. And once the other queue refuses. The orders are transient, and
-    not UTF-8: nobody has said that they are."""
+    before and after it sets one aside. And once the other queue refuses. Two orders are the same. All are
+    transient, and not UTF-8: nobody has said that they are."""
     orders = [f" order-{n}\xe9\n" for n in data.sample(range(10**6), data.randint(14, 20))]
     bad = data.sample(orders[2:-1], 3)
     good = [order for order in orders[1:-1] if order not in bad]
     places = dict(zip(MOMENTS, data.sample(good, 2) + sorted(bad, key=orders.index), strict=False))
+    twin = data.choice([order for order in good if order not in places.values()])
+    orders.insert(orders.index(twin), twin)
     day = _Day(orders, bad, places, Journal(), Journal())
     with (
         amqp() as connection,
@@ -245,10 +247,12 @@ def _expect_all(day: _Day, aside: list[tuple[str, pika.BasicProperties]]) -> Non
     handled = Counter(order for order, good, _ in day.handled.read() if good)
     laid = Counter(order for order, _ in aside)
     dead = {order: moment for moment, order in day.places.items()}
-    if lost := [order for order in day.orders if not handled[order] and not laid[order]]:
+    due = Counter(day.orders)  # two are the same
+    if lost := [order for order in day.orders if handled[order] + laid[order] < due[order]]:
         raise Wrong(
-            "acknowledged_before_effect",
-            f"{lost[0]!r} was neither handled nor set aside"
+            "lost" if handled[lost[0]] + laid[lost[0]] else "acknowledged_before_effect",
+            f"{lost[0]!r} was in the queue {due[lost[0]]} times, and was handled or set aside "
+            f"{handled[lost[0]] + laid[lost[0]]} times"
             + (f": the worker was killed ({dead[lost[0]]}), and it did not come again."
                if lost[0] in dead else "."),
             "Acknowledge after `handle` has returned, or after the order is aside. `auto_ack=True` "
@@ -262,14 +266,14 @@ def _expect_all(day: _Day, aside: list[tuple[str, pika.BasicProperties]]) -> Non
             "and nothing else.",
         )
     done = handled + laid
-    if twice := [o for o in done if done[o] > 1 + dead.get(o, "").endswith("after")]:
+    if twice := [o for o in done if done[o] > due[o] + dead.get(o, "").endswith("after")]:
         raise Wrong(
             "repeated",
             f"{twice[0]!r} was done {done[twice[0]]} times, though the worker was not killed after it.",
             ONCE,
         )
     in_one_life = Counter((order, life) for order, _, life in day.handled.read())
-    if again := [order for (order, _), times in in_one_life.items() if times > 1]:
+    if again := [order for (order, _), times in in_one_life.items() if times > due[order]]:
         raise Wrong(
             "repeated", f"`handle` was given {again[0]!r} again, and no death was between.", ONCE
         )

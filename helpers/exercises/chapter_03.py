@@ -28,25 +28,26 @@ Subscribe = Callable[[BlockingChannel, str, str], str]
 
 @grader("3.1", needs=("rabbitmq",))
 def subscriptions(subscribe: Subscribe, data: Random) -> str:
-    """Three instances of two services; messages come while they are there and while they are not."""
-    one, other = data.sample(SERVICES, 2)
+    """Instances of four services, of one a second; messages come while they are up and down."""
+    services = data.sample(SERVICES, len(SERVICES))
+    one = services[0]
     orders = [f"order-{data.randrange(10**6)}" for _ in range(data.randint(15, 40))]
     early, late = orders[:5], orders[5:]
     queues: list[str] = []
     with amqp() as connection, new_exchange(channel := connection.channel(), "fanout") as exchange:
         try:
-            for service in (one, other):
+            for service in services:
                 queues.append(_instance(subscribe, exchange, service))
-            _expect_own_copies(queues, one, other)
+            _expect_own_copies(dict(zip(services, queues, strict=True)))
             publish(channel, exchange, "", early)
             meanwhile = Journal()
             queues.append(_instance(subscribe, exchange, one, meanwhile))
             early += [body for (body,) in meanwhile.read()]
             _expect_shared(queues, one)
-            for service, queue in zip((one, other), queues, strict=False):
+            for service, queue in zip(services[:2], queues, strict=False):
                 _serve_and_leave(queue, service, early)
             publish(channel, exchange, "", late)
-            for service, queue in zip((one, other), queues, strict=False):
+            for service, queue in zip(services[:2], queues, strict=False):
                 _expect_waiting(queue, service, early[1:] + late)
         finally:
             delete(queues)
@@ -82,14 +83,16 @@ def _instance(
     return queue
 
 
-def _expect_own_copies(queues: list[str], one: str, other: str) -> None:
-    if queues[0] == queues[1]:
+def _expect_own_copies(queues: dict[str, str]) -> None:
+    owners = {queue: service for service, queue in queues.items()}
+    if alike := [name for name, queue in queues.items() if owners[queue] != name]:
         raise Wrong(
             "shared_queue",
-            f"{one} and {other} share a queue, so each message reaches only one of them.",
+            f"{alike[0]} and {owners[queues[alike[0]]]} share a queue, so each message reaches only "
+            "one of them.",
             "A copy for each service means a queue for each service.",
         )
-    for service, queue in zip((one, other), queues, strict=True):
+    for service, queue in queues.items():
         if count(queue) is None:
             raise Wrong(
                 "queue_gone",
@@ -105,7 +108,7 @@ def _expect_own_copies(queues: list[str], one: str, other: str) -> None:
 
 
 def _expect_shared(queues: list[str], service: str) -> None:
-    if queues[2] != queues[0]:
+    if queues[-1] != queues[0]:
         raise Wrong(
             "queue_for_each_instance",
             f"two instances of {service} got two queues, so each order would be handled twice.",
@@ -167,6 +170,7 @@ def _expect_waiting(queue: str, service: str, expected: list[str]) -> None:
 # -- 3.2: charge once ----------------------------------------------------------------------------
 
 AMOUNT = 10
+MEANWHILE = 500  # charges, between two deliveries of an order
 MOST_STATEMENTS = 12  # of one call, before each of which the process is killed once
 Charge = Callable[[sqlite3.Connection, str], None]
 
@@ -177,12 +181,16 @@ def charge_once(charge: Charge, data: Random) -> str:
     numbers = data.sample(range(10**6), data.randint(9, 12))
     orders = [f"order-{number}" for number in numbers]
     orders += [orders[0][:-1], orders[1].replace("-", "_"), orders[2].upper()]  # others, and alike
-    deliveries = [*orders, orders[0], *data.sample(orders, 2)]  # again, and much later
+    orders += [orders[3] + " "]
+    again = [orders[0], *data.sample(orders[1:], 2)]
     with tempfile.TemporaryDirectory() as folder, amqp() as connection:
         channel = connection.channel()
         books = _books(Path(folder, "charges.db"))
-        _deliver(channel, charge, books, deliveries, die_after=data.randint(1, len(orders)))
-        _expect_charged(books, orders, "the worker was killed after a charge")
+        _deliver(channel, charge, books, orders, die_after=data.randint(1, len(orders)))
+        others = [f"other-{number}" for number in range(MEANWHILE)]
+        _charge(books, others)
+        _deliver(channel, charge, books, again)
+        _expect_charged(books, orders + others, "the worker was killed after a charge")
         for statement in range(1, MOST_STATEMENTS + 1):
             books = _books(Path(folder, f"{statement}.db"))
             survived = _deliver(channel, charge, books, orders[:1], die_before=statement)
@@ -205,6 +213,13 @@ def _books(path: Path) -> Path:
             """
         )
     return path
+
+
+def _charge(books: Path, orders: list[str]) -> None:
+    """What other workers charge meanwhile."""
+    with closing(sqlite3.connect(books)) as database, database:
+        rows = [(order, AMOUNT) for order in orders]
+        database.executemany("INSERT INTO charges VALUES (?, ?)", rows)
 
 
 def _deliver(

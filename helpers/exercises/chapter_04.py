@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 import time
@@ -100,6 +101,7 @@ def _committed(topic: str, group: str) -> dict[int, int]:
 
 # -- 4.2: a loop that goes on --------------------------------------------------------------------
 
+ODD = (b"null", b"0", b'""', b"[%d, true]", b'"order %d"')  # JSON, too
 DEATHS = (("handle", "before"), ("handle", "after"), ("aside", "before"), ("aside", "after"))
 
 
@@ -114,15 +116,20 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
     killed_after, *bad = data.sample(others, 3)
     places = dict(zip(DEATHS, (killed, killed_after, *bad), strict=True))
     bad.append(uncaught)
-    for number, poison in zip(bad, (b"order 4", b'{"number": %d\xe9}', b""), strict=True):
-        records[number] = poison.replace(b"%d", b"%d" % number)
+    plain = [n for n in others if n not in places.values()]
+    for number, value in [
+        *zip(bad, (b"{'number': %d}", b'{"number": %d, "note": "\xe9"}', b""), strict=True),
+        *zip(data.sample(plain, len(ODD)), ODD, strict=True),
+    ]:
+        records[number] = value.replace(b"%d", b"%d" % number)
+    said = {json.dumps(json.loads(v)): n for n, v in enumerate(records) if n not in bad}
     journal, done = Journal(), Journal()
     with new_topic(partitions=2) as topic:
         send(topic, [(n % 2, b"%d" % n, value) for n, value in enumerate(records)])
         group = fresh("exercise")
         for _ in range(len(DEATHS) + 1):
             died = live(
-                answer, lambda: _read_on(answer, topic, group, places, journal, done),
+                answer, lambda: _read_on(answer, topic, group, places, said, journal, done),
                 may_raise=(ValueError, TypeError),
             )  # fmt: skip
             if isinstance(died, Exception):
@@ -146,8 +153,9 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
 
 
 def _read_on(
-    answer: Callable, topic: str, group: str, places: dict, journal: Journal, done: Journal
-) -> None:
+    answer: Callable, topic: str, group: str, places: dict, said: dict[str, int],
+    journal: Journal, done: Journal,
+) -> None:  # fmt: skip
     """One life of the learner's loop, which ends at the next of the places."""
 
     def effect(what: str, number: int, seen: Any) -> None:
@@ -160,7 +168,9 @@ def _read_on(
                 die()
 
     def handle(order: Any) -> None:
-        number = order.get("number") if isinstance(order, dict) else None
+        number = said.get(json.dumps(order, default=repr))
+        if number is None and isinstance(order, dict):
+            number = order.get("number")  # of what can't be read
         if not isinstance(number, int):
             stop(Wrong("wrong_order", f"`handle` was given {order!r}.", "Give it what JSON says."))
         effect("handle", number, order)
@@ -234,8 +244,10 @@ NO_END = 20  # seconds
 def total_up(answer: Callable, data: Random) -> str:
     """Bookings, some negative; the process is killed before each of its first statements, restarted,
     and called again when the beginning of the topic is gone."""
-    customers = [f"customer-{n}" for n in data.sample(range(100), 3)]
-    bookings = [(data.choice(customers), data.randint(-50, 99) or 1) for _ in range(12)]
+    customer = f"customer-{data.randrange(100)}"
+    customers = [customer, customer.title(), f"{customer} "]
+    bookings = [(data.choice(customers), data.randint(-50, 99) or 1) for _ in range(9)]
+    bookings += zip(data.sample(customers, 3), (29, -29, 57), strict=True)  # 0.29 * 100 < 29
     with new_topic() as topic, tempfile.TemporaryDirectory() as folder:
         _book(topic, bookings)
         whole = _totals(Path(folder, "whole.db"))

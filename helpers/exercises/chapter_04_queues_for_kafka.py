@@ -8,13 +8,14 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, ShareConsumer
+from confluent_kafka import AcknowledgeType, KafkaException, Message, ShareConsumer
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from .answers import Wrong, ask
+from .answers import Wrong, ask, stop
 from .grading import grader
 from .places import kafka_options, new_topic, send
+from .proxy import Proxy
 
 LIMIT = 5  # deliveries; the broker's default
 PATIENCE = 30.0  # seconds until all must have been settled
@@ -32,6 +33,7 @@ class Work:
         self.all = data.sample(orders, len(orders))
         self.tried: Counter[bytes] = Counter()
         self.aside: list[bytes] = []
+        self.rejected: list[bytes] = []
         self.done: list[bytes] = []
 
     def handle(self, value: bytes) -> None:
@@ -43,7 +45,18 @@ class Work:
         self.done.append(value)
 
     def set_aside(self, value: bytes) -> None:
+        if value in self.rejected:
+            what = f"{_names([value])} was rejected before it was set aside."
+            hint = "If set_aside fails, or you are killed before it, where is the order?"
+            stop(Wrong("word_before_aside", what, hint))
         self.aside.append(value)
+
+    def acknowledge(self, original: Callable, *arguments: Any, **options: Any) -> Any:
+        """The learner's word about a message."""
+        message, word = [*arguments, *options.values()][:2]
+        if word == AcknowledgeType.REJECT:
+            self.rejected.append(message.value())
+        return original(*arguments, **options)
 
     def settled(self) -> bool:
         return set(self.done) | set(self.aside) == set(self.all)
@@ -71,7 +84,8 @@ def _work_off(settle: Settle, consumer: ShareConsumer, work: Work) -> None:
     deadline = time.monotonic() + PATIENCE
     while not work.settled():
         if messages := _poll(consumer):
-            ask(settle, consumer, messages, work.handle, work.set_aside)
+            watched = Proxy(consumer, acknowledge=work.acknowledge)
+            ask(settle, watched, messages, work.handle, work.set_aside)
         if time.monotonic() > deadline:
             missing = [one for one in work.all if one not in work.done + work.aside]
             raise Wrong(

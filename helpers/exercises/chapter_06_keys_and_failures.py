@@ -21,7 +21,7 @@ class Record(NamedTuple):
     """What the learner's function needs of a consumer's record."""
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
 
 
 class Case(NamedTuple):
@@ -49,7 +49,9 @@ def payments(pay: Callable[[Record, Charge, KafkaProducer, str], Any], data: Ran
 
 
 def _cases(data: Random) -> list[Case]:
-    def record(key: bytes | None = b"order-%d" % data.randrange(99)) -> Record:
+    key = b"order-%d" % data.randrange(99)
+
+    def record(key: bytes | None = key) -> Record:
         return Record(key, b'{"order":  %d, "note": "\xff\x00"}' % data.randrange(999))
 
     gone = ConnectionError
@@ -58,9 +60,9 @@ def _cases(data: Random) -> list[Case]:
         Case(record(), [], 1, ""),
         Case(record(), [gone], 2, ""),
         Case(record(), [gone, gone], 3, ""),
-        Case(record(), [gone] * 9, 3, "ConnectionError"),
-        Case(record(), [wrong] * 9, 1, wrong.__name__),
-        Case(record(), [gone, wrong, gone], 2, wrong.__name__),
+        Case(record(key=b""), [gone] * 9, 3, "ConnectionError"),
+        Case(Record(key, None), [wrong] * 9, 1, wrong.__name__),
+        Case(Record(key, b""), [gone, wrong, gone], 2, wrong.__name__),
         Case(record(key=None), [PermissionError] * 9, 1, "PermissionError"),
     ]
 

@@ -75,6 +75,7 @@ def _events(data: Random) -> tuple[list[Event], dict[tuple[str, str], int]]:
     events += told(data.sample(whole, 2))
     events += told(every * 2)
     events += told([whole[0]], bad=True) + told([whole[0]]) + told([stem])
+    events += told([None], bad=True) + told([None])
     bad = [n for n in range(begins, between) if events[n].key is not None]
     data.shuffle(bad)
     places = [between, between + 1, *bad]

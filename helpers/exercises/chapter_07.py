@@ -43,6 +43,7 @@ def _replaced(bank: ModuleType, **functions: Callable[..., Any]) -> Iterator[Non
 
 # -- 7.1: paid out once --------------------------------------------------------------------------
 
+MEANWHILE = 200  # events between two tries of a request
 MOST_APPENDS = 50  # of one situation; none needs twenty
 Append = Callable[..., int]
 
@@ -153,6 +154,11 @@ def _quiet_day(answer: Callable, data: Random, bank: ModuleType) -> None:
         _expect(bank, db, said, True, paid, "the last cent was asked for")
         said = _pay(answer, bank, db, cents, first)
         _expect(bank, db, said, True, paid, "the first request came again, to an empty account")
+        bank.append(db, ACCOUNT, [("deposited", {"cents": cents}, 0)] * MEANWHILE, expected=None)
+        said = _pay(answer, bank, db, cents, first)
+        _expect(
+            bank, db, said, True, paid, f"{MEANWHILE} deposits later the first request came again"
+        )
 
 
 def _alike(answer: Callable, data: Random, bank: ModuleType) -> None:
@@ -317,13 +323,17 @@ def load_account(answer: Callable[..., int], data: Random, bank: ModuleType) -> 
             bank.append(db, "acc-2", [("opened", {"cents": 1}, 0)] * (end + 20), expected=0)
             _fill(db, snapshots)
             _expect_loaded(answer, bank, db, situation, end, most)
+    with _account(bank, *[0] * (end - 10), *[1_00] * 10) as db:
+        _fill(db, [(end - 10, 2, '{"cents": 0}')])
+        situation = "the first of them are of 0.00, and there is a good one that says so"
+        _expect_loaded(answer, bank, db, situation, end, 10)
     return f"{len(situations)} tables of snapshots: the balance always right, and never a long way."
 
 
 def _expect_loaded(
     answer: Callable, bank: ModuleType, db: Any, situation: str, end: int, most: int
 ) -> None:
-    read, seen = bank.read, []
+    read, seen, balance = bank.read, [], bank.balance(bank.read(db, ACCOUNT))
 
     def counting(*arguments: Any, **options: Any) -> Any:
         found = read(*arguments, **options)
@@ -332,11 +342,11 @@ def _expect_loaded(
 
     with _replaced(bank, read=counting):
         said = ask(answer, db, ACCOUNT)
-    if said != end * 100 or type(said) is not int:
+    if said != balance or type(said) is not int:
         raise Wrong(
             "wrong_balance",
-            f"the stream has {end} deposits of 1.00, {situation}, and the function said {said!r}, "
-            f"not {end * 100}.",
+            f"the stream has {end} deposits, {situation}, and the function said {said!r}, "
+            f"not {balance}.",
             "Believe a snapshot only of code 2, of a version that the stream has, and with "
             "a whole number under `cents`; add the events after its version.",
         )
@@ -368,13 +378,14 @@ def _fill(db: sqlite3.Connection, snapshots: list[tuple[int, int, str]]) -> None
 NAMES = {
     "Ann Lee": ("Ann", "Lee"),
     "Cher": ("", "Cher"),
+    "Ann  Mary Lee": ("Ann  Mary", "Lee"),
     "Ada King Noel Byron": ("Ada King Noel", "Byron"),
 }
 
 
 @grader("7.3")
 def upcast_owner(answer: Callable[[dict[str, Any]], dict[str, Any]], data: Random) -> str:
-    """Three names and every amount up to 100.00, in each version; then some that nobody knows."""
+    """Four names and every amount up to 100.00, in each version; then some that nobody knows."""
     cents = data.randint(1000, 9999)
     for name, (first, last) in NAMES.items():
         today = {"v": 3, "first": first, "last": last, "cents": cents}
@@ -397,7 +408,7 @@ def upcast_owner(answer: Callable[[dict[str, Any]], dict[str, Any]], data: Rando
                 "Look at the version before you look at anything else. What another program has "
                 "written, this one must not guess at: raise a ValueError.",
             )  # fmt: skip
-    return "10,001 amounts, three kinds of names, three versions; and none from the future."
+    return "10,001 amounts, four kinds of names, three versions; and none from the future."
 
 
 def _expect_upcast(answer: Callable, old: dict[str, Any], today: dict[str, Any]) -> None:

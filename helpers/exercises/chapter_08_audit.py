@@ -47,8 +47,17 @@ def _cases(data: Random) -> list[_Case]:
     orders = [f"o-{number}", f"o-{number}{data.randrange(9)}", f"O-{number}", f"o-{number} "]
     a, b, c, d = orders
     begun: Events = [(order, "placed") for order in data.sample(orders, 4)]
-    more: Events = [(a, "paid"), (b, "Paid"), (c, None), (a, "sent"), (c, "paid"), (d, None)]
-    right = {a: "sent", b: "Paid", c: "paid"}
+    e = f"o-{number}e"
+    more: Events = [
+        (a, "paid"),
+        (b, "Paid"),
+        (c, None),
+        (a, "sent"),
+        (c, "paid"),
+        (d, None),
+        (e, ""),
+    ]
+    right = {a: "sent", b: "Paid", c: "paid", e: ""}
     events = begun + more
     later: Events = [(b, "sent"), (f"o-{number + 1}", "placed"), (a, None), (d, "placed")]
     long: Events = [(f"n-{n % 400}", f"state {n}") for n in range(MANY)]
@@ -58,7 +67,7 @@ def _cases(data: Random) -> list[_Case]:
         _Case("that is right, and behind its log", events + later, right, len(events)),
         _Case("whose log is empty", [], {a: "placed"}, 0),
         _Case("that has nothing yet", events, {}, 0),
-        _Case("without an order", events, {a: "sent", c: "paid"}, len(events)),
+        _Case("without an order", events, {a: "sent", c: "paid", e: ""}, len(events)),
         _Case("with a deleted order", events, {**right, d: "placed"}, len(events)),
         _Case(
             "with a strange order",

@@ -121,6 +121,18 @@ def work_until_the_last(channel, queue, handle):
         channel.basic_ack(message[0].delivery_tag)
 
 
+def work_each_body_once(channel, queue, handle):
+    """Two orders of the same body are one to it."""
+    done = set()
+
+    def handle_new(body):
+        if body not in done:
+            done.add(body)
+            handle(body)
+
+    work_with()(channel, queue, handle_new)
+
+
 seen = set()
 
 
@@ -190,6 +202,7 @@ ANSWERS = {
             "aside at the end": work_aside_at_the_end,
         },
         wrong={
+            "each body once": ("lost", work_each_body_once),
             "automatic": ("acknowledged_before_effect", work_with(auto_ack=True)),
             "acknowledged first": ("acknowledged_before_effect", work_with(first=True)),
             "acknowledged, then aside": (
@@ -199,7 +212,7 @@ ANSWERS = {
             "dropped": ("acknowledged_before_effect", work_with(bad="dropped")),
             "requeued": ("round_and_round", work_with(bad="again")),
             "handled twice": ("repeated", work_with(twice=True)),
-            "memory": ("repeated", work_by_memory),
+            "memory": ("lost", work_by_memory),
             "no confirms": ("refusal_not_noticed", work_with(confirms=False)),
             "ignores all": ("refusal_not_noticed", work_and_ignore_all),
             "transient": ("transient", work_with(mode=1)),

@@ -86,6 +86,17 @@ def subscribe_with_a_fragile_queue(channel, exchange, service):
     return queue.method.queue
 
 
+def subscribe_by_hash(channel, exchange, service):
+    """In another process the same text has another hash."""
+    return subscribe_with(name=f"subscription-{hash((exchange, service))}")(
+        channel, exchange, service
+    )
+
+
+def subscribe_by_three_letters(channel, exchange, service):
+    return subscribe_with()(channel, exchange, service[:3])
+
+
 def subscribe_by_initial(channel, exchange, service):
     return subscribe_with()(channel, exchange, service[0].lower())
 
@@ -171,6 +182,12 @@ def charge_by_an_attribute(database, order):
         done[order] = True
 
 
+def charge_unless_it_was_of_the_last_hundred(database, order):
+    rows = database.execute("SELECT order_id FROM charges ORDER BY rowid DESC LIMIT 100").fetchall()
+    if (order,) not in rows:
+        charge_with(look=False)(database, order)
+
+
 def charge_unless_it_was_the_last(database, order):
     last = database.execute("SELECT order_id FROM charges ORDER BY rowid DESC LIMIT 1").fetchone()
     if last != (order,):
@@ -219,6 +236,8 @@ ANSWERS = {
             "dead-letter exchange": subscribe_with_a_dead_letter_exchange,
         },
         wrong={
+            "by hash": ("queue_for_each_instance", subscribe_by_hash),
+            "by three letters": ("shared_queue", subscribe_by_three_letters),
             "server-named": ("queue_gone", subscribe_server_named),
             "exclusive": ("queue_gone", subscribe_with(durable=False, exclusive=True)),
             "remembered": ("queue_for_each_instance", subscribe_and_remember),
@@ -253,6 +272,8 @@ ANSWERS = {
             "a table of its own": charge_and_note,
         },
         wrong={
+            "the last hundred": ("charged_twice", charge_unless_it_was_of_the_last_hundred),
+            "blanks cut off": ("never_charged", charge_unless("trim(order_id) = trim(?)")),
             "always": ("charged_twice", charge_with(look=False)),
             "set": ("charged_twice", charge_by_a_set),
             "attribute": ("charged_twice", charge_by_an_attribute),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import Counter
 
@@ -170,6 +171,24 @@ def guess(value):
     return json.loads(value.decode(errors="ignore"))
 
 
+def as_python(value):
+    try:
+        return ast.literal_eval(value.decode())
+    except (SyntaxError, ValueError):
+        return json.loads(value)
+
+
+def only_objects(value):
+    order = json.loads(value)
+    if not isinstance(order, dict):
+        raise ValueError(order)
+    return order
+
+
+def consume_only_what_is_true(consumer, handle, set_aside):
+    consume_with()(consumer, lambda order: order and handle(order), set_aside)
+
+
 def consume_one_poll(consumer, handle, set_aside):
     consume_with()(Brief(consumer), handle, set_aside)
 
@@ -202,7 +221,7 @@ def consume_and_leave_poison(consumer, handle, set_aside):
 
 
 def consume_and_drop_what_is_small(consumer, handle, set_aside):
-    consume_with()(consumer, lambda order: order.get("number") and handle(order), set_aside)
+    consume_with()(consumer, lambda order: order != {"number": 0} and handle(order), set_aside)
 
 
 def totals_in_one_transaction(consumer, partition, database):
@@ -331,6 +350,25 @@ def totals_by_sums(consumer, partition, database):
         )
         database.execute("UPDATE position SET next = ?", [records[-1].offset + 1])
         database.execute("COMMIT")
+
+
+def totals_with(name=str, number=int):
+    """Right, but for what it makes of a record."""
+
+    def total_up(consumer, partition, database):
+        [(position,)] = database.execute("SELECT next FROM position").fetchall()
+        consumer.assign([partition])
+        consumer.seek(partition, position)
+        end = consumer.end_offsets([partition])[partition]
+        add = """INSERT INTO totals VALUES (?, ?)
+                 ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"""
+        while consumer.position(partition) < end:
+            for record in consumer.poll(timeout_ms=500).get(partition, []):
+                with database:
+                    database.execute(add, [name(record.key.decode()), number(record.value)])
+                    database.execute("UPDATE position SET next = ?", [record.offset + 1])
+
+    return total_up
 
 
 def totals_anew(consumer, partition, database):
@@ -515,6 +553,17 @@ ANSWERS = {
             "by offsets": consume_by_offsets,
         },
         wrong={
+            "bad bytes replaced": (
+                "not_set_aside",
+                consume_with(read=lambda value: json.loads(value.decode(errors="replace"))),
+            ),
+            "as Latin 1": (
+                "not_set_aside",
+                consume_with(read=lambda value: json.loads(value.decode("latin-1"))),
+            ),
+            "as Python": ("not_set_aside", consume_with(read=as_python)),
+            "only objects": ("set_aside_wrongly", consume_with(read=only_objects)),
+            "only what is true": ("commit_before_effect", consume_only_what_is_true),
             "commit before each": ("commit_before_effect", consume_with("before each")),
             "commit before the batch": ("commit_before_effect", consume_with("before the batch")),
             "commit the position": ("commit_before_effect", consume_with("the position")),
@@ -540,6 +589,12 @@ ANSWERS = {
             "by sums": totals_by_sums,
         },
         wrong={
+            "names without blanks": ("wrong_total", totals_with(name=str.strip)),
+            "names in lower case": ("wrong_total", totals_with(name=str.lower)),
+            "as fractions": (
+                "wrong_total",
+                totals_with(number=lambda text: float(text) / 100 * 100),
+            ),
             "two transactions": ("two_transactions", totals_in_two_transactions),
             "offset first": ("two_transactions", totals_that_note_the_offset_first),
             "script": ("two_transactions", totals_by_script),

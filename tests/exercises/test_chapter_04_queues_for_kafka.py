@@ -66,6 +66,14 @@ def accept_before(consumer, messages, handle, set_aside):
             pass
 
 
+def reject_first(consumer, messages, handle, set_aside):
+    """Its last word comes before the order is anywhere else."""
+    rejected = []
+    settle_with()(consumer, messages, handle, rejected.append)
+    for value in rejected:
+        set_aside(value)
+
+
 def set_aside_twice(consumer, messages, handle, set_aside):
     def twice(value):
         set_aside(value), set_aside(value)
@@ -81,6 +89,7 @@ ANSWERS = {
             "one by one": settle_one_by_one,
         },
         wrong={
+            "the word first": ("word_before_aside", reject_first),
             "busy is poison": ("aside_too_soon", settle_with(release=False)),
             "gives up early": ("wrong_count", settle_with(limit=4)),
             "gives up late": ("lost", settle_with(limit=6)),

@@ -8,7 +8,13 @@ pytestmark = pytest.mark.usefixtures("live")
 
 
 def pay_with(
-    tries=3, again=ConnectionError, wait=True, key=True, value=bytes, header=True, only=None
+    tries=3,
+    again=ConnectionError,
+    wait=True,
+    key=lambda key: key,
+    value=lambda value: value,
+    header=True,
+    only=None,
 ):
     """An answer that gets right what it is told to."""
 
@@ -25,7 +31,7 @@ def pay_with(
         if only and not isinstance(problem, only):
             return None
         name = type(problem).__name__ if header else str(problem)
-        options = {"key": record.key if key else None, "headers": [("error", name.encode())]}
+        options = {"key": key(record.key), "headers": [("error", name.encode())]}
         sent = producer.send(dead_letters, value(record.value), **options)
         if wait:
             sent.get(timeout=20)
@@ -67,13 +73,16 @@ def go_on(record, charge, producer, dead_letters):
 
 
 def stripped(value):
-    return value.replace(b"  ", b" ").decode(errors="ignore").encode()
+    return value and value.replace(b"  ", b" ").decode(errors="ignore").encode()
 
 
 ANSWERS = {
     "6.9": Answers(
         right={"reference": pay_with(), "flush": pay_and_flush, "list": pay_by_a_list},
         wrong={
+            "an empty key is none": ("wrong_body", pay_with(key=lambda key: key or None)),
+            "no value is an empty one": ("wrong_body", pay_with(value=lambda value: value or b"")),
+            "an empty value is none": ("wrong_body", pay_with(value=lambda value: value or None)),
             "goes on": ("wrong_count", go_on),
             "only once": ("wrong_count", pay_with(tries=1)),
             "four times": ("wrong_count", pay_with(tries=4)),
@@ -84,7 +93,7 @@ ANSWERS = {
                 "lost",
                 pay_with(only=(ValueError, LookupError, TypeError, PermissionError)),
             ),
-            "without its key": ("wrong_body", pay_with(key=False)),
+            "without its key": ("wrong_body", pay_with(key=lambda key: None)),
             "tidied up": ("wrong_body", pay_with(value=stripped)),
             "the words, not the name": ("wrong_header", pay_with(header=False)),
             "not begun": ("not_attempted", stub),

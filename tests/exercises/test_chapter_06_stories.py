@@ -94,6 +94,19 @@ def everything_after_it(consumer, aside, handle, set_aside):
         consumer.commit()
 
 
+def no_key_is_torn_until_a_death(consumer, aside, handle, set_aside):
+    torn = {record.key for record in aside} - {None}
+    for record in consumer:
+        try:
+            if record.key in torn:
+                raise ValueError
+            handle(record)
+        except ValueError:
+            set_aside(record)
+            torn.add(record.key)
+        consumer.commit()
+
+
 def a_key_within_a_key(consumer, aside, handle, set_aside):
     torn = [record.key for record in aside if record.key]
     for record in consumer:
@@ -116,6 +129,7 @@ ANSWERS = {
             "two functions": follow_by_two_functions,
         },
         wrong={
+            "no key is torn": ("set_aside_wrongly", no_key_is_torn_until_a_death),
             "in memory": ("overtaken", follow_with(known=lambda aside: ())),
             "the last one aside": (
                 "overtaken",

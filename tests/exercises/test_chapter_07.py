@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import json
 import types
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -95,6 +96,13 @@ def withdraw_by_recursion(db, account, cents, request):
         except bank.Conflict:
             return withdraw_by_recursion(db, account, cents, request)
     return cents > 0
+
+
+def withdraw_and_look_at_the_last_hundred(db, account, cents, request):
+    history = bank.read(db, account)
+    if any(event.data.get("request") == request for event in history[-100:]):
+        return True
+    return withdraw_with(known=False)(db, account, cents, request)
 
 
 def withdraw_and_look_once(db, account, cents, request):
@@ -226,6 +234,9 @@ def upcast_with(to_cents=round, split="last", future="raise", copy=True, today=T
         name = new.pop("name")
         if split == "last":
             new["first"], _, new["last"] = name.rpartition(" ")
+        elif split == "words":
+            *first, new["last"] = name.split()
+            new["first"] = " ".join(first)
         elif split == "first":
             new["first"], _, new["last"] = name.partition(" ")
         else:
@@ -236,6 +247,18 @@ def upcast_with(to_cents=round, split="last", future="raise", copy=True, today=T
 
 
 def load_all(db, account):
+    return bank.balance(bank.read(db, account))
+
+
+def load_from_what_is_above_zero(db, account):
+    """An empty account is none to it."""
+    ask = "SELECT version, state FROM snapshots WHERE stream = ? AND code = 2 ORDER BY version DESC"
+    [end] = db.execute("SELECT max(version) FROM events WHERE stream = ?", [account]).fetchone()
+    for version, state in db.execute(ask, [account]).fetchall():
+        with suppress(ValueError, TypeError, KeyError):
+            cents = json.loads(state)["cents"]
+            if version <= end and type(cents) is int and cents > 0:
+                return cents + bank.balance(bank.read(db, account, after=version))
     return bank.balance(bank.read(db, account))
 
 
@@ -316,6 +339,7 @@ ANSWERS = {
             "recursion": withdraw_by_recursion,
         },
         wrong={
+            "the last hundred": ("paid_twice", withdraw_and_look_at_the_last_hundred),
             "no version": ("overdrawn", withdraw_with(expected=None)),
             "conflict raised": ("conflict_raised", withdraw_with(conflict="raise")),
             "request not known": ("wrong_answer", withdraw_with(known=False)),
@@ -323,7 +347,7 @@ ANSWERS = {
             "memory": ("not_paid", withdraw_by_memory),
             "not checked": ("overdrawn", withdraw_with(checked=False)),
             "negative amount": ("no_amount", withdraw_with(positive=False)),
-            "other data": ("not_paid", withdraw_with(data={"cents": 130_00})),
+            "other data": ("not_paid", withdraw_with(data={"cents": 100_00})),
             "other amount": ("not_paid", withdraw_with(data={"cents": 1, "request": "r"})),
             "break is a yes": ("not_paid", withdraw_with(broken=True)),
             "break is a no": ("wrong_answer", withdraw_with(broken=False)),
@@ -359,6 +383,7 @@ ANSWERS = {
             "in SQL": load_in_sql,
         },
         wrong={
+            "zero is none": ("read_too_much", load_from_what_is_above_zero),
             "any code": ("wrong_balance", load_with(code=False)),
             "code 2 or more": ("wrong_balance", load_with(code="2 or more")),
             "any version": ("wrong_balance", load_with(reached=False)),
@@ -379,6 +404,7 @@ ANSWERS = {
             "by a table": upcast_by_a_table,
         },
         wrong={
+            "single blanks": ("wrong_event", upcast_with(split="words")),
             "cut off": ("wrong_event", upcast_with(to_cents=int)),
             "float": ("wrong_event", upcast_with(to_cents=float)),
             "first blank": ("wrong_event", upcast_with(split="first")),

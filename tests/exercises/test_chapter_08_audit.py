@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("live")
 def audit_with(
     upto="position", deleted=True, last=True, cut=True, name=lambda order: order,
     state=lambda state: state, kind=set, mend=False, swap=False, one_poll=False, off=0,
-    compare=True, empty=True,
+    compare=True, empty=True, gone=lambda state: state is None,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -32,7 +32,7 @@ def audit_with(
                 event = json.loads(record.value)
                 if record.offset >= end + off:
                     continue
-                if event["state"] is None:
+                if gone(event["state"]):
                     if deleted:
                         told.pop(name(event["order"]), None)
                 elif last or event["order"] not in told:
@@ -108,6 +108,7 @@ ANSWERS = {
             "pairs": audit_by_pairs,
         },
         wrong={
+            "an empty state is gone": ("invented", audit_with(gone=lambda state: not state)),
             "to the end of the log": ("invented", audit_with(upto="end")),
             "one too few": ("invented", audit_with(off=-1)),
             "one too many": ("invented", audit_with(off=1)),
