@@ -29,7 +29,9 @@ class Work:
     def __init__(self, data: Random) -> None:
         numbers = data.sample(range(1000, 10_000), data.randint(8, 14))
         orders = [f"order-{number}".encode() for number in numbers]
-        self.poison, self.ever_busy, self.busy_twice, *self.good = orders
+        self.ever_busy, self.busy_twice, *others = orders
+        errors = (ValueError, KeyError, OSError)
+        self.poison, self.good = dict(zip(others, errors, strict=False)), others[len(errors) :]
         self.all = data.sample(orders, len(orders))
         self.tried: Counter[bytes] = Counter()
         self.aside: list[bytes] = []
@@ -38,8 +40,8 @@ class Work:
 
     def handle(self, value: bytes) -> None:
         self.tried[value] += 1
-        if value == self.poison:
-            raise ValueError("this order is not JSON")
+        if value in self.poison:
+            raise self.poison[value]("this order can't be handled")
         if value == self.ever_busy or (value == self.busy_twice and self.tried[value] < 3):
             raise BlockingIOError("the database is busy")
         self.done.append(value)
@@ -98,17 +100,17 @@ def _work_off(settle: Settle, consumer: ShareConsumer, work: Work) -> None:
 
 def _expect(work: Work) -> None:
     aside = Counter(work.aside)
-    for order in (work.poison, work.ever_busy):
+    for order in (*work.poison, work.ever_busy):
         if aside[order] != 1:
             what = f"{_names([order])} was set aside {aside[order]} times, expected once."
             raise Wrong("not_aside", what, "What can't be handled has to be found by somebody.")
-    if wrongly := [order for order in work.aside if order not in (work.poison, work.ever_busy)]:
+    if wrongly := [order for order in work.aside if order not in (*work.poison, work.ever_busy)]:
         what = f"Set aside, though it could be handled: {_names(wrongly)}."
         raise Wrong("aside_too_soon", what, "Busy is not for ever: it has more deliveries left.")
     expected = {
         work.ever_busy: LIMIT,
         work.busy_twice: 3,
-        **dict.fromkeys([work.poison, *work.good], 1),
+        **dict.fromkeys([*work.poison, *work.good], 1),
     }
     for order, times in expected.items():
         if work.tried[order] != times:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ from pika.exceptions import (
 
 from .answers import Wrong, ask, stop
 from .grading import grader
+from .lives import live
 from .places import amqp, count, expect_persistent, full_queue, new_queue, take
 from .proxy import Proxy, published
 
@@ -32,7 +34,8 @@ SPARE = 3  # publishes more than there is reason for
 @grader("5.7", needs=("rabbitmq",))
 def publishes(publish: Publish, data: Random) -> str:
     """No order; orders, two of them alike; connections that break before and after the broker has
-    stored one; a broker that is down for a while; two calls for one queue; a queue that refuses."""
+    stored one; a broker that is down for a while; several calls, and two more programs, for one queue;
+    a queue that refuses."""
     with amqp() as connection, new_queue(channel := connection.channel()) as queue:
         names: set[str] = set()
         first = data.randrange(1, 4)
@@ -49,6 +52,10 @@ def publishes(publish: Publish, data: Random) -> str:
             ask(publish, broker.connect, queue, list(orders))
             names |= _expect_stored(orders, broker, take(channel, queue), names)
             broker.expect_closed()
+        for _ in range(2):  # programs, which know nothing of each other
+            broker, orders = _Broker({}, 0), _orders(data, 3)
+            live(publish, partial(publish, broker.connect, queue, list(orders)))
+            names |= _expect_stored(orders, broker, take(channel, queue), names)
     _expect_refusal(publish, data)
     return "each order is there, and a repeat has the name of what it repeats."
 

@@ -42,8 +42,8 @@ def word(message, handle, set_aside):
     except BlockingIOError:
         if message.delivery_count() != 5:
             return AcknowledgeType.RELEASE
-    except ValueError:
-        pass
+    except Exception as error:
+        print(error)
     set_aside(message.value())
     return AcknowledgeType.REJECT
 
@@ -60,10 +60,37 @@ def accept_before(consumer, messages, handle, set_aside):
     for message in messages:
         try:
             handle(message.value())
-        except ValueError:
-            set_aside(message.value())
         except BlockingIOError:
             pass
+        except Exception:
+            set_aside(message.value())
+
+
+def settle_what_is_foreseen(error):
+    """Other exceptions end it."""
+
+    def settle(consumer, messages, handle, set_aside):
+        def handle_or_fail(value):
+            try:
+                handle(value)
+            except (BlockingIOError, error):
+                raise
+            except Exception as other:
+                raise SystemExit from other
+
+        settle_with()(consumer, messages, handle_or_fail, set_aside)
+
+    return settle
+
+
+def any_os_error_is_busy(consumer, messages, handle, set_aside):
+    def handle_or_wait(value):
+        try:
+            handle(value)
+        except OSError:
+            raise BlockingIOError from None
+
+    settle_with()(consumer, messages, handle_or_wait, set_aside)
 
 
 def reject_first(consumer, messages, handle, set_aside):
@@ -89,6 +116,8 @@ ANSWERS = {
             "one by one": settle_one_by_one,
         },
         wrong={
+            "bad values only": ("ended_process", settle_what_is_foreseen(ValueError)),
+            "any OSError is busy": ("wrong_count", any_os_error_is_busy),
             "the word first": ("word_before_aside", reject_first),
             "busy is poison": ("aside_too_soon", settle_with(release=False)),
             "gives up early": ("wrong_count", settle_with(limit=4)),

@@ -1,7 +1,9 @@
 """The grader of what is published again tells right answers from wrong ones."""
 
 import hashlib
+import secrets
 import uuid
+from contextlib import closing
 from itertools import count
 
 import pika
@@ -69,8 +71,34 @@ def publish_one_by_one(connect, queue, orders):
                 continue
 
 
+def publish_by_a_generator(connect, queue, orders):
+    """Right too, and otherwise: channels come from a generator, which closes what it has opened."""
+
+    def channels():
+        while True:
+            try:
+                with connect() as connection:
+                    channel = connection.channel()
+                    channel.confirm_delivery()
+                    while channel.is_open:
+                        yield channel
+            except AMQPConnectionError:
+                pass
+
+    prefix = secrets.token_hex(16)
+    with closing(channels()) as source:
+        for number, order in enumerate(orders):
+            label = pika.BasicProperties(message_id=f"{prefix}-{number}", delivery_mode=2)
+            for channel in source:
+                try:
+                    channel.basic_publish("", queue, body=order, properties=label)
+                    break
+                except AMQPConnectionError:
+                    continue
+
+
 def in_memory():
-    """Right as long as nobody else publishes."""
+    """Right until the program is started again."""
     numbers = count(1)
     return publish_with(name=lambda order, number: str(next(numbers)))
 
@@ -89,9 +117,14 @@ ANSWERS = {
         right={
             "reference": publish_with(),
             "one by one": publish_one_by_one,
-            "a counter": in_memory(),
+            "by a generator": publish_by_a_generator,
         },
         wrong={
+            "a counter": ("same_id", in_memory()),
+            "its number and hash": (
+                "same_id",
+                publish_with(name=lambda order, number: f"{number} of {len(order)}"),
+            ),
             "a new name each time": ("new_id", publish_with(rename=True)),
             "its number": ("same_id", publish_with(name=lambda order, number: str(number))),
             "its text": (
