@@ -408,7 +408,7 @@ def upcast_owner(answer: Callable[[dict[str, Any]], dict[str, Any]], data: Rando
                 "Look at the version before you look at anything else. What another program has "
                 "written, this one must not guess at: raise a ValueError.",
             )  # fmt: skip
-    return "10,001 amounts, four kinds of names, three versions; and none from the future."
+    return "10,001 amounts, three kinds of names, three versions; and none from the future."
 
 
 def _expect_upcast(answer: Callable, old: dict[str, Any], today: dict[str, Any]) -> None:
