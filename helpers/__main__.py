@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     add("scorecard", _scorecard, "Print the table of claims and verdicts.")
     add("progress", _progress, "Say what you have done in this workbook, and what is next.")
     add("lab", lambda _: lab.main(), "Open the learner's workbook in JupyterLab.")
+    accept = add(
+        "accept", _accept, "Try a project's system: it is broken, and has to keep its promises."
+    )
+    accept.add_argument("project", help="as task_queue")
+    accept.add_argument("--mine", default="", help="the folder of its services; else your starter")
+    accept.add_argument("--seed", type=int, help="repeats an earlier trial")
     refresh = add("refresh", _refresh, "Run notebooks again and store their outputs.")
     refresh.add_argument("notebooks", nargs="*", help="which; all if none is named")
 
@@ -118,6 +124,18 @@ def _progress(_: argparse.Namespace) -> None:
     if Path.cwd() == settings.CHECKOUT and notes.WORKBOOK.is_dir():
         os.chdir(notes.WORKBOOK)  # asked for in the course's folder: what is meant is the workbook
     print(progress.report())
+
+
+def _accept(chosen: argparse.Namespace) -> int:
+    from . import accept
+
+    try:
+        report = accept.accept(chosen.project, chosen.mine, seed=chosen.seed)
+    except accept.NoProject as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(report)
+    return int(not report.kept)
 
 
 def _tool(chosen: argparse.Namespace) -> None:

@@ -1,0 +1,237 @@
+"""Acceptance suites of the projects: a system is broken while it works, and has to keep its promises.
+
+A project is a folder of ``notebooks/projects/`` with a ``suite.py``: its function ``trial`` takes a
+`Trial`, starts the services of some folder, kills and freezes what it likes, and at the end says which
+promises were kept. Everything it draws comes from one seed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+from . import settings
+from .brokers import BrokerError
+from .notes import WORKBOOK
+from .programs import Program
+from .waiting import WaitTimeout, wait_until
+
+COURSE = settings.CHECKOUT / "notebooks" / "projects"
+SHOWN = 3  # offending messages
+RESTARTS = 15  # of one service, that ends again and again
+HIGHEST_SEED = 999_999
+
+
+class NoProject(Exception):  # noqa: N818 (reads as the sentence it is)
+    """There is no such project, or no such folder of services; the message says what there is."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a system has promised, and what speaks against it."""
+
+    name: str
+    text: str
+    offending: list[str]
+    hint: str
+
+    @property
+    def kept(self) -> bool:
+        """Does nothing speak against it?"""
+        return not self.offending
+
+    def __str__(self) -> str:
+        if self.kept:
+            return f"✔ {self.text}"
+        shown = ", ".join(self.offending[:SHOWN])
+        more = len(self.offending) - SHOWN
+        also = f" and {more} more" if more > 0 else ""
+        return f"✘ {self.text}\n  Not so: {shown}{also}\n  Hint: {self.hint}"
+
+
+@dataclass
+class Report:
+    """What became of a trial: ``kept``, or the names of the promises that were ``broken``."""
+
+    project: str
+    folder: Path
+    seed: int
+    struck: list[str] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
+
+    @property
+    def kept(self) -> bool:
+        """Were all promises kept?"""
+        return all(promise.kept for promise in self.promises)
+
+    @property
+    def broken(self) -> list[str]:
+        """The names of the promises that were not kept."""
+        return [promise.name for promise in self.promises if not promise.kept]
+
+    def __str__(self) -> str:
+        verdict = (
+            "All promises were kept."
+            if self.kept
+            else f"{len(self.broken)} of {len(self.promises)} promises were broken."
+        )
+        mine = shlex.quote(str(self.folder))
+        again = f"python -m helpers accept {self.project} --mine {mine} --seed {self.seed}"
+        lines = [*(f"· {deed}" for deed in self.struck), *map(str, self.promises), verdict]
+        return "\n".join([*lines, f"The same trial again: {again}"])
+
+
+class Trial:
+    """One run of a system under a suite. Its services are started again whenever they end, as whoever
+    runs a system would have it."""
+
+    def __init__(self, report: Report) -> None:
+        """``report`` is where the deeds and the promises go."""
+        self.data = Random(report.seed)
+        self.space = Path(tempfile.mkdtemp(prefix="breaking-brokers-accept-")).resolve()
+        self.stack = ExitStack()  # what is to be ended with the trial
+        self.stack.callback(shutil.rmtree, self.space, ignore_errors=True)
+        self._report = report
+        self._running: dict[Program, int] = {}
+
+    def start(self, service: str, *arguments: object) -> Program:
+        """Start a service, and start it again whenever it ends, until ``retire``.
+
+        Raises:
+            NoProject: the folder has no such program.
+        """
+        program = self.run(service, *arguments)
+        self._running[program] = 0
+        return program
+
+    def run(self, service: str, *arguments: object) -> Program:
+        """Start a program of the system that may end.
+
+        Raises:
+            NoProject: the folder has no such program.
+        """
+        file = self._report.folder / service
+        if not file.is_file():
+            raise NoProject(f"The system needs a program {service}, and {file.parent} has none.")
+        program = Program(str(file), *arguments)
+        self.stack.callback(program.close)
+        return program
+
+    def retire(self, program: Program) -> None:
+        """A service need no longer be started again."""
+        self._running.pop(program, None)
+
+    def wait_until(
+        self,
+        check: Callable[[], object],
+        what: str,
+        seconds: float,
+        tolerate: tuple[type[Exception], ...] = (),
+    ) -> bool:
+        """Wait for a state, and keep the services running meanwhile; has it come?
+
+        Nobody waits for a system whose services have all ended too often.
+        """
+
+        def look() -> bool:
+            self._supervise()
+            return bool(check())
+
+        def over() -> bool:
+            return look() or all(times >= RESTARTS for times in self._running.values())
+
+        try:
+            wait_until(over, what, seconds, every=0.1, tolerate=(BrokerError, *tolerate))
+        except WaitTimeout:
+            return False
+        return look()
+
+    def struck(self, deed: str) -> None:
+        """Note what was done to the system: a trial in which nothing happens proves nothing."""
+        self._report.struck.append(deed)
+
+    def promise(self, name: str, text: str, offending: Iterable[object], hint: str) -> None:
+        """Note a promise, and whatever speaks against it: nothing, if it was kept.
+
+        Args:
+            name: a word for what is promised: ``"nothing_lost"``.
+            text: the promise, as a sentence.
+            offending: the messages that broke it.
+            hint: where to look, not the solution.
+        """
+        rows = sorted(map(str, offending))
+        self._report.promises.append(Promise(name, text, rows, hint))
+
+    def promise_to_run(self) -> None:
+        """Note whether the services ran, or ended again and again; with their last words."""
+        often = [service for service, times in self._running.items() if times >= RESTARTS]
+        said = [f"{service.name} ({(service.errors() or ['no word'])[-1]})" for service in often]
+        self.promise("services_run", "No service ended again and again", said, LAST_WORDS)
+
+    def _supervise(self) -> None:
+        for service, times in self._running.items():
+            if times < RESTARTS and not service.running():
+                service.start()
+                self._running[service] = times + 1
+
+
+LAST_WORDS = "what ends a service is the last line of its error output, shown in brackets."
+
+
+def accept(project: str, folder: str | Path = "", *, seed: int | None = None) -> Report:
+    """Try a system, and return what became of it.
+
+    Args:
+        project: a folder of ``notebooks/projects/``.
+        folder: where its services are: ``"starter"`` and ``"solution"`` are the course's, in the
+            learner's copy if there is one. Without it, the learner's ``starter``.
+        seed: repeats a trial.
+
+    Raises:
+        NoProject: there is no such project or folder; with those that there are.
+        BrokerError: the trial's brokers did not start.
+
+    Example:
+        >>> print(accept("task_queue", "starter", seed=1))  # doctest: +SKIP
+    """
+    suite = _suite(project)
+    chosen = Random().randrange(HIGHEST_SEED) if seed is None else seed
+    report = Report(project, _services(project, folder), chosen)
+    trial = Trial(report)
+    with trial.stack:
+        suite.trial(trial)
+    return report
+
+
+def projects() -> list[str]:
+    """The projects that have a suite."""
+    return sorted(file.parent.name for file in COURSE.glob("*/suite.py"))
+
+
+def _suite(project: str) -> ModuleType:
+    if project not in projects():
+        raise NoProject(f"There is no project {project!r}. There are: {', '.join(projects())}.")
+    file = COURSE / project / "suite.py"
+    spec = importlib.util.spec_from_file_location(f"suite_of_{project}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    suite = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    return suite
+
+
+def _services(project: str, folder: str | Path) -> Path:
+    name = folder or "starter"
+    places = [WORKBOOK / "projects" / project / name, COURSE / project / name, Path.cwd() / name]
+    for place in places:
+        if place.is_dir():
+            return place.resolve()
+    raise NoProject(f"There is no folder {str(name)!r} of services: not in {places[1].parent}.")

@@ -1,0 +1,47 @@
+"""What the services of the task queue have in common: the brokers' addresses, and the queues."""
+
+import argparse
+
+import pika
+
+JOBS, PARKED, DONE = "jobs", "parked", "done"  # each with the name of the run in front
+
+
+def arguments(description):
+    """A parser with what every service is told."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--brokers", nargs="+", required=True, help="amqp://… of each node")
+    parser.add_argument("--name", required=True, help="what all queues of this run begin with")
+    return parser
+
+
+def connect(brokers):
+    """A channel at the first node that answers. Its connection ends with `channel.connection.close()`."""
+    nodes = [pika.URLParameters(address) for address in brokers]
+    for node in nodes:
+        node.blocked_connection_timeout = node.socket_timeout = 5  # seconds
+    nodes[-1].connection_attempts, nodes[-1].retry_delay = 5, 1  # a new leader needs a moment
+    return pika.BlockingConnection(nodes).channel()
+
+
+def declare(channel, name):
+    """Quorum queues: they outlive a node, as each message is on most of them.
+
+    A job that has ended its worker ten times is parked by the broker itself.
+    """
+    parked = f"{name}.{PARKED}"
+    last_resort = {
+        "x-delivery-limit": 10,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": parked,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",  # without it, at-least-once is not to be had
+    }
+    for queue, more in ((parked, {}), (f"{name}.{DONE}", {}), (f"{name}.{JOBS}", last_resort)):
+        kind = {"x-queue-type": "quorum", **more}
+        channel.queue_declare(queue, durable=True, arguments=kind)
+
+
+def persistent(**properties):
+    """Properties of a message that is to outlive the broker's end."""
+    return pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent, **properties)

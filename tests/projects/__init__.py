@@ -1,0 +1,1 @@
+"""The projects' acceptance suites: the references pass, and named wrong solutions are told why not."""
