@@ -33,7 +33,7 @@ def phases(seed: int, all_of_it: bool) -> dict[str, list[str]]:
     found = {
         "types": ["-m", "mypy"],
         "helpers and exercises": pytest(*TWO, *every, "tests/unit", "tests/exercises"),
-        "brokers": pytest(*every, "tests/brokers", "tests/clinic"),
+        "brokers": pytest(*every, "tests/brokers", "tests/clinic", "tests/projects"),
         "notebooks": pytest(*NOTEBOOKS),
     }
     if all_of_it:

@@ -4,41 +4,51 @@ from __future__ import annotations
 
 import random
 import shutil
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.accept import COURSE, HIGHEST_SEED, Report, accept
+from helpers.accept import COURSE, HIGHEST_SEED, accept
 
-Replaced = tuple[str, str]
-Wrong = tuple[str | Replaced, ...]  # the promise that it breaks, a file, and what is replaced in it
+Replaced = tuple[str, str, str]  # in this file of the reference, this text by that one
+SEEDS = 20  # of the reference, when everything is tried
 
 
+@dataclass(frozen=True)
+class Solution:
+    """One solution, and the promise that it breaks; the reference breaks none."""
+
+    exercise: str
+    name: str
+    breaks: str
+    replaced: tuple[Replaced, ...]
+    seed: int
+
+    def judge(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            mine = Path(folder) / "mine"
+            shutil.copytree(COURSE / self.exercise / "solution", mine)
+            for file, old, new in self.replaced:
+                text = (mine / file).read_text()
+                assert old in text, f"{file} has no longer {old!r}"
+                (mine / file).write_text(text.replace(old, new))
+            report = accept(self.exercise, mine, seed=self.seed)
+        if self.breaks:
+            assert self.breaks in report.broken, str(report)
+        else:
+            assert report.kept, str(report)
+
+
+@dataclass(frozen=True)
 class Solutions:
-    """The reference of a project, and the wrong solutions by name."""
+    """The wrong solutions of a project, by name: the promise that each breaks, and what is replaced."""
 
-    def __init__(self, project: str, wrong: dict[str, Wrong]) -> None:
-        self.project = project
-        self.wrong = wrong
+    wrong: dict[str, tuple[str, *tuple[Replaced, ...]]]
 
-    def expect_kept(self, seed: int) -> None:
-        """That the reference keeps every promise."""
-        report = accept(self.project, COURSE / self.project / "solution", seed=seed)
-        assert report.kept, str(report)
-
-    def expect_broken(self, name: str, folder: Path, seed: int) -> None:
-        """That a wrong solution breaks the promise that it is to break."""
-        promise, file, *replaced = self.wrong[name]
-        mine = folder / "mine"
-        shutil.copytree(COURSE / self.project / "solution", mine)
-        text = (mine / str(file)).read_text()
-        for old, new in replaced:
-            assert old in text, f"{file} has no longer {old!r}"
-            text = text.replace(old, new)
-        (mine / str(file)).write_text(text)
-        report: Report = accept(self.project, mine, seed=seed)
-        assert promise in report.broken, str(report)
-
-    def drawn(self, seed: int, every: bool) -> list[tuple[str, int]]:
-        """The wrong solutions to be tried, each with a seed: all, or one."""
-        made = random.Random(f"{self.project} {seed}")
+    def drawn(self, project: str, seed: int, every: bool) -> list[Solution]:
+        """All of them, and the reference with twenty seeds; or the reference and a wrong one."""
+        made = random.Random(f"{project} {seed}")
         names = sorted(self.wrong) if every else [made.choice(sorted(self.wrong))]
-        return [(name, made.randrange(HIGHEST_SEED)) for name in names]
+        rows = [(f"reference {number}", "", ()) for number in range(1, 1 + (SEEDS if every else 1))]
+        rows += [(name, self.wrong[name][0], self.wrong[name][1:]) for name in names]
+        return [Solution(project, *row, made.randint(0, HIGHEST_SEED)) for row in rows]
