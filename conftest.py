@@ -102,11 +102,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def live() -> Iterator[brokers.Brokers]:
-    """Kafka and RabbitMQ for the tests of this session, on ports that no learner uses."""
+def own_ports() -> Iterator[None]:
+    """What the tests of this session start is on ports that no learner uses."""
     _use_own_ports()
-    yield brokers.up()
+    yield
     _leave_nothing()
+
+
+@pytest.fixture(scope="session")
+def live(own_ports: None) -> brokers.Brokers:  # noqa: ARG001 (they come first)
+    """Kafka and RabbitMQ for the tests of this session."""
+    return brokers.up()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         "accept", _accept, "Try a project's system: it is broken, and has to keep its promises."
     )
     accept.add_argument("project", help="as task_queue")
-    accept.add_argument("--mine", default="", help="the folder of its services; else your starter")
+    accept.add_argument(
+        "--mine", default="starter", help="the folder of its services; else your starter"
+    )
     accept.add_argument("--seed", type=int, help="repeats an earlier trial")
     refresh = add("refresh", _refresh, "Run notebooks again and store their outputs.")
     refresh.add_argument("notebooks", nargs="*", help="which; all if none is named")

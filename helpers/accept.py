@@ -186,14 +186,14 @@ class Trial:
 LAST_WORDS = "what ends a service is the last line of its error output, shown in brackets."
 
 
-def accept(project: str, folder: str | Path = "", *, seed: int | None = None) -> Report:
+def accept(project: str, folder: str | Path = "starter", *, seed: int | None = None) -> Report:
     """Try a system, and return what became of it.
 
     Args:
-        project: a folder of ``notebooks/projects/``.
-        folder: where its services are: ``"starter"`` and ``"solution"`` are the course's, in the
-            learner's copy if there is one. Without it, the learner's ``starter``.
-        seed: repeats a trial.
+        project: a folder of ``projects/`` in the course, or in the workbook.
+        folder: where its services are: ``"starter"`` is the project's, in the learner's copy if there
+            is one; any other is found from the current directory.
+        seed: repeats a trial; without it one is drawn.
 
     Raises:
         NoProject: there is no such project or folder; with those that there are.
@@ -202,9 +202,9 @@ def accept(project: str, folder: str | Path = "", *, seed: int | None = None) ->
     Example:
         >>> print(accept("task_queue", "starter", seed=1))  # doctest: +SKIP
     """
-    suite = _suite(project)
+    suite, services = _suite(project), _services(project, folder)
     chosen = Random().randrange(HIGHEST_SEED) if seed is None else seed
-    report = Report(project, _services(project, folder), chosen)
+    report = Report(project, services, chosen)
     trial = Trial(report)
     with trial.stack:
         suite.trial(trial)
@@ -212,14 +212,24 @@ def accept(project: str, folder: str | Path = "", *, seed: int | None = None) ->
 
 
 def projects() -> list[str]:
-    """The projects that have a suite."""
-    return sorted(file.parent.name for file in COURSE.glob("*/suite.py"))
+    """The projects that have a suite, the learner's own among them."""
+    return sorted({file.parent.name for root in _roots() for file in root.glob("*/suite.py")})
+
+
+def _roots() -> list[Path]:
+    """The folders of projects: of the course or the workbook that we are in, the workbook's, the
+    course's."""
+    here = Path.cwd()
+    folders = [*(above / "projects" for above in (here, *here.parents)), WORKBOOK / "projects"]
+    return [folder for folder in (*folders, COURSE) if folder.is_dir()]
 
 
 def _suite(project: str) -> ModuleType:
-    if project not in projects():
+    """The course's suite, whatever a copy of it says; of a project that the learner has made, theirs."""
+    found = (root / project / "suite.py" for root in (COURSE, *_roots()))
+    file = next((file for file in found if file.is_file()), None)
+    if file is None:
         raise NoProject(f"There is no project {project!r}. There are: {', '.join(projects())}.")
-    file = COURSE / project / "suite.py"
     spec = importlib.util.spec_from_file_location(f"suite_of_{project}", file)
     assert spec is not None
     assert spec.loader is not None
@@ -229,9 +239,17 @@ def _suite(project: str) -> ModuleType:
 
 
 def _services(project: str, folder: str | Path) -> Path:
-    name = folder or "starter"
-    places = [WORKBOOK / "projects" / project / name, COURSE / project / name, Path.cwd() / name]
-    for place in places:
+    for place in (*(root / project / folder for root in _roots()), Path.cwd() / folder):
         if place.is_dir():
             return place.resolve()
-    raise NoProject(f"There is no folder {str(name)!r} of services: not in {places[1].parent}.")
+    raise NoProject(
+        f"There is no folder {str(folder)!r} of services: not in the project {project}, nor in "
+        f"{Path.cwd()}. The project has: {', '.join(_folders(project))}."
+    )
+
+
+def _folders(project: str) -> list[str]:
+    """The folders of a project that have programs."""
+    return sorted(
+        {file.parent.name for root in _roots() for file in root.glob(f"{project}/*/*.py")}
+    )

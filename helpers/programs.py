@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FOLDER = "programs"
 PAUSED = "paused"  # what one prints right before it stops itself (SIGSTOP), and nobody else
 COURSE = settings.CHECKOUT / "notebooks"
+LAID = ".course.json"  # in the workbook: what was laid there
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
 ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the new process
 LOOK = 0.3  # seconds between two looks at whether the kernel lives
@@ -215,30 +216,32 @@ def _definitions(body: list[ast.stmt], prefix: str = "") -> list[tuple[str, tupl
 
 
 def _find(name: str) -> Path:
-    """The file beside the notebook, or above it for a lab; else the course's."""
+    """The file beside the notebook, as a project's; else of the programs beside it, or above it for a
+    lab; else of the course's."""
     here = Path.cwd()
-    folders = [here / FOLDER, here.parent / FOLDER, COURSE / FOLDER]
+    folders = [here, here / FOLDER, here.parent / FOLDER, COURSE / FOLDER]
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
     known = sorted({file.name for folder in folders for file in folder.glob("*.py")})
     raise FileNotFoundError(
-        f"There is no program {name!r} in {folders[0]}. There are: {', '.join(known) or 'none'}. "
+        f"There is no program {name!r} in {folders[1]}. There are: {', '.join(known) or 'none'}. "
         "`make lab` lays those of the course into the workbook."
     )
 
 
 def _is_old(file: Path) -> bool:
     """Has the course's file changed since this copy of it was laid, or last compared?"""
-    course = COURSE / FOLDER / file.name
-    if not course.is_file() or file.samefile(course) or file.read_bytes() == course.read_bytes():
+    workbook = next((above for above in file.parents if (above / LAID).is_file()), file.parent)
+    name = file.relative_to(workbook)
+    course = COURSE / name
+    if not course.is_file() or file.read_bytes() == course.read_bytes():
         return False
     digest = hashlib.sha256(course.read_bytes()).hexdigest()
     if (file.parent / f"{file.stem}.new-{digest[:8]}{file.suffix}").is_file():
         return True
     try:
-        laid = json.loads((file.parents[1] / ".course.json").read_text())
-        return laid[f"{FOLDER}/{file.name}"] != digest
+        return json.loads((workbook / LAID).read_text())[name.as_posix()] != digest
     except (OSError, ValueError, KeyError):
         return False
 

@@ -20,10 +20,11 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from helpers.notebooks import FRONT_DOOR, in_reading_order
+from helpers.notebooks import FRONT_DOOR, in_reading_order, paths
 
 ROOT = Path(__file__).resolve().parents[1]
 CLINIC = "10_clinic.ipynb"  # a reader comes back to it, for one patient at a time
+PROJECTS = "11_projects.ipynb"  # has a section for each project
 SKELETON = [
     *("What you'll learn", "What you'll need", "Set up"),
     *("Your turn", "Clean up", "Recap", "In production", "Next"),
@@ -128,12 +129,12 @@ def _id(call: ast.Call) -> str:
 
 
 def kind(path: Path) -> str:
-    """``chapter``, ``lab``, ``front door``; else, as for a project, an empty string."""
+    """``chapter``, ``lab``, ``project`` or ``front door``."""
     if path.name == FRONT_DOOR:
         return "front door"
-    if path.parent.name == "labs":
-        return "lab"
-    return "chapter" if path.parent.name == "notebooks" else ""
+    if path.parent.parent.name == "projects":
+        return "project"
+    return "lab" if path.parent.name == "labs" else "chapter"
 
 
 def name(path: Path) -> str:
@@ -142,15 +143,15 @@ def name(path: Path) -> str:
 
 
 def reading_order(notebooks: Path) -> list[Path]:
-    """All pages: each chapter, then its labs."""
+    """All pages: each chapter, then what goes deeper."""
     chapters = sorted(notebooks.glob("[0-9][0-9]_*.ipynb"))
-    return [page for chapter in chapters for page in (chapter, *labs(chapter))]
+    return [page for chapter in chapters for page in (chapter, *deeper(chapter))]
 
 
-def labs(chapter: Path) -> list[Path]:
-    """The labs of a chapter, in the order of the map on the front door."""
-    found = chapter.parent.glob(f"labs/{chapter.name[:2]}_*.ipynb")
-    return in_reading_order(found, chapter.parent)
+def deeper(chapter: Path) -> list[Path]:
+    """The labs of a chapter, or its projects, in the order of the map on the front door."""
+    found = paths(chapter.parent, f"{chapter.name[:2]}_*.ipynb")
+    return in_reading_order(set(found) - {chapter}, chapter.parent)
 
 
 def _notebooks(path: Path) -> Path:
@@ -240,10 +241,10 @@ def targets(path: Path) -> Iterator[str]:
 
 
 def budget(path: Path) -> Iterator[str]:
-    """Not more than a sitting; the stated time is the computed one."""
-    if path.name == CLINIC:
+    """Not more than a sitting; the stated time is the computed one. A project takes what it takes."""
+    if path.name == CLINIC or kind(path) == "project":
         return
-    has, may = size(path), BUDGETS.get(kind(path))
+    has, may = size(path), BUDGETS.get(kind(path) if path.name != PROJECTS else "")
     if may:
         for what in ("lines", "cells", "words", "minutes"):
             if getattr(has, what) > getattr(may, what):
@@ -254,7 +255,7 @@ def budget(path: Path) -> Iterator[str]:
             most = f" to {may.exercises[-1]}" if kind(path) == "chapter" else " or more"
             yield f"{has.exercises} exercises: {may.exercises[0]}{most}"
     stated = re.findall(r"\*\*Time:\*\* (\d+) minutes", section(path, "What you'll need"))
-    if kind(path) and stated != [str(has.minutes)]:
+    if stated != [str(has.minutes)]:
         yield f'"What you\'ll need" must say **Time:** {has.minutes} minutes, not {stated}'
 
 
@@ -287,20 +288,18 @@ def _set_up(path: Path) -> Iterator[list[str]]:
 
 
 def way_on(path: Path) -> Iterator[str]:
-    """From each page to the next, to the labs and back."""
+    """From each page to the next, to what goes deeper and back."""
     there = _notebooks(path)
     order = reading_order(there)
     chapters = [page for page in order if page.parent == there]
     leads_to = {(path.parent / link).resolve() for link in links(section(path, "Next"))}
     if kind(path) in ("chapter", "front door"):
-        wanted = [*_next(path, chapters), *labs(path)]
-    elif kind(path) == "lab":
+        wanted = [*_next(path, chapters), *deeper(path)]
+    else:
         wanted = [page for page in chapters if page.name[:2] == path.name[:2]]
         later = order[order.index(path) + 1 :] or [there / FRONT_DOOR]
         if leads_to.isdisjoint(page.resolve() for page in later):
             yield "Next must link to a page that comes later"
-    else:
-        wanted = []
     for page in wanted:
         if page.resolve() not in leads_to:
             yield f"Next must link to {name(page)}"

@@ -49,8 +49,8 @@ ANSWERS = {
                 "bad_is_parked",
                 (
                     WORKER,
-                    '        channel.basic_publish("", f"{args.name}.{jobs.PARKED}", body, why, mandatory=True)',
-                    "        print(why)",
+                    'channel.basic_publish("", f"{args.name}.{jobs.PARKED}", body, why, mandatory=True)',
+                    "print(why)",
                 ),
             ),
             "parked without a reason": (
@@ -79,5 +79,5 @@ ANSWERS = {
 }
 
 
-def test_answers(case):
+def test_answers(case, own_ports):
     case.judge()

@@ -28,7 +28,8 @@ def test_a_page_keeps_the_rules(path):
 
 
 def test_every_page_has_its_place():
-    assert set(PAGES) == set(NOTEBOOKS.glob("*.ipynb")) | set(NOTEBOOKS.glob("labs/*.ipynb"))
+    folders = "", "labs/", "projects/*/"
+    assert set(PAGES) == {path for f in folders for path in NOTEBOOKS.glob(f"{f}*.ipynb")}
 
 
 def test_the_map_on_the_front_door_has_each_lab_in_its_place():
@@ -119,10 +120,24 @@ def test_a_good_page_breaks_no_rule(course):
     assert broken(course / "labs/01_lab.ipynb") == []
 
 
-def test_the_clinic_has_no_budget(course):
+def test_the_clinic_and_projects_have_no_budget(course):
     long = ["# Long", "word " * 5000]
     assert list(pages.budget(write(course / "labs/02_long.ipynb", long)))
     assert not list(pages.budget(write(course / "labs" / pages.CLINIC, long)))
+    assert not list(pages.budget(write(course / "projects/shop/11_shop.ipynb", long)))
+    long.append("## What you'll need\n\n**Time:** 30 minutes")
+    assert not list(pages.budget(write(course / pages.PROJECTS, long)))
+
+
+def test_a_project_goes_deeper_into_its_chapter(course):
+    project = write(course / "projects/shop/02_shop.ipynb", ["# Shop", "## Next\n\nNothing"])
+    said = "Next must link to a page that comes later", "Next must link to 02_two"
+    assert list(pages.way_on(project)) == list(said)
+    assert list(pages.way_on(course / "02_two.ipynb")) == [
+        "Next must link to projects/shop/02_shop"
+    ]
+    links = ["# Shop", "## Next\n\n[Up](../../02_two.ipynb) [map](../../00_start_here.ipynb)"]
+    assert not list(pages.way_on(write(project, links)))
 
 
 def test_the_size_of_a_page(course):

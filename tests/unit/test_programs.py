@@ -136,6 +136,17 @@ def test_a_lab_finds_it_in_the_folder_above(start, monkeypatch, tmp_path):
     assert start().wait_for("ready")
 
 
+def test_a_project_finds_it_in_a_folder_of_its_own(start, monkeypatch, tmp_path):
+    (tmp_path / "shop" / "starter").mkdir(parents=True)
+    (tmp_path / "shop" / "starter" / "till.py").write_text("print('a till')\n")
+    monkeypatch.chdir(tmp_path / "shop")
+    till = programs.Program("starter/till.py")
+    try:
+        till.wait_for("a till")
+    finally:
+        till.close()
+
+
 def test_one_that_is_not_there_is_an_error_that_names_those_that_are(folder):
     with pytest.raises(FileNotFoundError, match=r"no program 'order.py'.*shared.py, worker.py"):
         Program("order.py")
@@ -187,6 +198,19 @@ def test_an_old_copy_is_told(start, folder, tmp_path, monkeypatch, capsys):
     (course / "programs" / "worker.py").write_text(WORKER + "# new\n")
     start()
     assert "newer worker.py than your copy" in capsys.readouterr().out
+
+
+def test_an_old_copy_of_a_project_is_told(tmp_path, monkeypatch, capsys):
+    name, course = "projects/shop/starter/till.py", tmp_path / "course"
+    for root in (tmp_path, course):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text("")
+    (tmp_path / ".course.json").write_text(json.dumps({name: hashlib.sha256(b"").hexdigest()}))
+    monkeypatch.setattr(programs, "COURSE", course)
+    for content, said in (("", ""), ("new = 1", "newer")):
+        (course / name).write_text(content)
+        programs.Program(str(tmp_path / name)).close()
+        assert said in capsys.readouterr().out
 
 
 def test_a_lab_can_call_what_a_program_defines(folder, monkeypatch, tmp_path, forget_programs):
