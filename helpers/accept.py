@@ -11,8 +11,9 @@ import importlib.util
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -26,7 +27,9 @@ from .waiting import WaitTimeout, wait_until
 
 COURSE = settings.CHECKOUT / "notebooks" / "projects"
 SHOWN = 3  # offending messages
-RESTARTS = 15  # of one service, that ends again and again
+PATIENCE = 30.0  # seconds for which a state is awaited; half as long after each wait in vain
+RESTARTS = 10  # of one service, that ends again and again
+APART = 1.0  # seconds between two starts of one service, at least
 HIGHEST_SEED = 999_999
 
 
@@ -64,7 +67,7 @@ class Report:
     project: str
     folder: Path
     seed: int
-    struck: list[str] = field(default_factory=list)
+    deeds: list[str] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
 
     @property
@@ -85,7 +88,7 @@ class Report:
         )
         mine = shlex.quote(str(self.folder))
         again = f"python -m helpers accept {self.project} --mine {mine} --seed {self.seed}"
-        lines = [*(f"· {deed}" for deed in self.struck), *map(str, self.promises), verdict]
+        lines = [*(f"· {deed}" for deed in self.deeds), *map(str, self.promises), verdict]
         return "\n".join([*lines, f"The same trial again: {again}"])
 
 
@@ -100,7 +103,8 @@ class Trial:
         self.stack = ExitStack()  # what is to be ended with the trial
         self.stack.callback(shutil.rmtree, self.space, ignore_errors=True)
         self._report = report
-        self._running: dict[Program, int] = {}
+        self._patience = PATIENCE
+        self._starts: dict[Program, list[float]] = {}  # of each service that is to run: when
 
     def start(self, service: str, *arguments: object) -> Program:
         """Start a service, and start it again whenever it ends, until ``retire``.
@@ -109,7 +113,7 @@ class Trial:
             NoProject: the folder has no such program.
         """
         program = self.run(service, *arguments)
-        self._running[program] = 0
+        self._starts[program] = [time.monotonic()]
         return program
 
     def run(self, service: str, *arguments: object) -> Program:
@@ -127,36 +131,46 @@ class Trial:
 
     def retire(self, program: Program) -> None:
         """A service need no longer be started again."""
-        self._running.pop(program, None)
+        self._starts.pop(program, None)
 
     def wait_until(
         self,
         check: Callable[[], object],
         what: str,
-        seconds: float,
+        seconds: float = PATIENCE,
         tolerate: tuple[type[Exception], ...] = (),
     ) -> bool:
         """Wait for a state, and keep the services running meanwhile; has it come?
 
-        Nobody waits for a system whose services have all ended too often.
+        Nobody waits for a system whose services have all ended too often, and one that was waited for
+        in vain gets half as long the next time: a trial ends soon, whatever is wrong.
+
+        Args:
+            check: looks at the state once.
+            what: completes the sentence "waited in vain for …", which the report then has.
+            seconds: the longest wait.
+            tolerate: exceptions of ``check`` that mean "not yet", as a broker's errors do.
         """
 
-        def look() -> bool:
-            self._supervise()
-            return bool(check())
+        came = False
 
         def over() -> bool:
-            return look() or all(times >= RESTARTS for times in self._running.values())
+            nonlocal came
+            self._supervise()
+            with suppress(BrokerError, *tolerate):
+                came = bool(check())
+            return came or self._has_given_up()
 
-        try:
-            wait_until(over, what, seconds, every=0.1, tolerate=(BrokerError, *tolerate))
-        except WaitTimeout:
-            return False
-        return look()
+        with suppress(WaitTimeout):
+            wait_until(over, what, min(seconds, self._patience), every=0.1)
+        if not came:
+            self._patience /= 2
+            self._report.deeds.append(f"waited in vain for {what}")
+        return came
 
     def struck(self, deed: str) -> None:
         """Note what was done to the system: a trial in which nothing happens proves nothing."""
-        self._report.struck.append(deed)
+        self._report.deeds.append(deed)
 
     def promise(self, name: str, text: str, offending: Iterable[object], hint: str) -> None:
         """Note a promise, and whatever speaks against it: nothing, if it was kept.
@@ -172,15 +186,29 @@ class Trial:
 
     def promise_to_run(self) -> None:
         """Note whether the services ran, or ended again and again; with their last words."""
-        often = [service for service, times in self._running.items() if times >= RESTARTS]
-        said = [f"{service.name} ({(service.errors() or ['no word'])[-1]})" for service in often]
+        often = [service for service, starts in self._starts.items() if _often(starts)]
+        said = [
+            f"{Path(service.name).name} ({(service.errors() or ['no word'])[-1]})"
+            for service in often
+        ]
         self.promise("services_run", "No service ended again and again", said, LAST_WORDS)
 
     def _supervise(self) -> None:
-        for service, times in self._running.items():
-            if times < RESTARTS and not service.running():
+        for service, starts in self._starts.items():
+            due = time.monotonic() - starts[-1] >= APART and not _often(starts)
+            if due and not service.running():
                 service.start()
-                self._running[service] = times + 1
+                starts.append(time.monotonic())
+
+    def _has_given_up(self) -> bool:
+        return bool(self._starts) and all(
+            _often(starts) and not service.running() for service, starts in self._starts.items()
+        )
+
+
+def _often(starts: list[float]) -> bool:
+    """Has it been started too often to be started once more?"""
+    return len(starts) > RESTARTS
 
 
 LAST_WORDS = "what ends a service is the last line of its error output, shown in brackets."

@@ -72,7 +72,7 @@ ANSWERS = {
             ),
             "a classic queue": (
                 "drained",
-                (JOBS, '{"x-queue-type": "quorum", **more}', "{}"),
+                (JOBS, "            kind = {", "kind = {} and {"),
             ),
         }
     )

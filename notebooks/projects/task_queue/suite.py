@@ -1,12 +1,12 @@
-"""Acceptance suite of the task queue: workers, the broker and the submitter are killed, and each image
-has to get its thumbnail.
+"""Acceptance suite of the task queue: whatever is killed, each image gets its thumbnail.
 
 Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its queues begin with):
 
-- ``submit.py --images FOLDER`` submits a job ``{"image": NAME}`` for each file, and ends;
-- ``worker.py --images FOLDER --thumbnails FOLDER`` makes NAME.jpg, 200 pixels at most, and publishes
-  the job to NAME.done; it holds two jobs at most. What can't be done goes to NAME.parked, the header
-  ``reason`` says why;
+- ``submit.py --images FOLDER`` submits a job ``{"image": FILE}`` for each file, and ends;
+- ``worker.py --images FOLDER --thumbnails FOLDER`` takes jobs from the queue NAME.jobs, two at a time
+  at most. It makes FILE.jpg, 200 pixels wide or high, and publishes the job to NAME.done; a draft's
+  name begins with a dot. What can't be done goes to NAME.parked, and the header ``reason`` says why:
+  no job, no picture, one of more than 50 million pixels, a file outside the folder;
 - ``progress.py --database FILE`` prints ``progress N`` whenever N images are done.
 """
 
@@ -19,279 +19,345 @@ from PIL import Image
 
 from helpers import clients, fresh, rabbitmq_cluster, wait_until
 
-BATCHES = 8, 20, 16  # new images; the second submission has those of the first once more
+BATCHES = 8, 20, 16, 8  # new images; the second submission has those of the first once more
+ALIKE = 4  # of one colour and size, as drawing them takes time
+SMALL, LARGE = 1500, 4500  # pixels; a large one is a fifth of a second's work
 ROOM = 8  # jobs that may wait: then the broker says no
 HELD = 2  # jobs that a worker may hold
-KILLS = 2
+WORKERS = 4
+KILLS = 2  # of all workers
 SIZE = 200  # pixels of a thumbnail
-SECONDS = 60.0  # for a submission, and for all that is left at the end
 COLUMNS = "name", "messages_ready", "messages_unacknowledged"
+STRANGERS = "no JSON", "[]", '{"image": "../private.png"}', '{"image": "none.png"}'
 
 
 def trial(trial):
     """One trial, from an empty folder to the promises."""
     cluster = rabbitmq_cluster(3)
     trial.stack.callback(cluster.down)
-    system = _System(trial, cluster)
+    pictures, queues = Pictures(trial), Queues(trial, cluster)
+    system = System(trial, pictures, queues)
     system.kill_the_submitter()
     system.let_one_of_four_hang()
-    system.kill_workers_and_a_node()
-    system.promise_an_end()
-    system.promise_thumbnails()
-    system.promise_parking()
-    system.promise_progress()
+    system.kill_workers_at_work()
+    system.kill_a_node()
+    system.wait_for_the_end()
+    promise_an_end(trial, queues)
+    promise_thumbnails(trial, pictures)
+    promise_parking(trial, pictures, queues)
+    promise_progress(trial, pictures, system.progress)
     trial.promise_to_run()
 
 
-class _System:
-    """The services, what they work on, and what is done to them."""
+class Pictures:
+    """The images that are to be made small, and what has become of them."""
 
-    def __init__(self, trial, cluster):
-        self._trial, self._cluster, self._data = trial, cluster, trial.data
-        self._name = fresh("tasks")
-        self._images, self._thumbnails = trial.space / "images", trial.space / "thumbnails"
-        self._thumbnails.mkdir()
-        self._images.mkdir()
-        self._colours = {}
-        self._draw(BATCHES[0])
-        self._bad = self._spoil()
-        self._strangers = ["no JSON", "[]", '{"image": "../suite.py"}', '{"image": "none.png"}']
-        self._old = self._lay_old_thumbnails()
-        self._nodes = {node: cluster.rabbitmq(node) for node in cluster.nodes}
-        self._refuse_what_is_too_much()
-        database = trial.space / "progress.db"
-        self._progress = trial.start("progress.py", *self._told(), "--database", database)
-        self._workers = [self._new_worker()]
+    def __init__(self, trial):
+        self._data = trial.data
+        self._colours = {}  # of each picture, by the name of its thumbnail
+        self.images, self.thumbnails = trial.space / "images", trial.space / "thumbnails"
+        for folder in (self.images, self.thumbnails):
+            folder.mkdir()
+        self.draw(BATCHES[0])
+        self.bad = self._spoil()
+        Image.new("1", (9, 9)).save(trial.space / "private.png")
+        self._old = self._lay_old_thumbnails(trial.stack)
 
-    # -- images ------------------------------------------------------------------------------
+    def __len__(self):
+        return len(self._colours)
 
-    def _draw(self, pictures, longest=2000):
-        """So many more pictures, each in a colour of its own; one of 4000 pixels is 0.2 s of work."""
-        for number in range(len(self._colours), len(self._colours) + pictures):
+    def draw(self, number, kind="jpeg", longest=SMALL):
+        """Lay so many more pictures, and return their names."""
+        names = [f"image-{place:02}.{kind}" for place in range(len(self), len(self) + number)]
+        for first in range(0, number, ALIKE):
             colour = tuple(self._data.randrange(40, 216) for _ in range(3))
-            size = [self._data.randrange(longest // 2, longest) for _ in range(2)]
-            name = f"image-{number:02}.{self._data.choice(['png', 'jpeg'])}"
-            Image.new("RGB", size, colour).save(self._images / name)
-            self._colours[name] = colour
+            size = [self._data.randrange(longest * 2 // 3, longest) for _ in range(2)]
+            drawn = self.images / names[first]
+            Image.new("RGB", size, colour).save(drawn)
+            for name in names[first : first + ALIKE]:
+                (self.images / name).write_bytes(drawn.read_bytes())
+                self._colours[f"{name}.jpg"] = colour
+        return names
+
+    def clear(self):
+        """Take all images away, so that none is submitted again."""
+        for image in self.images.iterdir():
+            image.unlink()
+
+    def made(self):
+        """The thumbnails that are there, those of the earlier run not counted; by name."""
+        files = {file.name: file for file in self.thumbnails.glob("[!.]*")}
+        return {n: file for n, file in files.items() if n not in self._old or not _is_black(file)}
+
+    def missing(self):
+        """The thumbnails that are not there yet."""
+        return self._colours.keys() - self.made().keys()
+
+    def unwanted(self):
+        """What is there, and nobody asked for it."""
+        return self.made().keys() - self._colours.keys()
+
+    def wrong(self):
+        """The thumbnails that are not what they should be."""
+        made = self.made()
+        return [
+            name
+            for name in made.keys() & self._colours.keys()
+            if not _is_thumbnail(made[name], self._colours[name])
+        ]
+
+    def changed(self):
+        """The old thumbnails that did not stay whole for somebody who was looking at them."""
+        return [name for name, (opened, content) in self._old.items() if opened.read() != content]
 
     def _spoil(self):
         """Files that are no pictures, and one that would fill the memory."""
-        whole = (self._images / min(self._colours)).read_bytes()
-        (self._images / "cut-off.png").write_bytes(whole[: len(whole) // 2])
-        (self._images / "letter.png").write_text("Dear customer")
-        (self._images / "empty.jpeg").touch()
-        Image.new("1", (20_000, 20_000)).save(self._images / "bomb.png")
+        whole = next(self.images.iterdir()).read_bytes()
+        (self.images / "cut-off.png").write_bytes(whole[: len(whole) // 2])
+        (self.images / "letter.png").write_text("Dear customer")
+        (self.images / "empty.jpeg").touch()
+        Image.new("1", (14_000, 14_000)).save(self.images / "bomb.png", compress_level=1)
         return {"cut-off.png", "letter.png", "empty.jpeg", "bomb.png"}
 
-    def _lay_old_thumbnails(self):
-        """Thumbnails of an earlier run, which somebody looks at while new ones are made."""
+    def _lay_old_thumbnails(self, stack):
+        """Thumbnails of an earlier run, black ones, which somebody opens before new ones are made."""
         old = {}
         for name in self._data.sample(sorted(self._colours), 6):
-            file = self._thumbnails / f"{name}.jpg"
-            Image.new("RGB", (SIZE, SIZE)).save(file, "JPEG")
-            old[file.name] = self._trial.stack.enter_context(file.open("rb")), file.read_bytes()
+            file = self.thumbnails / name
+            Image.new("RGB", (SIZE, SIZE)).save(file)
+            old[name] = stack.enter_context(file.open("rb")), file.read_bytes()
         return old
 
-    def _made(self):
-        """The pictures whose thumbnails are there, old ones not counted; by the thumbnail's name."""
-        files = {file.name: file for file in self._thumbnails.glob("[!.]*")}
-        old = {name for name in self._old.keys() & files.keys() if _is_black(files[name])}
-        return {name: file for name, file in files.items() if name not in old}
 
-    # -- deeds -------------------------------------------------------------------------------
+class Queues:
+    """The queues of the run, as the broker sees them."""
+
+    def __init__(self, trial, cluster):
+        self._trial, self._cluster = trial, cluster
+        self.name = fresh("tasks")
+        limit = json.dumps({"max-length": ROOM, "overflow": "reject-publish"})
+        cluster.ctl(1, "set_policy", self.name, rf"^{self.name}\.jobs$", limit)
+
+    def addresses(self):
+        """Of all nodes, as a service is told them, whether they run or not."""
+        nodes = map(self._cluster.rabbitmq, self._cluster.nodes)
+        return [f"amqp://guest:guest@{node.host}:{node.port}" for node in nodes]
+
+    def waiting(self, queue="jobs"):
+        """How many messages wait."""
+        return self._look(queue).message_count
+
+    def consumers(self):
+        """How many consumers the jobs have."""
+        return self._look("jobs").consumer_count
+
+    def are_in_reach(self):
+        """Do the queues answer?"""
+        with suppress(pika.exceptions.AMQPError):
+            return bool(self._look("jobs") and self._look("done"))
+        return False
+
+    def left(self):
+        """The messages that wait or are in somebody's hands, by queue; this takes a second."""
+        rows = [line.split("\t") for line in self._ctl("list_queues", *COLUMNS)]
+        left = {name: int(ready or 0) + int(held or 0) for name, ready, held in rows}
+        return {queue: left.get(f"{self.name}.{queue}", 0) for queue in ("jobs", "done")}
+
+    def are_empty(self):
+        """Is nothing to be done, nor in anybody's hands?"""
+        return not self.waiting() and not self.waiting("done") and not any(self.left().values())
+
+    def are_held_by_one(self):
+        """Do no jobs wait, and has at most one client any in its hands?"""
+        held = [int(number) for number in self._ctl("list_channels", "messages_unacknowledged")]
+        return not self.waiting() and sum(map(bool, held)) <= 1
+
+    def lift_the_limit(self):
+        """From now on as many jobs may wait as there are."""
+        self._cluster.ctl(1, "clear_policy", self.name)
+
+    def kill_the_leader(self):
+        """Kill the node where the jobs are, and return its number."""
+        node = max(self._cluster.leader_of(f"{self.name}.jobs"), 1)
+        self._cluster.kill(node)
+        return node
+
+    def put(self, bodies):
+        """Put messages among the jobs."""
+        with self._connected() as connection:
+            clients.publish(connection.channel(), f"{self.name}.jobs", bodies)
+
+    def parked(self):
+        """Each job that is parked, and the reason."""
+        found = {}
+        with self._connected() as connection, suppress(pika.exceptions.AMQPError):
+            channel, queue = connection.channel(), f"{self.name}.parked"
+            while (message := channel.basic_get(queue, auto_ack=True))[0]:
+                _, properties, body = message
+                found[_job(body.decode())] = (properties.headers or {}).get("reason")
+        return found
+
+    def _look(self, queue):
+        with self._connected() as connection:
+            return connection.channel().queue_declare(f"{self.name}.{queue}", passive=True).method
+
+    def _connected(self):
+        return closing(pika.BlockingConnection(self._cluster.rabbitmq(self._cluster.running()[0])))
+
+    def _ctl(self, *command):
+        return self._cluster.ctl(self._cluster.running()[0], *command, "--silent").splitlines()
+
+
+class System:
+    """The services, and what is done to them."""
+
+    def __init__(self, trial, pictures, queues):
+        self._trial, self._pictures, self._queues = trial, pictures, queues
+        self._told = "--brokers", *queues.addresses(), "--name", queues.name
+        database = trial.space / "progress.db"
+        self.progress = trial.start("progress.py", *self._told, "--database", database)
+        self._workers = [self._new_worker()]
 
     def kill_the_submitter(self):
         """It is killed in the midst, and started again."""
         submitter = self._submitter()
-        self._wait("a thumbnail", self._made)
+        self._wait("the first thumbnail", self._pictures.made)
         submitter.kill()
         self._trial.struck("the submitter was killed, and started again")
         self._finish(self._submitter())
-        self._wait("the first batch to be made", lambda: not self._missing() or self._is_idle())
+        self._wait("the first batch to be done", self._queues.are_empty)
 
     def let_one_of_four_hang(self):
         """One stands still with whatever the broker gives it, while the others work."""
-        self._workers += [self._new_worker() for _ in range(3)]
-        self._wait("four workers", lambda: self._queue().consumer_count == 4)
+        self._workers += [self._new_worker() for _ in range(WORKERS - 1)]
+        self._wait("four workers", lambda: self._queues.consumers() == WORKERS)
         self._workers[0].pause()
-        self._draw(BATCHES[1])
+        self._pictures.draw(BATCHES[1])
         self._finish(self._submitter())
-        few = lambda: len(self._missing()) <= HELD  # noqa: E731
-        self._wait("the others to make the rest", lambda: few() or self._is_stuck())
-        held = self._missing() if len(self._missing()) > HELD else ()
+        few = lambda: len(self._pictures.missing()) <= HELD  # noqa: E731
+        self._wait("the others to do the rest", lambda: few() or self._queues.are_held_by_one())
+        held = [] if few() else self._pictures.missing()
         self._trial.promise("shared", f"One that hangs holds {HELD} jobs at most", held, HOARD)
         self._trial.struck("one of four workers stood still while the others worked")
         self._workers[0].resume()
-        self._wait("the second batch to be made", self._is_idle)
+        self._wait("the second batch to be done", self._queues.are_empty)
 
-    def kill_workers_and_a_node(self):
+    def kill_workers_at_work(self):
         """Nobody submits again what is lost now: the earlier images are taken away."""
-        for name in self._colours:
-            (self._images / name).unlink()
-        self._draw(BATCHES[2], longest=4500)
-        submitter = self._submitter()
+        self._pictures.clear()
+        self._pictures.draw(BATCHES[2], "png", LARGE)
+        self._queues.lift_the_limit()
+        self._freeze_workers()
+        self._finish(self._submitter())
         for _ in range(KILLS):
-            self._kill_workers_at_work(submitter)
-        down = max(self._cluster.leader_of(f"{self._name}.jobs"), 1)
-        self._cluster.kill(down)
-        self._nodes = {node: place for node, place in self._nodes.items() if node != down}
-        self._trial.struck(f"node {down}, where the jobs were, was killed, and stayed away")
-        self._finish(submitter)
-        self._progress.kill()
-        if self._wait("the jobs to be in reach", lambda: self._queue(), 20):
-            for body in self._strangers:
-                self._wait("room for a stranger's message", lambda body=body: self._publish(body))
-        self._trial.struck("messages came that are no jobs, and the progress service was killed")
+            self._resume_workers()
+            self._wait_for_more_thumbnails()
+            self._freeze_workers()
+            self._kill_workers()
 
-    def _kill_workers_at_work(self, submitter):
-        """Freeze everybody at some moment, and kill all workers: what they held goes back."""
-        made = len(self._made())
-        self._wait("a thumbnail", lambda: len(self._made()) > made)
-        wait_until(lambda: self._data.random() < 0.1, "some moment", every=0.01)
-        for one in (submitter, *self._workers):
-            one.pause()
-        before = self._queue().message_count
+    def kill_a_node(self):
+        """Its death meets jobs that wait, messages that are no jobs, and workers that hold some."""
+        self._wait("the workers to be back", lambda: self._queues.consumers() == WORKERS)
+        self._freeze_workers()
+        jobs = [json.dumps({"image": name}) for name in self._pictures.draw(BATCHES[3])]
+        bodies = [*jobs, *STRANGERS]
+        self._trial.data.shuffle(bodies)
+        self._queues.put(bodies)
+        waiting, node = self._queues.waiting(), self._queues.kill_the_leader()
+        self._trial.struck(f"node {node} was killed, where {waiting} jobs waited, and stayed away")
+        self._resume_workers()
+        self.progress.kill()
+        self._trial.struck("the progress service was killed, and started again")
+
+    def wait_for_the_end(self):
+        """Until nothing is left to be done."""
+        self._wait("all to be done", self._queues.are_empty)
+
+    def _freeze_workers(self):
+        for worker in self._workers:
+            worker.pause()
+
+    def _resume_workers(self):
+        for worker in self._workers:
+            worker.resume()
+
+    def _wait_for_more_thumbnails(self):
+        enough = len(self._pictures.made()) + self._trial.data.randint(1, 3)
+        more = lambda: len(self._pictures.made()) >= enough  # noqa: E731
+        self._wait("more thumbnails", lambda: more() or self._queues.are_empty())
+
+    def _kill_workers(self):
+        before = self._queues.waiting()
         for worker in self._workers:
             worker.kill()
-        gone = lambda: not self._queue().consumer_count  # noqa: E731
-        wait_until(gone, "the broker to notice that the workers are dead", 20)
-        returned = self._queue().message_count - before
+        dead = lambda: not self._queues.consumers()  # noqa: E731
+        wait_until(dead, "the broker to notice that the workers are dead")
+        returned = self._queues.waiting() - before
         self._trial.struck(f"all workers were killed; {returned} jobs went back to the queue")
-        submitter.resume()
-        self._wait("the workers to be back", lambda: self._queue().consumer_count == 4)
-
-    def _refuse_what_is_too_much(self):
-        """The operator's limit: the broker says no to a publisher who is too fast."""
-        limit = json.dumps({"max-length": ROOM, "overflow": "reject-publish"})
-        self._cluster.ctl(1, "set_policy", self._name, rf"^{self._name}\.jobs$", limit)
-
-    # -- services ----------------------------------------------------------------------------
-
-    def _told(self):
-        where = [f"amqp://guest:guest@{node.host}:{node.port}" for node in self._nodes.values()]
-        return "--brokers", *where, "--name", self._name
 
     def _new_worker(self):
-        folders = "--images", self._images, "--thumbnails", self._thumbnails
-        return self._trial.start("worker.py", *self._told(), *folders)
+        folders = "--images", self._pictures.images, "--thumbnails", self._pictures.thumbnails
+        return self._trial.start("worker.py", *self._told, *folders)
 
     def _submitter(self):
-        return self._trial.run("submit.py", *self._told(), "--images", self._images)
+        return self._trial.run("submit.py", *self._told, "--images", self._pictures.images)
 
     def _finish(self, submitter):
         """Let it end; when it fails it is started again, as whoever runs it would."""
         for _ in range(3):
-            self._wait("all jobs to be submitted", lambda one=submitter: not one.running())
+            ended = lambda one=submitter: not one.running()  # noqa: E731
+            self._wait("all jobs to be submitted", ended)
             if not submitter.running() and not submitter.errors():
                 return
             submitter.kill()
             submitter = self._submitter()
 
-    def _wait(self, what, check, seconds=SECONDS):
-        return self._trial.wait_until(check, what, seconds, tolerate=(pika.exceptions.AMQPError,))
-
-    # -- the broker --------------------------------------------------------------------------
-
-    def _connected(self):
-        node = next(iter(self._nodes.values()))
-        return closing(pika.BlockingConnection(node))
-
-    def _queue(self, queue="jobs"):
-        """How many messages wait in a queue, and how many consumers it has."""
-        with self._connected() as connection:
-            return connection.channel().queue_declare(f"{self._name}.{queue}", passive=True).method
-
-    def _reach(self, queue):
-        """Is the queue there?"""
-        with suppress(pika.exceptions.AMQPError):
-            return self._queue(queue)
-        return None
-
-    def _publish(self, body):
-        """Publish a message to the jobs; has the broker taken it?"""
-        with self._connected() as connection, suppress(pika.exceptions.NackError):
-            clients.publish(connection.channel(), f"{self._name}.jobs", [body])
-            return True
-        return False
-
-    def _is_idle(self):
-        """Is there nothing to do, nor in anybody's hands? The second question takes a second."""
-        waiting = [self._queue(queue).message_count for queue in ("jobs", "done")]
-        return not any(waiting) and not any(self._left().values())
-
-    def _is_stuck(self):
-        """Has nobody a job in hand but one, who hangs?"""
-        if self._queue().message_count:
-            return False
-        held = self._cluster.ctl(1, "list_channels", "messages_unacknowledged", "--silent").split()
-        return sum(number != "0" for number in held) <= 1
-
-    def _left(self):
-        """How many messages wait or are in somebody's hands, by queue."""
-        listing = self._cluster.ctl(min(self._nodes), "list_queues", *COLUMNS, "--silent")
-        rows = [line.split("\t") for line in listing.splitlines()]
-        mine = {f"{self._name}.{queue}": queue for queue in ("jobs", "done")}
-        return {mine[n]: int(ready or 0) + int(held or 0) for n, ready, held in rows if n in mine}
-
-    # -- promises ----------------------------------------------------------------------------
-
-    def promise_an_end(self):
-        """That nothing is left to do."""
-        self._wait("the queues to be empty", self._is_idle)
-        left = [f"{number} in {queue}" for queue, number in self._left().items() if number]
-        left += [f"{queue} is out of reach" for queue in ("jobs", "done") if not self._reach(queue)]
-        self._trial.promise("drained", "All was done with one of three nodes down", left, QUEUES)
-
-    def _missing(self):
-        """The pictures that have no thumbnail yet."""
-        return {f"{name}.jpg" for name in self._colours} - self._made().keys()
-
-    def promise_thumbnails(self):
-        """What is in the folder."""
-        made, wanted = self._made(), {f"{name}.jpg": c for name, c in self._colours.items()}
-        here = made.keys() & wanted.keys()
-        wrong = [name for name in here if not _is_thumbnail(made[name], wanted[name])]
-        changed = [name for name, (seen, old) in self._old.items() if seen.read() != old]
-        say = self._trial.promise
-        say("nothing_lost", "Each image has its thumbnail", self._missing(), LOST)
-        say("right", "Each is the small picture of its image", wrong, "open one of them, and look.")
-        say("nothing_else", "Nothing else is there", made.keys() - wanted.keys(), ELSE)
-        say(
-            "never_half",
-            "Who looks at an old one while it is replaced sees it whole",
-            changed,
-            HALF,
-        )
-
-    def promise_parking(self):
-        """What was put aside."""
-        parked = {}
-        with self._connected() as connection, suppress(pika.exceptions.AMQPError):
-            for _, properties, body in iter(
-                lambda: _take(connection, f"{self._name}.parked"), None
-            ):
-                parked[_job(body)] = (properties.headers or {}).get("reason")
-        wanted = self._bad | set(self._strangers)
-        say = self._trial.promise
-        say("bad_is_parked", "What can't be done is parked", wanted - parked.keys(), POISON)
-        say("good_is_not", "Nothing else is parked", parked.keys() - wanted, "look at its reason.")
-        mute = [job for job, reason in parked.items() if not reason]
-        say("says_why", "What is parked says why", mute, "the header is called `reason`.")
-
-    def promise_progress(self):
-        """What was told to whoever waits."""
-        lines = [line.split() for line in self._progress.lines()]
-        told = [int(line[1]) for line in lines if line[:1] == ["progress"]] or [0]
-        steps = [f"{a} and then {b}" for a, b in pairwise(told) if b < a]
-        if told[-1] != len(self._colours):
-            steps.append(f"{told[-1]} images done, of {len(self._colours)}")
-        self._trial.promise("counted_once", "Progress counts each image once", steps, TWICE)
+    def _wait(self, what, check):
+        return self._trial.wait_until(check, what, tolerate=(pika.exceptions.AMQPError,))
 
 
-def _take(connection, queue):
-    """The next message of a queue, None if there is none."""
-    message = connection.channel().basic_get(queue, auto_ack=True)
-    return message if message[0] else None
+def promise_an_end(trial, queues):
+    """That nothing is left to do."""
+    left = [f"{number} in {queue}" for queue, number in queues.left().items() if number]
+    left += [] if queues.are_in_reach() else ["a queue is out of reach"]
+    all_done = "All is done half a minute after one of three nodes has died"
+    trial.promise("drained", all_done, left, QUEUES)
+
+
+def promise_thumbnails(trial, pictures):
+    """What is in the folder."""
+    trial.promise("nothing_lost", "Each image has its thumbnail", pictures.missing(), LOST)
+    trial.promise("right", "Each is the small picture of its image", pictures.wrong(), LOOK)
+    trial.promise("nothing_else", "Nothing else is there", pictures.unwanted(), ELSE)
+    whole = "Who looks at an old one while it is replaced sees it whole"
+    trial.promise("never_half", whole, pictures.changed(), HALF)
+
+
+def promise_parking(trial, pictures, queues):
+    """What was put aside."""
+    parked, wanted = queues.parked(), pictures.bad | set(map(_job, STRANGERS))
+    trial.promise("bad_is_parked", "What can't be done is parked", wanted - parked.keys(), POISON)
+    trial.promise("good_is_not", "Nothing else is parked", parked.keys() - wanted, REASON)
+    mute = [job for job, reason in parked.items() if not reason]
+    trial.promise("says_why", "What is parked says why", mute, "the header is called `reason`.")
+
+
+def promise_progress(trial, pictures, progress):
+    """What was told to whoever waits."""
+    lines = [line.split() for line in progress.lines()]
+    told = [int(line[1]) for line in lines if line[:1] == ["progress"]] or [0]
+    steps = [f"{a} and then {b}" for a, b in pairwise(told) if b < a]
+    if told[-1] != len(pictures):
+        steps.append(f"{told[-1]} images done, of {len(pictures)}")
+    trial.promise("counted_once", "Progress counts each image once", steps, TWICE)
+
+
+def _job(body):
+    """The image that a job names; the message itself, if it is none."""
+    try:
+        return json.loads(body)["image"]
+    except (ValueError, TypeError, KeyError):
+        return body
 
 
 def _is_black(file):
@@ -303,31 +369,23 @@ def _is_black(file):
         return False
 
 
-def _job(body):
-    """The image that a job names, or the body, if it names none of this trial's."""
-    try:
-        image = json.loads(body)["image"]
-    except (ValueError, TypeError, KeyError):
-        return body.decode(errors="replace")
-    return body.decode() if "/" in image or image == "none.png" else image
-
-
 def _is_thumbnail(file, colour):
     """Is it a whole JPEG of the right size and colour?"""
     try:
         with Image.open(file) as image:
-            image.load()
             seen = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
-            near = all(abs(a - b) < 12 for a, b in zip(seen, colour, strict=True))
-            return image.format == "JPEG" and max(image.size) == SIZE and near
     except OSError:
         return False
+    near = all(abs(a - b) < 12 for a, b in zip(seen, colour, strict=True))
+    return near and image.format == "JPEG" and max(image.size) == SIZE
 
 
 LOST = "when was the job of the first one acknowledged, and what was killed then?"
+LOOK = "open one of them, and look."
 ELSE = "a draft's name begins with a dot; what is no picture gets no thumbnail."
 HALF = "a file that is opened for writing is empty until it is written."
-QUEUES = "look at the services' errors, and at which node the queue lives."
+QUEUES = "at which node do the queues live, and what does the broker do with a dead node's consumers?"
 HOARD = "how many jobs does the broker hand to one worker before the first is acknowledged?"
 POISON = "what becomes of a job whose work fails, and of one that is no job at all?"
+REASON = "look at its reason."
 TWICE = "a job may be done twice: it was submitted twice. What tells that it is the same?"
