@@ -72,7 +72,7 @@ ANSWERS = {
             ),
             "a classic queue": (
                 "drained",
-                (JOBS, "            kind = {", "kind = {} and {"),
+                (JOBS, "        kind = {", "        kind = {} and {"),
             ),
         }
     )

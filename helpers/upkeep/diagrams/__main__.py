@@ -11,7 +11,7 @@ from .drawing import DRAWN
 IMAGES = Path(__file__).resolve().parents[3] / "notebooks" / "images"
 
 for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-    if module.name.startswith(("chapter_", "labs_")):
+    if module.name.startswith(("chapter_", "labs_", "projects_")):
         import_module(f"{__package__}.{module.name}")  # which registers what it draws
 
 

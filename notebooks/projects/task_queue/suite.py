@@ -11,7 +11,7 @@ Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its qu
 """
 
 import json
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import pairwise
 
 import pika
@@ -19,9 +19,9 @@ from PIL import Image
 
 from helpers import clients, fresh, rabbitmq_cluster, wait_until
 
-BATCHES = 8, 20, 16, 8  # new images; the second submission has those of the first once more
+BATCHES = 24, 48, 16, 8  # new images; the second submission has those of the first once more
 ALIKE = 4  # of one colour and size, as drawing them takes time
-SMALL, LARGE = 1500, 4500  # pixels; a large one is a fifth of a second's work
+SMALL, LARGE = 600, 4500  # pixels; a large one is a fifth of a second's work
 ROOM = 8  # jobs that may wait: then the broker says no
 HELD = 2  # jobs that a worker may hold
 WORKERS = 4
@@ -143,29 +143,27 @@ class Queues:
         nodes = map(self._cluster.rabbitmq, self._cluster.nodes)
         return [f"amqp://guest:guest@{node.host}:{node.port}" for node in nodes]
 
-    def waiting(self, queue="jobs"):
-        """How many messages wait."""
-        return self._look(queue).message_count
+    def waiting(self):
+        """How many jobs wait."""
+        return self._jobs().message_count
 
     def consumers(self):
         """How many consumers the jobs have."""
-        return self._look("jobs").consumer_count
-
-    def are_in_reach(self):
-        """Do the queues answer?"""
-        with suppress(pika.exceptions.AMQPError):
-            return bool(self._look("jobs") and self._look("done"))
-        return False
+        return self._jobs().consumer_count
 
     def left(self):
-        """The messages that wait or are in somebody's hands, by queue; this takes a second."""
+        """The messages that wait or are in somebody's hands, of each queue that is in reach.
+
+        This takes a second. A client that asked for a queue whose node is dead would wait a minute.
+        """
         rows = [line.split("\t") for line in self._ctl("list_queues", *COLUMNS)]
-        left = {name: int(ready or 0) + int(held or 0) for name, ready, held in rows}
-        return {queue: left.get(f"{self.name}.{queue}", 0) for queue in ("jobs", "done")}
+        mine = [row for row in rows if row[0].startswith(f"{self.name}.")]
+        return {name.split(".")[1]: int(ready) + int(held) for name, ready, held in mine}
 
     def are_empty(self):
         """Is nothing to be done, nor in anybody's hands?"""
-        return not self.waiting() and not self.waiting("done") and not any(self.left().values())
+        left = self.left()
+        return all(left.get(queue) == 0 for queue in ("jobs", "done"))
 
     def are_held_by_one(self):
         """Do no jobs wait, and has at most one client any in its hands?"""
@@ -190,16 +188,16 @@ class Queues:
     def parked(self):
         """Each job that is parked, and the reason."""
         found = {}
-        with self._connected() as connection, suppress(pika.exceptions.AMQPError):
-            channel, queue = connection.channel(), f"{self.name}.parked"
-            while (message := channel.basic_get(queue, auto_ack=True))[0]:
-                _, properties, body = message
+        with self._connected() as connection:
+            channel = connection.channel()
+            for _ in range(self.left().get("parked", 0)):
+                _, properties, body = channel.basic_get(f"{self.name}.parked", auto_ack=True)
                 found[_job(body.decode())] = (properties.headers or {}).get("reason")
         return found
 
-    def _look(self, queue):
+    def _jobs(self):
         with self._connected() as connection:
-            return connection.channel().queue_declare(f"{self.name}.{queue}", passive=True).method
+            return connection.channel().queue_declare(f"{self.name}.jobs", passive=True).method
 
     def _connected(self):
         return closing(pika.BlockingConnection(self._cluster.rabbitmq(self._cluster.running()[0])))
@@ -222,8 +220,9 @@ class System:
         """It is killed in the midst, and started again."""
         submitter = self._submitter()
         self._wait("the first thumbnail", self._pictures.made)
-        submitter.kill()
-        self._trial.struck("the submitter was killed, and started again")
+        if submitter.running():
+            submitter.kill()
+            self._trial.struck("the submitter was killed in the midst, and started again")
         self._finish(self._submitter())
         self._wait("the first batch to be done", self._queues.are_empty)
 
@@ -284,7 +283,7 @@ class System:
     def _wait_for_more_thumbnails(self):
         enough = len(self._pictures.made()) + self._trial.data.randint(1, 3)
         more = lambda: len(self._pictures.made()) >= enough  # noqa: E731
-        self._wait("more thumbnails", lambda: more() or self._queues.are_empty())
+        self._wait("more thumbnails", lambda: more() or not self._queues.waiting())
 
     def _kill_workers(self):
         before = self._queues.waiting()
@@ -318,10 +317,14 @@ class System:
 
 def promise_an_end(trial, queues):
     """That nothing is left to do."""
-    left = [f"{number} in {queue}" for queue, number in queues.left().items() if number]
-    left += [] if queues.are_in_reach() else ["a queue is out of reach"]
+    left = queues.left()
+    rows = [
+        f"{left[queue]} in {queue}" if queue in left else f"{queue} is out of reach"
+        for queue in ("jobs", "done")
+        if left.get(queue) != 0
+    ]
     all_done = "All is done half a minute after one of three nodes has died"
-    trial.promise("drained", all_done, left, QUEUES)
+    trial.promise("drained", all_done, rows, QUEUES)
 
 
 def promise_thumbnails(trial, pictures):
@@ -384,7 +387,9 @@ LOST = "when was the job of the first one acknowledged, and what was killed then
 LOOK = "open one of them, and look."
 ELSE = "a draft's name begins with a dot; what is no picture gets no thumbnail."
 HALF = "a file that is opened for writing is empty until it is written."
-QUEUES = "at which node do the queues live, and what does the broker do with a dead node's consumers?"
+QUEUES = (
+    "at which node do the queues live, and what does the broker do with a dead node's consumers?"
+)
 HOARD = "how many jobs does the broker hand to one worker before the first is acknowledged?"
 POISON = "what becomes of a job whose work fails, and of one that is no job at all?"
 REASON = "look at its reason."
