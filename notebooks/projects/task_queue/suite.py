@@ -229,7 +229,7 @@ class System:
     def let_one_of_four_hang(self):
         """One stands still with whatever the broker gives it, while the others work."""
         self._workers += [self._new_worker() for _ in range(WORKERS - 1)]
-        self._wait("four workers", lambda: self._queues.consumers() == WORKERS)
+        self._wait("four workers", self._are_at_work)
         self._workers[0].pause()
         self._pictures.draw(BATCHES[1])
         self._finish(self._submitter())
@@ -256,7 +256,7 @@ class System:
 
     def kill_a_node(self):
         """Its death meets jobs that wait, messages that are no jobs, and workers that hold some."""
-        self._wait("the workers to be back", lambda: self._queues.consumers() == WORKERS)
+        self._wait("the workers to be back", self._are_at_work)
         self._freeze_workers()
         jobs = [json.dumps({"image": name}) for name in self._pictures.draw(BATCHES[3])]
         bodies = [*jobs, *STRANGERS]
@@ -271,6 +271,10 @@ class System:
     def wait_for_the_end(self):
         """Until nothing is left to be done."""
         self._wait("all to be done", self._queues.are_empty)
+
+    def _are_at_work(self):
+        """Is every worker that runs a consumer of the jobs?"""
+        return self._queues.consumers() == sum(worker.running() for worker in self._workers)
 
     def _freeze_workers(self):
         for worker in self._workers:
