@@ -1,10 +1,13 @@
 """Acceptance suites: whose suite and services are tried, and what a report says."""
 
+import time
+
 import pytest
 
 from helpers import accept as module
 from helpers.__main__ import main
-from helpers.accept import NoProject, accept, projects
+from helpers.accept import NoProject, Report, Trial, accept, projects
+from helpers.brokers import BrokerError
 
 SUITE = """
 def trial(trial):
@@ -86,3 +89,89 @@ def test_the_command_says_what_became_of_it_and_ends_so(course, capsys):
     assert main(["accept", "shop"]) == 0
     assert main(["accept", "bank"]) == 2
     assert "'bank'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def trial(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "APART", 0.0)
+    monkeypatch.setattr(module, "RESTARTS", 2)
+    (tmp_path / "counter.py").write_text(
+        "import sys, pathlib\nfile = pathlib.Path(sys.argv[1])\nfile.open('a').write('x')\n"
+        "raise SystemExit(sys.argv[2]) if sys.argv[2:] else print('done')\n"
+    )
+    trial = Trial(Report("shop", tmp_path, 1))
+    with trial.stack:
+        yield trial
+    assert not trial.space.exists()
+
+
+def test_a_service_that_ends_is_started_again(trial):
+    file = trial.space / "starts"
+    trial.start("counter.py", file)
+    assert trial.wait_until(lambda: file.exists() and file.read_text() == "xx", "two starts")
+    assert not trial._report.deeds
+
+
+def test_one_that_ends_again_and_again_is_given_up_and_quoted(trial):
+    began = time.monotonic()
+    trial.start("counter.py", trial.space / "starts", "no broker")
+    assert not trial.wait_until(lambda: False, "a miracle")
+    assert time.monotonic() - began < module.PATIENCE
+    trial.promise_to_run()
+    [promise] = trial._report.promises
+    assert promise.name == "services_run"
+    assert promise.offending == ["counter.py (no broker)"]
+    assert (trial.space / "starts").read_text() == "xxx"
+
+
+def test_a_retired_service_and_one_that_may_end_are_not_started_again(trial):
+    files = [trial.space / name for name in ("retired", "run")]
+    retired = trial.start("counter.py", files[0])
+    trial.retire(retired)
+    run = trial.run("counter.py", files[1])
+    for program in (retired, run):
+        assert program.wait_for("done")
+    assert trial.wait_until(lambda: not (retired.running() or run.running()), "their end")
+    trial.wait_until(lambda: False, "another start", 0.3)
+    assert [file.read_text() for file in files] == ["x", "x"]
+
+
+def test_a_program_that_the_system_lacks_is_named(trial):
+    with pytest.raises(NoProject, match=r"none\.py"):
+        trial.start("none.py")
+
+
+def test_each_wait_in_vain_makes_the_next_one_shorter_and_is_told(trial, monkeypatch):
+    waited = []
+    monkeypatch.setattr(
+        module, "wait_until", lambda _check, _what, timeout, every: waited.append(timeout)
+    )
+    for _ in range(3):
+        assert not trial.wait_until(lambda: False, "a miracle")
+    assert waited == [module.PATIENCE, module.PATIENCE / 2, module.PATIENCE / 4]
+    assert trial._report.deeds == ["waited in vain for a miracle"] * 3
+
+
+def test_a_state_that_cannot_be_seen_yet_has_not_come(trial):
+    answers = iter([ValueError(), BrokerError("gone"), True])
+
+    def check():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert trial.wait_until(check, "an answer", tolerate=(ValueError,))
+
+
+def test_a_report_has_deeds_promises_offenders_hint_and_seed(trial, tmp_path):
+    trial.struck("all was killed")
+    trial.promise("kept", "All is well", [], "nowhere")
+    trial.promise("lost", "Nothing is lost", range(9), "in the queue")
+    said = str(trial._report)
+    assert trial._report.broken == ["lost"]
+    for part in ("all was killed", "✔ All is well", "✘ Nothing is lost", "0, 1, 2 and 6 more"):
+        assert part in said
+    assert "in the queue" in said
+    assert "nowhere" not in said
+    assert said.endswith(f"--mine {tmp_path} --seed 1")

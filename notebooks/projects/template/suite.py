@@ -33,7 +33,7 @@ def trial(trial):
         clients.publish(channel, queue, orders[half:])
         consumer.kill()
         trial.struck(f"the consumer was killed when {len(orders) - half} orders were on their way")
-        trial.wait_until(lambda: not missing(orders), "all orders", 5)
+        trial.wait_until(lambda: not missing(orders), "all orders", 10)
 
     trial.promise("nothing_lost", "Each order has its line", missing(orders), LOST)
     trial.promise_to_run()
