@@ -44,7 +44,9 @@ class Session(socketserver.StreamRequestHandler):
                 self.answer("354 go on, and end with a dot")
                 self.keep(b"".join(iter(self.rfile.readline, b".\r\n")))
             known = verb in (b"EHLO", b"HELO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"QUIT")
-            self.answer("502 not known" if not known else "221 bye" if verb == b"QUIT" else "250 OK")
+            self.answer(
+                "502 not known" if not known else "221 bye" if verb == b"QUIT" else "250 OK"
+            )
             if verb == b"QUIT":
                 return
 

@@ -40,8 +40,25 @@ QUIET = 12.0  # seconds without any progress: then nothing more will come
 MOMENT = 1.5  # seconds in which a service shows that it says too early that it is ready
 PARTITIONS = 3
 NAMES = [
-    *("Zoë Krüger", "李小龙", "Олена Шевченко", "محمد الفاسي", "יעל כהן", "Σοφία Παππά", "อรทัย ใจดี"),
-    *("ნინო ბერიძე", "சித்ரா", "김민준", "さくら", "Ngô Thị Mai", "O'Brien", "علی\u200cرضا", "Åsa 🌻"),
+    *(
+        "Zoë Krüger",
+        "李小龙",
+        "Олена Шевченко",
+        "محمد الفاسي",
+        "יעל כהן",
+        "Σοφία Παππά",
+        "อรทัย ใจดี",
+    ),
+    *(
+        "ნინო ბერიძე",
+        "சித்ரா",
+        "김민준",
+        "さくら",
+        "Ngô Thị Mai",
+        "O'Brien",
+        "علی\u200cرضا",
+        "Åsa 🌻",
+    ),
 ]
 
 
@@ -108,9 +125,20 @@ class _People:
     def bad_ones(self):
         """All kinds of requests that make no sense, or do harm."""
         said = [b"\xff\xfe\x00", None, b"", b"[]", b'"register"', b"[" * 100_000]
-        wrong = [{"name": "Eve\r\nBcc: all@example.org"}, {"name": " "}, {"name": 7}, {"day": "2026-02-30"}]
+        wrong = [
+            {"name": "Eve\r\nBcc: all@example.org"},
+            {"name": " "},
+            {"name": 7},
+            {"day": "2026-02-30"},
+        ]
         wrong += [{"country": "Germany"}, {"news": "yes"}, {"email": "nobody"}, {"role": "admin"}]
-        wrong += [{"do": "fly"}, {"do": []}, {"request": "\ud800"}, {"request": None}, {"email": None}]
+        wrong += [
+            {"do": "fly"},
+            {"do": []},
+            {"request": "\ud800"},
+            {"request": None},
+            {"email": None},
+        ]
         for more in wrong:
             said.append({"request": self._id(), "do": "register", **self.person(), **more})
         short = {"request": self._id(), "do": "register", **self.person()}
@@ -210,7 +238,9 @@ class _System:
         return self._trial.start(f"{service}.py", *told)
 
     def _start_mail_server(self):
-        server = Program(str(Path(__file__).with_name("mail_server.py")), "--pause-at", self._guest["email"])
+        server = Program(
+            str(Path(__file__).with_name("mail_server.py")), "--pause-at", self._guest["email"]
+        )
         self._trial.stack.callback(server.close)
         self._smtp = f"127.0.0.1:{server.wait_for('listening').split()[1]}"
         return server
@@ -249,7 +279,9 @@ class _System:
         return self._end("people", PARTITIONS) + self._end("rejected", 1)
 
     def _end(self, topic, partitions):
-        asked = {TopicPartition(f"{self._name}.{topic}", n): OffsetSpec.LATEST for n in range(partitions)}
+        asked = {
+            TopicPartition(f"{self._name}.{topic}", n): OffsetSpec.LATEST for n in range(partitions)
+        }
         ends = self._asked(KafkaAdminClient.list_partition_offsets, asked)
         return sum(one.offset for one in ends.values())
 
@@ -323,7 +355,9 @@ class _System:
         self._mails.resume()
         self._wait("the replacement to do the rest", lambda: self._is_idle("mailer"))
         self._services["mailer"].resume()
-        self._trial.struck("a mailer stood still in the midst of a mail, and came back when it had a replacement")
+        self._trial.struck(
+            "a mailer stood still in the midst of a mail, and came back when it had a replacement"
+        )
 
     def send_what_came_before(self):
         """Events of the first hour come again, those of deleted people too; and others that are none."""
@@ -335,7 +369,9 @@ class _System:
         bad = [b"\xff\xfe\x00", None, b"null", b'{"type": "person.registered"}', b"[" * 100_000]
         self._unreadable = [*bad, *self._of_another_schema(early)]
         self._send("people", [(b"nobody", value) for value in self._unreadable])
-        self._trial.struck(f"{len(twice)} events came again, and {len(self._unreadable)} that are none of ours")
+        self._trial.struck(
+            f"{len(twice)} events came again, and {len(self._unreadable)} that are none of ours"
+        )
 
     def _of_another_schema(self, records):
         """An event as the next version of the registration may write it."""
@@ -373,7 +409,9 @@ class _System:
         newsletter = self._services[LATE] = self._start(LATE)
         if self._wait("its first reader", lambda: self._rows(LATE, "SELECT * FROM readers")):
             newsletter.kill()
-            self._trial.struck("the newsletter came late, and was killed when it had its first readers")
+            self._trial.struck(
+                "the newsletter came late, and was killed when it had its first readers"
+            )
 
     @contextmanager
     def _locked(self, *services):
@@ -397,7 +435,9 @@ class _System:
             return not any(left.values()) or monotonic() - last[1] > QUIET
 
         self._wait("all to be done", over, 60)
-        left = [f"{service} has {number} to do" for service, number in self._left().items() if number]
+        left = [
+            f"{service} has {number} to do" for service, number in self._left().items() if number
+        ]
         self._trial.promise("drained", "All was done, with a node down", left, STUCK)
 
     def _left(self):
@@ -411,7 +451,9 @@ class _System:
         lines = [line.split() for line in self._mails.lines()]
         mails = Counter(line[1].casefold() for line in lines if line[:1] == ["mail"])
         wanted = Counter(email for email, _, _ in self._people.registered)
-        wrong = [f"{email}: {n}, not {wanted[email]}" for email, n in mails.items() if n > wanted[email]]
+        wrong = [
+            f"{email}: {n}, not {wanted[email]}" for email, n in mails.items() if n > wanted[email]
+        ]
         none = [email for email, n in wanted.items() if mails[email] < n]
         self._trial.promise("greeted", "Each who registers gets a mail", none, LOST)
         self._trial.promise("greeted_once", "Nobody gets it twice", wrong, TWICE)
@@ -423,7 +465,12 @@ class _System:
         contacts = self._rows("crm", "SELECT email, name, changes FROM contacts")
         readers = self._rows(LATE, "SELECT email, name FROM readers")
         known = {email for email, *_ in profiles}, {email for email, *_ in contacts}
-        say("nothing_lost", "All who are registered are known", alive.keys() - set.intersection(*known), LOST)
+        say(
+            "nothing_lost",
+            "All who are registered are known",
+            alive.keys() - set.intersection(*known),
+            LOST,
+        )
         listed = Counter(email for email, *_ in profiles)
         ghosts = [email for email, n in listed.items() if n > 1 or email not in alive]
         say("no_ghosts", "Nobody is known twice, or without having registered", ghosts, GHOSTS)
@@ -452,7 +499,10 @@ class _System:
 
     def _everything(self, service):
         """All that stands in a service's database."""
-        with suppress(sqlite3.Error), closing(sqlite3.connect(self._file(service), timeout=5)) as database:
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(self._file(service), timeout=5)) as database,
+        ):
             return "\n".join(database.iterdump()).casefold()
         return ""
 
@@ -462,7 +512,9 @@ class _System:
         refused = [(one.value, dict(one.headers)) for one in self._records("rejected")]
         dead = [(one.value, dict(one.headers)) for one in self._records("dead_letters")]
         wanted = {_short(value) for value in self._people.refused}
-        say("bad_is_refused", "What can't be granted is refused", wanted - _values(refused), REFUSED)
+        say(
+            "bad_is_refused", "What can't be granted is refused", wanted - _values(refused), REFUSED
+        )
         say("good_is_granted", "Nothing else is refused", _values(refused) - wanted, GRANTED)
         by_whom = {(_short(value), head.get("service", b"").decode()) for value, head in dead}
         bad = {(_short(value), one) for value in self._unreadable for one in (*SUBSCRIBERS, LATE)}
@@ -477,7 +529,10 @@ class _System:
 
     def _rows(self, service, query):
         """What a service's database answers; nothing, if it has no such table."""
-        with suppress(sqlite3.Error), closing(sqlite3.connect(self._file(service), timeout=5)) as database:
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(self._file(service), timeout=5)) as database,
+        ):
             return database.execute(query).fetchall()
         return []
 
@@ -512,19 +567,29 @@ def _wanted(alive, *columns):
 
 def _differing(rows, wanted):
     """Those who are known, and of whom something else is known than should be."""
-    return [f"{row[0]}: {row[1:]}, not {wanted[row[0]]}" for row in rows if row[1:] != wanted.get(row[0], row[1:])]
+    return [
+        f"{row[0]}: {row[1:]}, not {wanted[row[0]]}"
+        for row in rows
+        if row[1:] != wanted.get(row[0], row[1:])
+    ]
 
 
 PAUSED = "paused"
 LOOKS = 60
 STUCK = "look at the last line that the service said, and at what it does with a record that it can't read."
-LOST = "what was committed, when a service was killed, and what had it done? When does a broker have an event?"
-TWICE = "an event may come again, at once or much later. What tells that it is the same; and that the mail is?"
+LOST = "what was committed when a service was killed, and what had it done? When do the brokers have it?"
+TWICE = (
+    "an event may come again, at once or much later. What tells that it, or the mail, is the same?"
+)
 GHOSTS = "a request may be read twice. Which number has the person then? And what if the schema is another?"
-ORDER = "order holds within a partition. Which events are in one? And what does an old event do that comes again?"
-COUNTS = "a counter can't tell that it has counted an event before; and what is in memory ends with the process."
+ORDER = "order holds within a partition. Which events are in one? And what does an old one do that comes again?"
+COUNTS = (
+    "a counter can't tell what it has counted before; and what is in memory ends with the process."
+)
 LATE_HINT = "where does a group begin that has committed nothing yet?"
-FORGOTTEN = "which services have to hear that somebody is deleted; and what if an older event comes once more?"
-REFUSED = "what is read has to be looked at before it is believed; and each refusal has to be heard."
+FORGOTTEN = "who has to hear that somebody is deleted; and what if an older event comes once more?"
+REFUSED = (
+    "what is read has to be looked at before it is believed; and each refusal has to be heard."
+)
 GRANTED = "a request that is read again was granted before. And names are written in all scripts."
 PARKED = "what becomes of a record that a service can't read, or whose schema it doesn't know?"

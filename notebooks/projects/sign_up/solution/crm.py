@@ -24,7 +24,9 @@ def handle(database, event):
         elif event["type"] == DELETED:
             database.execute("DELETE FROM contacts WHERE user = ?", [user])
         else:
-            change = "UPDATE contacts SET name = ifnull(?, name), changes = changes + 1 WHERE user = ?"
+            change = (
+                "UPDATE contacts SET name = ifnull(?, name), changes = changes + 1 WHERE user = ?"
+            )
             database.execute(change, [data.get("name"), user])
 
 

@@ -27,7 +27,9 @@ def handle(database, event):
         elif event["type"] == DELETED:
             database.execute("DELETE FROM people WHERE user = ?", [user])
         else:
-            change = "UPDATE people SET name = ifnull(?, name), news = ifnull(?, news) WHERE user = ?"
+            change = (
+                "UPDATE people SET name = ifnull(?, name), news = ifnull(?, news) WHERE user = ?"
+            )
             database.execute(change, [data.get("name"), data.get("news"), user])
 
 

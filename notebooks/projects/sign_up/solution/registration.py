@@ -88,7 +88,9 @@ def decide(database, verb, email, said):
     """
     row = database.execute("SELECT user FROM people WHERE email = ?", [email]).fetchone()
     if (row is None) != (verb == "register"):
-        raise RefusedError(f"{email} is {'not registered' if row is None else 'registered already'}")
+        raise RefusedError(
+            f"{email} is {'not registered' if row is None else 'registered already'}"
+        )
     if verb == "register":
         user = str(uuid.uuid4())
         database.execute("INSERT INTO people VALUES (?, ?)", [email, user])

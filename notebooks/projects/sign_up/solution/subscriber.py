@@ -22,7 +22,9 @@ def arguments(description):
     """A parser with what every service is told."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--brokers", nargs="+", required=True, help="HOST:PORT of each node")
-    parser.add_argument("--name", required=True, help="what topics and groups of this run begin with")
+    parser.add_argument(
+        "--name", required=True, help="what topics and groups of this run begin with"
+    )
     parser.add_argument("--database", required=True, help="a file, which is made if need be")
     return parser
 

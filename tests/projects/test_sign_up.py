@@ -1,0 +1,110 @@
+"""The suite of the sign-up: the reference keeps every promise, and each wrong solution breaks one."""
+
+from tests.projects.solutions import Solutions
+
+REGISTRATION, MAILER, ANALYTICS, CRM = "registration.py", "mailer.py", "analytics.py", "crm.py"
+SUBSCRIBER, EVENTS = "subscriber.py", "events.py"
+POLL = "    return [record for some in group.poll(timeout_ms=200).values() for record in some]\n"
+POLL_AND_COMMIT = (
+    "    records = [record for some in group.poll(timeout_ms=200).values() for record in some]\n"
+    "    commit(group)\n"
+    "    return records\n"
+)
+ASKED_BEFORE = """            if not subscriber.is_new(database, {"id": request}):
+                return
+"""
+
+
+ANSWERS = {
+    "sign_up": Solutions(
+        {
+            "committed before the work": ("nothing_lost", (SUBSCRIBER, POLL, POLL_AND_COMMIT)),
+            "not waited for the brokers": (
+                "nothing_lost",
+                (REGISTRATION, "headers=why).get(timeout=20)", "headers=why)"),
+            ),
+            "no outbox": (
+                "nothing_lost",
+                (
+                    REGISTRATION,
+                    "    rows = database.execute(",
+                    "    with database:\n        rows = database.execute(",
+                ),
+                (
+                    REGISTRATION,
+                    "fetchall()\n    for position",
+                    'fetchall()\n        database.execute("DELETE FROM outbox")\n    for position',
+                ),
+            ),
+            "no key": (
+                "last_change_wins",
+                (
+                    REGISTRATION,
+                    '["people", event["subject"].encode(), value',
+                    '["people", None, value',
+                ),
+            ),
+            "no inbox": (
+                "counted_once",
+                (SUBSCRIBER, "    return noted.rowcount == 1", "    return noted.rowcount >= 0"),
+            ),
+            "no inbox of the mailer's": (
+                "greeted_once",
+                (MAILER, "    if seen:", "    if seen and False:"),
+            ),
+            "a new Message-ID for each mail": (
+                "greeted_once",
+                (
+                    MAILER,
+                    "f\"<{event['id']}@sign-up.example>\"",
+                    "smtplib.email.utils.make_msgid()",
+                ),
+            ),
+            "a late subscriber begins at the end": (
+                "late_is_complete",
+                (SUBSCRIBER, '"earliest"', '"latest" if service == "newsletter" else "earliest"'),
+            ),
+            "what can't be read ends the service": (
+                "drained",
+                (SUBSCRIBER, "except BadEventError as error", "except ZeroDivisionError as error"),
+            ),
+            "any schema will do": (
+                "bad_is_parked",
+                (EVENTS, "    if schema != SCHEMA:", "    if not schema:"),
+            ),
+            "counts in memory": (
+                "counted_once",
+                (
+                    ANALYTICS,
+                    "subscriber.connect(args, TABLE)",
+                    'subscriber.sqlite3.connect(":memory:")',
+                ),
+                (
+                    ANALYTICS,
+                    "    subscriber.follow",
+                    "    database.executescript(subscriber.HANDLED + TABLE)\n    subscriber.follow",
+                ),
+            ),
+            "the deleted stay in the customer base": (
+                "forgotten",
+                (CRM, '"DELETE FROM contacts WHERE user = ?", [user]', '"SELECT ?", [user]'),
+            ),
+            "a request that is read again is refused": (
+                "good_is_granted",
+                (REGISTRATION, ASKED_BEFORE, ""),
+            ),
+            "names in Latin letters only": (
+                "good_is_granted",
+                (EVENTS, "CONTROL.search(content)", "not content.isascii()"),
+            ),
+            "refused without a word why": (
+                "says_why",
+                (REGISTRATION, "if reason else []", "if not reason else []"),
+            ),
+        }
+    )
+}
+
+
+def test_answers(case):
+    case.judge()
