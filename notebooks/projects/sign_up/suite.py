@@ -31,7 +31,8 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
-from helpers import Program, clients, fresh, kafka_cluster
+from helpers import Program, clients, fresh, kafka_cluster, wait_until
+from helpers.waiting import WaitTimeout
 
 SUBSCRIBERS = "mailer", "profiles", "analytics", "crm"
 LATE = "newsletter"
@@ -251,6 +252,11 @@ class _System:
     def _wait(self, what, check, seconds=SECONDS):
         return self._trial.wait_until(check, what, seconds, tolerate=(KafkaError, sqlite3.Error))
 
+    def _give_a_moment(self, is_ready):
+        """Wait whether somebody says that he is ready, who can't be."""
+        with suppress(WaitTimeout):
+            wait_until(is_ready, "somebody to be ready too early", MOMENT, tolerate=(KafkaError,))
+
     # -- the brokers -------------------------------------------------------------------------
 
     def _send(self, topic, rows):
@@ -312,7 +318,7 @@ class _System:
         """It has requests in hand, and can save nothing."""
         with self._locked("registration"):
             self._ask(12, *self._people.bad_ones())
-            self._wait("it to be ready too early", lambda: self._is_idle(), MOMENT)
+            self._give_a_moment(lambda: self._is_idle())
             self._services["registration"].kill()
         self._trial.struck("the registration was killed with requests in hand")
         self._wait("the requests to be done", lambda: self._is_idle())
@@ -323,7 +329,7 @@ class _System:
         with self._locked("profiles", "analytics", "crm"):
             self._ask(30, *self._people.repeated(5))
             self._wait("the events", lambda: self._is_idle())
-            self._wait("all to be ready too early", lambda: self._is_idle(*SUBSCRIBERS), MOMENT)
+            self._give_a_moment(lambda: self._is_idle(*SUBSCRIBERS))
             for service in SUBSCRIBERS:
                 self._services[service].kill()
         self._mails.resume()
@@ -392,7 +398,7 @@ class _System:
         self._ask(25)
         self._cluster.kill(node)
         registration.resume()
-        self._wait("it to be ready too early", lambda: self._is_idle(), MOMENT)
+        self._give_a_moment(lambda: self._is_idle())
         registration.kill()
         self._trial.struck(f"node {node} was killed, and the registration before another node led")
 
@@ -582,7 +588,7 @@ TWICE = (
     "an event may come again, at once or much later. What tells that it, or the mail, is the same?"
 )
 GHOSTS = "a request may be read twice. Which number has the person then? And what if the schema is another?"
-ORDER = "order holds within a partition. Which events are in one? And what does an old one do that comes again?"
+ORDER = "order holds within a partition. Which events are in one? What does an old one do that comes again?"
 COUNTS = (
     "a counter can't tell what it has counted before; and what is in memory ends with the process."
 )

@@ -27,7 +27,7 @@ def connect(args, tables=""):
 
 def consumer(args, topic, service):
     """A member of the service's group; it is missed two seconds after its last word."""
-    return KafkaConsumer(
+    group = KafkaConsumer(
         f"{args.name}.{topic}",
         group_id=f"{args.name}.{service}",
         bootstrap_servers=args.brokers,
@@ -37,6 +37,8 @@ def consumer(args, topic, service):
         heartbeat_interval_ms=500,
         reconnect_backoff_max_ms=200,
     )
+    group.partitions_for_topic(f"{args.name}.{topic}")  # who joins before it knows may be given none
+    return group
 
 
 def producer(args):
