@@ -48,7 +48,9 @@ def consumer(args, topic, service):
         heartbeat_interval_ms=500,
         reconnect_backoff_max_ms=200,
     )
-    group.partitions_for_topic(f"{args.name}.{topic}")  # who joins before it knows may be given none
+    group.partitions_for_topic(
+        f"{args.name}.{topic}"
+    )  # who joins before it knows may be given none
     return group
 
 
