@@ -99,7 +99,7 @@ ANSWERS = {
             ),
             "refused without a word why": (
                 "says_why",
-                (REGISTRATION, "if reason else []", "if not reason else []"),
+                (REGISTRATION, '[("reason", reason.encode())] if reason else []', "[]"),
             ),
         }
     )

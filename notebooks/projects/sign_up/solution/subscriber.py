@@ -10,7 +10,7 @@ import sqlite3
 
 from events import BadEventError, read
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.errors import CommitFailedError
+from kafka.errors import CommitFailedError, RebalanceInProgressError
 
 from helpers.programs import asked_to_end
 
@@ -68,8 +68,11 @@ def commit(group):
     """Say how far we are."""
     try:
         group.commit()
-    except CommitFailedError:  # others have our partitions by now; they find what we have noted
-        print("no longer a member", flush=True)
+    except (
+        CommitFailedError,
+        RebalanceInProgressError,
+    ):  # who gets the partitions sees what is noted
+        print("not a member just now", flush=True)
 
 
 def is_new(database, event):
