@@ -1,0 +1,487 @@
+"""Acceptance suite of the order saga: four services and a node of the broker are killed, messages come
+twice, late and unreadable, and the shop's books have to be right.
+
+Programs of a system, each told ``--brokers URL…``, ``--name`` and ``--database FILE``, its own:
+
+- ``orders.py`` directs the others. Table ``orders (id, state)``; ``order.confirmed`` and
+  ``order.cancelled`` are the states in which an order ends;
+- ``payment.py --accounts FILE``: what the customers have at the beginning, ``{CUSTOMER: CENTS}``.
+  Tables ``accounts (customer, cents)`` and ``charges (order_id, cents)``, a refund below zero;
+- ``inventory.py --stock FILE``: what is there at the beginning, ``{ITEM: PIECES}``. Tables
+  ``stock (item, pieces)`` and ``reservations (order_id, item, pieces)``, a release below zero;
+- ``shipping.py``: table ``parcels (order_id, address)``. It can't send to the address ``unknown``.
+
+All they say to each other passes the durable topic exchange NAME. The service that runs in
+``orders.py`` reads the queue NAME.orders, and so on. Customers publish with the routing key
+``order.placed``: ``{"order": 7, "customer": "ada", "item": "pen", "pieces": 2, "cents": 300,
+"address": "1 High Street"}``, each message with an id of its own. How the order ended is published in
+the same way, as ``order.confirmed`` or ``order.cancelled``. What can't be read goes to the queue
+NAME.parked as it came, and the header ``reason`` says why.
+"""
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections import defaultdict
+from contextlib import closing, contextmanager, suppress
+
+import pika
+
+from helpers import clients, fresh, rabbitmq_cluster, wait_until
+from helpers.brokers import BrokerError
+from helpers.waiting import WaitTimeout
+
+CONFIRMED, CANCELLED = ENDS = "order.confirmed", "order.cancelled"
+OPENING = {
+    "payment": {"ada": 9_000_00, "bob": 9_000_00, "cyd": 50_00},  # cents
+    "inventory": {"pen": 5_000, "ink": 12},  # pieces
+}
+SERVICES = {
+    "orders": [],
+    "payment": ["--accounts"],
+    "inventory": ["--stock"],
+    "shipping": [],
+}
+KINDS = [  # of orders: what is special, and how they end if that is certain
+    ({}, CONFIRMED),
+    ({"customer": "cyd", "cents": 60_00}, CANCELLED),
+    ({"customer": "eve"}, CANCELLED),
+    ({"item": "ink", "pieces": 20}, CANCELLED),
+    ({"item": "nib"}, CANCELLED),
+    ({"address": "unknown"}, CANCELLED),
+    ({"customer": "cyd", "cents": 20_00}, ""),
+    ({"item": "ink", "pieces": 3}, ""),
+]
+SPOILT = [  # orders that can't be
+    {"pieces": -2},
+    {"cents": "300"},
+    {"cents": 12.5},
+    {"cents": 10**30},
+    {"customer": None},
+    {"customer": "\ud800"},
+    {"order": "seven"},
+]
+NO_ORDERS = [b"no JSON", b"\xff\xfe\xfa", b"[]", b"{}", b"7", b"[" * 50_000]
+RETURNED = {
+    "consumer-disconnected-timeout": 1000
+}  # ms until what a dead node has in hand comes back
+ASKED = 20.0  # seconds for what comes within one
+STILL = 5.0  # seconds in which nothing moves: nothing will
+SECONDS = 60.0  # for all that is left at the end
+BALANCES = {
+    "payment": ("accounts", "customer", "cents"),
+    "inventory": ("stock", "item", "pieces"),
+}
+TABLES = {
+    "orders": ["orders"],
+    "payment": ["accounts", "charges"],
+    "inventory": ["stock", "reservations"],
+    "shipping": ["parcels"],
+}
+PENDING = 0x40000000  # the byte of a SQLite file that who waits with a commit has locked
+LOOK = "SELECT count(*) FROM sqlite_master"
+COLUMNS = "name", "messages_ready", "messages_unacknowledged"
+
+
+def trial(trial):
+    """One trial, from empty books to the promises."""
+    cluster = rabbitmq_cluster(3)
+    trial.stack.callback(cluster.down)
+    system = _System(trial, cluster)
+    system.kill_orders_before_the_others_run()
+    system.kill_the_others_in_a_commit()
+    system.freeze_and_kill_all()
+    system.kill_a_node()
+    system.send_copies()
+    system.promise_ends()
+    system.promise_books()
+    system.promise_parking()
+    trial.promise_to_run()
+
+
+class _System:
+    """The services, what the customers want of them, and what is done to them."""
+
+    def __init__(self, trial, cluster):
+        self._trial, self._cluster, self._data = trial, cluster, trial.data
+        self._name = fresh("shop")
+        nodes = self._data.sample(
+            sorted(cluster.nodes), 3
+        )  # they connect to the first, we to the last
+        self._nodes = {node: cluster.rabbitmq(node) for node in nodes}
+        self._placed, self._ends, self._bad = {}, {}, []  # orders and their certain ends, by number
+        self._seen, self._below_zero = {}, set()
+        self._books = {service: _Books(trial.space / f"{service}.db") for service in SERVICES}
+        self._services = {}
+        with suppress(BrokerError):  # before 4.3 there is no such wait, and no such setting
+            cluster.ctl(1, "set_policy", self._name, rf"^{self._name}\.", json.dumps(RETURNED))
+        with self._channel() as channel:
+            channel.exchange_declare(self._name, "topic", durable=True)
+            clients.declare_queue(channel, f"{self._name}.spy")
+            channel.queue_bind(f"{self._name}.spy", self._name, "#")
+
+    # -- deeds -------------------------------------------------------------------------------
+
+    def kill_orders_before_the_others_run(self):
+        """It dies in its first commit; and then right after one, when it has told what it did."""
+        self._start("orders")
+        with self._books["orders"].audit():
+            self._place_orders(self._spoil())
+            self._kill_in_commit("orders")
+        with self._books["orders"].audit():
+            self._wait("orders to commit", self._books["orders"].has_writer_waiting)
+        with self._books["orders"].audit():
+            self._kill_in_commit("orders", ", right after another")
+
+    def kill_the_others_in_a_commit(self):
+        """Somebody reads in their books just then."""
+        others = [service for service in SERVICES if service != "orders"]
+        for service in others:
+            self._start(service)
+        for service in self._data.sample(others, len(others)):
+            with self._books[service].audit():
+                self._place_orders()
+                self._kill_in_commit(service)
+        with self._channel() as channel:
+            for service in others:
+                self._bad.append(f"no message for {service}".encode())
+                self._publish(channel, "", f"{self._name}.{service}", self._bad[-1])
+
+    def _kill_in_commit(self, service, when=""):
+        if self._wait(f"{service} to commit", self._books[service].has_writer_waiting):
+            self._trial.struck(f"{service} was killed in the midst of a commit{when}")
+        self._services[service].kill()
+
+    def freeze_and_kill_all(self):
+        """All four, at some moment."""
+        self._place_orders()
+        enough = len(self._look()) + self._data.randint(5, 25)
+        self._wait("some messages", lambda: len(self._seen) >= enough)
+        for service in self._services.values():
+            service.pause()
+        self._strike("all services were frozen and killed")
+        for service in self._services.values():
+            service.kill()
+
+    def kill_a_node(self):
+        """While a service commits: then it can't tell anybody what it has done."""
+        service = self._data.choice(list(SERVICES))
+        self._wait(f"{service} to be back", lambda: self._queue(service).consumer_count)
+        down = max(self._cluster.leader_of(f"{self._name}.{service}"), 1)
+        with self._books[service].audit():
+            self._place_orders()
+            self._wait(f"{service} to commit", self._books[service].has_writer_waiting)
+            self._cluster.kill(down)
+            del self._nodes[down]
+        self._strike(f"node {down} was killed while {service} committed, and stayed away")
+
+    def send_copies(self):
+        """Of all messages so far, in any order: while there is work, and when all is done."""
+        self._place_orders()
+        self._publish_copies()
+        if self._is_done_in_time():
+            self._publish_copies()
+            self._is_done_in_time()
+
+    def _publish_copies(self):
+        copies = list(self._look())
+        self._data.shuffle(copies)
+        with self._channel() as channel:
+            for kind, message_id, body in copies:
+                properties = self._seen[kind, message_id, body]
+                channel.basic_publish(self._name, kind, body, properties)
+        self._strike(f"copies of {len(copies)} messages came, shuffled")
+
+    def _strike(self, deed):
+        self._trial.struck(f"{deed}; {len(self._under_way())} orders were under way")
+
+    # -- what customers send -----------------------------------------------------------------
+
+    def _place_orders(self, bad=()):
+        """One of each kind and one more, among them some that are none; one is placed twice."""
+        orders = [self._draw(*kind) for kind in (*KINDS, self._data.choice(KINDS))]
+        orders.append(self._data.choice(orders))
+        bodies = [*(json.dumps(order).encode() for order in orders), *bad]
+        self._data.shuffle(bodies)
+        with self._channel() as channel:
+            for body in bodies:
+                self._publish(channel, self._name, "order.placed", body)
+
+    def _draw(self, special, end):
+        number, data = len(self._placed) + 1, self._data
+        self._ends[number] = end
+        self._placed[number] = {
+            "order": number,
+            "customer": data.choice(["ada", "bob"]),
+            "item": "pen",
+            "pieces": data.randint(1, 5),
+            "cents": data.randint(1_00, 9_00),
+            "address": f"{data.randint(1, 99)} High Street",
+            **special,
+        }
+        return self._placed[number]
+
+    def _spoil(self):
+        """What is no order: numbers above 900."""
+        good = {
+            "customer": "ada",
+            "item": "pen",
+            "pieces": 1,
+            "cents": 300,
+            "address": "5 Mill Lane",
+        }
+        orders = [{"order": 901 + n, **good, **wrong} for n, wrong in enumerate(SPOILT)]
+        orders.append({"order": 999, **{k: good[k] for k in good if k != "address"}})
+        self._bad = [*NO_ORDERS, *(json.dumps(order).encode() for order in orders)]
+        return self._bad
+
+    def _publish(self, channel, exchange, routing_key, body):
+        """Each message has an id of its own."""
+        properties = pika.BasicProperties(
+            message_id=f"{self._data.getrandbits(64):016x}", delivery_mode=2
+        )
+        channel.basic_publish(exchange, routing_key, body, properties)
+
+    # -- services ----------------------------------------------------------------------------
+
+    def _start(self, service):
+        file = self._trial.space / f"{service}.json"
+        file.write_text(json.dumps(OPENING.get(service)))
+        where = [f"amqp://guest:guest@{node.host}:{node.port}" for node in self._nodes.values()]
+        told = "--brokers", *where, "--name", self._name, "--database", self._books[service].file
+        options = [word for option in SERVICES[service] for word in (option, file)]
+        self._services[service] = self._trial.start(f"{service}.py", *told, *options)
+        self._wait(f"{service} to listen", lambda: self._queue(service).consumer_count, ASKED)
+
+    def _wait(self, what, check, still=STILL):
+        """Wait for a state as long as something moves; has it come?"""
+        moved = [None, time.monotonic()]
+
+        def over():
+            now = len(self._look()), self._states()
+            if now != moved[0]:
+                moved[:] = now, time.monotonic()
+            return check() or time.monotonic() - moved[1] > still
+
+        lost = (pika.exceptions.AMQPError,)
+        return self._trial.wait_until(over, what, SECONDS, tolerate=lost) and bool(check())
+
+    def _is_done_in_time(self):
+        def done():
+            if self._under_way() or any(self._queue(name).message_count for name in SERVICES):
+                return False
+            return not any(self._left().values())  # takes a second or two
+
+        return self._wait("all orders to end", done)
+
+    def _states(self):
+        return dict(self._books["orders"].rows("orders", "id", "state"))
+
+    def _under_way(self):
+        states = self._states()
+        return [order for order in self._placed if states.get(order) not in ENDS]
+
+    # -- the broker --------------------------------------------------------------------------
+
+    @contextmanager
+    def _channel(self):
+        """A channel that confirms, at the node that lives longest."""
+        with closing(pika.BlockingConnection(list(self._nodes.values())[-1])) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            yield channel
+
+    def _queue(self, queue):
+        """How many messages are ready in a queue, and how many consumers it has."""
+        with self._channel() as channel:
+            return channel.queue_declare(f"{self._name}.{queue}", passive=True).method
+
+    def _take_all(self, queue):
+        with self._channel() as channel:
+            take = lambda: channel.basic_get(f"{self._name}.{queue}", auto_ack=True)  # noqa: E731
+            return list(iter(take, (None, None, None)))
+
+    def _look(self):
+        """All messages so far; and a look into the books, whether anything is below zero."""
+        for method, properties, body in self._take_all("spy"):
+            self._seen[method.routing_key, properties.message_id, body] = properties
+        for name, number in self._balances("payment") + self._balances("inventory"):
+            self._below_zero |= {f"{name}: {number}"} if number < 0 else set()
+        return self._seen
+
+    def _left(self):
+        """How many messages are ready or in somebody's hands, by queue."""
+        listing = self._cluster.ctl(min(self._nodes), "list_queues", *COLUMNS, "--silent")
+        rows = [line.split("\t") for line in listing.splitlines()]
+        mine = {f"{self._name}.{service}": service for service in SERVICES}
+        return {mine[n]: int(ready or 0) + int(held or 0) for n, ready, held in rows if n in mine}
+
+    # -- promises ----------------------------------------------------------------------------
+
+    def promise_ends(self):
+        """How the orders ended, and what their customers heard."""
+        states, heard = self._states(), defaultdict(set)
+        for kind, _, body in self._look():
+            if kind in ENDS:
+                heard[_number(body)].add(kind)
+        ended = {order: state for order, state in states.items() if state in ENDS}
+        waiting = [f"order {order} at {states.get(order)}" for order in self._under_way()]
+        other = [
+            f"order {order} at {state} ({_text(self._placed[order])})"
+            for order, state in ended.items()
+            if self._ends.get(order) and state != self._ends[order]
+        ]
+        unheard = [
+            f"order {order} at {state}, and {sorted(heard[order]) or 'nothing'} was published"
+            for order, state in ended.items()
+            if heard[order] != {state}
+        ]
+        left = [f"{number} in {queue}" for queue, number in self._left().items() if number]
+        say = self._trial.promise
+        say("ends", "Each order ends", waiting, LOST)
+        say("right_end", "Only what can be sent is confirmed, all that surely can is", other, END)
+        say("told", "What became of an order is published", unheard, TOLD)
+        say("drained", "With one of three nodes down nothing is left to do", left, QUEUES)
+
+    def promise_books(self):
+        """What was taken, paid and sent."""
+        paid = self._by_order("payment", "charges", "cents")
+        taken = self._by_order("inventory", "reservations", "pieces")
+        sent = self._by_order("shipping", "parcels", "address")
+        done = [
+            *((order, "charged", [n for n in paid[order] if n > 0]) for order in paid),
+            *((order, "refunded", [n for n in paid[order] if n < 0]) for order in paid),
+            *((order, "reserved", [n for n in taken[order] if n > 0]) for order in taken),
+            *((order, "released", [n for n in taken[order] if n < 0]) for order in taken),
+            *((order, "sent", sent[order]) for order in sent),
+        ]
+        twice = [f"order {order} was {what} {len(n)} times" for order, what, n in done if n[1:]]
+        strangers = (paid.keys() | taken.keys() | sent.keys()) - self._placed.keys()
+        twice += [f"order {order}, which nobody placed" for order in strangers]
+        half = []
+        for order, state in self._states().items():
+            wanted = self._placed.get(order)
+            if wanted is None or state not in ENDS:
+                continue
+            amounts = wanted["cents"], wanted["pieces"], [wanted["address"]]
+            right = amounts if state == CONFIRMED else (0, 0, [])
+            found = sum(paid[order]), sum(taken[order]), sent[order]
+            if found != right:
+                half.append(f"order {order} at {state}: cents, pieces, parcels {found}")
+        say = self._trial.promise
+        say("readable", "The books have their tables", self._missing_tables(), TABLE)
+        say("once", "No order is charged, reserved or sent twice", twice, TWICE)
+        say("all_or_nothing", "A confirmed order has all, a cancelled one nothing", half, HALF)
+        say("money", "No cent is lost or made", self._unbalanced("payment", paid), MONEY)
+        say("stock", "No piece is lost or made", self._unbalanced("inventory", taken), STOCK)
+        say("not_below_zero", "No account and no stock is below zero", self._below_zero, BELOW)
+
+    def _by_order(self, service, table, column):
+        entries = defaultdict(list)
+        for order, entry in self._books[service].rows(table, "order_id", column):
+            entries[order].append(entry)
+        return entries
+
+    def _balances(self, service):
+        return self._books[service].rows(*BALANCES[service])
+
+    def _unbalanced(self, service, entries):
+        """Who has another balance than the entries of their orders say."""
+        now, whose = dict(self._balances(service)), BALANCES[service][1]
+        due = defaultdict(int, OPENING[service])
+        for order, amounts in entries.items():
+            if order in self._placed:
+                due[self._placed[order][whose]] -= sum(amounts)
+        differ = [one for one in due if now.get(one, 0) != due[one]]
+        return [f"{one}: {now.get(one, 0)} instead of {due[one]}" for one in differ]
+
+    def _missing_tables(self):
+        return [
+            f"{service} has no table {table}"
+            for service, tables in TABLES.items()
+            for table in tables
+            if table not in self._books[service].tables()
+        ]
+
+    def promise_parking(self):
+        """What was put aside."""
+        parked = {}
+        with suppress(pika.exceptions.AMQPError):
+            for _, properties, body in self._take_all("parked"):
+                parked[body] = (properties.headers or {}).get("reason")
+        lost = [_text(body) for body in self._bad if body not in parked]
+        good = [_text(body) for body in parked if body not in self._bad]
+        mute = [_text(body) for body, reason in parked.items() if not reason]
+        say = self._trial.promise
+        say("bad_is_parked", "What can't be read is parked", lost, POISON)
+        say("good_is_not", "Nothing else is parked", good, "look at its header `reason`.")
+        say("says_why", "What is parked says why", mute, "the header is called `reason`.")
+
+
+class _Books:
+    """A service's database, as somebody sees it who reads in it."""
+
+    def __init__(self, file):
+        self.file, self._known = file, {}
+        self._bytes = file.open("w+b")  # an audit of ours would end if this was closed
+
+    def rows(self, table, *columns):
+        """The rows of a table; as they were, while somebody writes in it."""
+        with suppress(sqlite3.Error), closing(self._opened(timeout=0.1)) as database:
+            find = f"SELECT {', '.join(columns)} FROM {table}"
+            self._known[table] = database.execute(find).fetchall()
+        return self._known.get(table, [])
+
+    def tables(self):
+        """The names of its tables."""
+        return {name for (name,) in self.rows("sqlite_master", "name")}
+
+    @contextmanager
+    def audit(self):
+        """Read in it: meanwhile the service can write, but no commit comes to its end."""
+        with closing(self._opened()) as reader, suppress(WaitTimeout):
+            reader.execute("BEGIN")
+            read = lambda: reader.execute(LOOK).fetchone()  # noqa: E731
+            wait_until(read, "the books", every=0, tolerate=(sqlite3.OperationalError,))
+            yield
+
+    def has_writer_waiting(self):
+        """Does a commit wait for the end of an audit? Then it holds SQLite's pending lock."""
+        try:
+            fcntl.lockf(self._bytes, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, PENDING)
+        except BlockingIOError:
+            return True
+        fcntl.lockf(self._bytes, fcntl.LOCK_UN, 1, PENDING)
+        return False
+
+    def _opened(self, timeout=0):
+        uri = f"{self.file.as_uri()}?mode=rw"
+        return sqlite3.connect(uri, timeout=timeout, isolation_level=None, uri=True)
+
+
+def _number(body):
+    """The order that a message names."""
+    with suppress(ValueError, TypeError, LookupError):
+        return json.loads(body)["order"]
+    return None
+
+
+def _text(body):
+    text = body.decode(errors="replace") if isinstance(body, bytes) else json.dumps(body)
+    return text if len(text) < 90 else f"{text[:60]} …"
+
+
+LOST = "what was its last message, when was that acknowledged, and what was killed then?"
+END = "which reply belongs to which step?"
+TOLD = "is it published by the transaction that ends the order, whatever dies right after?"
+QUEUES = "look at the services' errors, and at which node the queue lives."
+TABLE = "the head of the suite names the tables and their columns."
+TWICE = "the same message may come again, and a customer may send an order twice. What tells?"
+HALF = "what was done before the refusal has to be given back; and what died before it was saved?"
+MONEY = (
+    "are a charge and its entry one transaction? And what happens when the service starts again?"
+)
+STOCK = "are a reservation and its entry one transaction? And when the service starts again?"
+BELOW = "is the balance looked at, and changed, in one statement?"
+POISON = "what becomes of a message that is no order, and of an order that can't be?"
