@@ -190,7 +190,8 @@ class _System:
         with self._channel() as channel:
             for kind, message_id, body in copies:
                 properties = self._seen[kind, message_id, body]
-                channel.basic_publish(self._name, kind, body, properties)
+                with suppress(pika.exceptions.NackError):
+                    channel.basic_publish(self._name, kind, body, properties)
         self._strike(f"copies of {len(copies)} messages came, shuffled")
 
     def _strike(self, deed):
@@ -237,11 +238,12 @@ class _System:
         return self._bad
 
     def _publish(self, channel, exchange, routing_key, body):
-        """Each message has an id of its own."""
+        """Each message has an id of its own. Where its queue is gone the broker says no."""
         properties = pika.BasicProperties(
             message_id=f"{self._data.getrandbits(64):016x}", delivery_mode=2
         )
-        channel.basic_publish(exchange, routing_key, body, properties)
+        with suppress(pika.exceptions.NackError):
+            channel.basic_publish(exchange, routing_key, body, properties)
 
     # -- services ----------------------------------------------------------------------------
 
