@@ -15,6 +15,7 @@ PARK = (
 PUT = """            put = "INSERT INTO outbox (message_id, kind, body) VALUES (?, ?, ?)"
             database.execute(put, row)
 """
+PUBLISH = "channel.basic_publish(name, answer, row[2], persistent(message_id=row[0]))\n"
 IS_NEW = "is_new = database.execute(note, [message_id]).rowcount"
 COVERED = " AND cents >= :cents"
 IN_STOCK = " AND pieces >= :pieces"
@@ -44,8 +45,7 @@ ANSWERS = {
                 (
                     MESSAGES,
                     PUT,
-                    "    if answer:\n"
-                    "        channel.basic_publish(name, answer, row[2], persistent(message_id=row[0]))\n",
+                    f"    if answer:\n        {PUBLISH}",
                 ),
                 (
                     MESSAGES,
@@ -64,7 +64,7 @@ ANSWERS = {
                 (
                     MESSAGES,
                     PUT,
-                    "            channel.basic_publish(name, answer, row[2], persistent(message_id=row[0]))\n",
+                    f"            {PUBLISH}",
                 ),
             ),
             "a new id at each publishing": (

@@ -177,9 +177,8 @@ class _System:
         self._strike(f"node {down} was killed while {service} committed, and stayed away")
 
     def send_copies(self):
-        """Of all messages so far, in any order: while there is work, and when all is done."""
-        self._place_orders()
-        self._publish_copies()
+        """Of all messages so far, among new orders: not before the others have ended, since a copy
+        would make good for a message that was lost."""
         if self._is_done_in_time():
             self._publish_copies()
             self._is_done_in_time()
@@ -187,12 +186,13 @@ class _System:
     def _publish_copies(self):
         copies = list(self._look())
         self._data.shuffle(copies)
+        self._place_orders()
+        self._strike(f"copies of {len(copies)} messages came, shuffled")
         with self._channel() as channel:
             for kind, message_id, body in copies:
                 properties = self._seen[kind, message_id, body]
                 with suppress(pika.exceptions.NackError):
                     channel.basic_publish(self._name, kind, body, properties)
-        self._strike(f"copies of {len(copies)} messages came, shuffled")
 
     def _strike(self, deed):
         self._trial.struck(f"{deed}; {len(self._under_way())} orders were under way")
