@@ -121,10 +121,13 @@ def handle(database, reactions, method, properties, body):
 
 
 def send_outbox(database, channel, name):
-    """Publish what is in the outbox, and strike each out once the broker has it."""
+    """Publish what is in the outbox, and strike each out once the broker has it.
+
+    Commands have a queue, since each service declares all. Of an order's end nobody need want to know.
+    """
     find = "SELECT position, message_id, kind, body FROM outbox ORDER BY position"
     for position, message_id, kind, body in database.execute(find).fetchall():
-        channel.basic_publish(name, kind, body, persistent(message_id=message_id), mandatory=True)
+        channel.basic_publish(name, kind, body, persistent(message_id=message_id))
         with database:
             database.execute("DELETE FROM outbox WHERE position = ?", [position])
 
