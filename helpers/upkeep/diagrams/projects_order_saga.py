@@ -30,4 +30,4 @@ def order_saga(d: Diagram) -> None:
         d.arrow((356, 190), (382, 190), (382, y), service.left)
         d.arrow(service.right, database.left)
     parked = d.queue(230, 334, ["?"], "parked")
-    d.arrow(exchange.bottom, (300, 290), parked.top)
+    d.arrow((408, 334), parked.right)
