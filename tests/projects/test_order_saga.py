@@ -115,7 +115,7 @@ ANSWERS = {
                 (MESSAGES, "else 0 < value <= MOST", "else value <= MOST"),
             ),
             "classic queues": (
-                "drained",
+                "ends",
                 (MESSAGES, '"x-queue-type": "quorum"', '"x-queue-type": "classic"'),
                 (MESSAGES, "arguments=quorum | last_resort", "arguments=quorum"),
             ),
