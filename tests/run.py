@@ -1,10 +1,11 @@
 """All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
-Types first; helpers and exercises, two modules at a time; the brokers' lives and the clinic, alone; then
-every notebook under strict nbval, two at a time, in an order drawn from a seed. ``--all`` tries every
-answer on the exercises' graders and every repair in the clinic, makes the crash matrices anew and compares
-them with those that the labs show, and runs the notebooks once more, in another order, so that none leans
-on another.
+Types first; helpers and exercises, two modules at a time; the brokers' lives, alone; the clinic and the
+projects, two modules at a time; then every notebook under strict nbval, two at a time, in an order drawn
+from a seed. ``--all`` tries every answer on the exercises' graders, every repair in the clinic, and every
+solution of the projects, the references with twenty seeds; makes the crash matrices anew and compares them
+with those that the labs show; and runs the notebooks once more, in another order, so that none leans on
+another.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def phases(seed: int, all_of_it: bool) -> dict[str, list[str]]:
     found = {
         "types": ["-m", "mypy"],
         "helpers and exercises": pytest(*TWO, *every, "tests/unit", "tests/exercises"),
-        "brokers": pytest(*every, "tests/brokers", "tests/clinic", "tests/projects"),
+        "brokers": pytest("tests/brokers"),
+        "clinic and projects": pytest(*TWO, *every, "tests/clinic", "tests/projects"),
         "notebooks": pytest(*NOTEBOOKS),
     }
     if all_of_it:
