@@ -11,15 +11,16 @@ Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its qu
 """
 
 import json
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 
 import pika
 from PIL import Image
 
 from helpers import clients, fresh, rabbitmq_cluster, wait_until
+from helpers.waiting import WaitTimeout
 
-BATCHES = 24, 48, 16, 8  # new images; the second submission has those of the first once more
+BATCHES = 24, 24, 16, 8  # new images; the second submission has those of the first once more
 ALIKE = 4  # of one colour and size, as drawing them takes time
 SMALL, LARGE = 600, 4500  # pixels; a large one is a fifth of a second's work
 ROOM = 8  # jobs that may wait: then the broker says no
@@ -27,6 +28,7 @@ HELD = 2  # jobs that a worker may hold
 WORKERS = 4
 KILLS = 2  # of all workers
 SIZE = 200  # pixels of a thumbnail
+MOMENT = 2  # seconds in which a submitter ends that doesn't listen to the broker
 COLUMNS = "name", "messages_ready", "messages_unacknowledged"
 STRANGERS = "no JSON", "[]", '{"image": "../private.png"}', '{"image": "none.png"}'
 
@@ -180,6 +182,18 @@ class Queues:
         self._cluster.kill(node)
         return node
 
+    def fill(self, bodies):
+        """Put messages among the jobs until there is no room; has the broker said so?"""
+        try:
+            self.put(bodies)
+        except pika.exceptions.NackError:
+            return True
+        return False
+
+    def clients(self):
+        """How many clients are connected."""
+        return len(self._ctl("list_connections", "pid"))
+
     def put(self, bodies):
         """Put messages among the jobs."""
         with self._connected() as connection:
@@ -230,9 +244,10 @@ class System:
         """One stands still with whatever the broker gives it, while the others work."""
         self._workers += [self._new_worker() for _ in range(WORKERS - 1)]
         self._wait("four workers", self._are_at_work)
-        self._workers[0].pause()
-        self._pictures.draw(BATCHES[1])
-        self._finish(self._submitter())
+        submitter = self._submit_to_a_full_queue()
+        for worker in self._workers[1:]:
+            worker.resume()
+        self._finish(submitter)
         few = lambda: len(self._pictures.missing()) <= HELD  # noqa: E731
         self._wait("the others to do the rest", lambda: few() or self._queues.are_held_by_one())
         held = [] if few() else self._pictures.missing()
@@ -240,6 +255,21 @@ class System:
         self._trial.struck("one of four workers stood still while the others worked")
         self._workers[0].resume()
         self._wait("the second batch to be done", self._queues.are_empty)
+
+    def _submit_to_a_full_queue(self):
+        """Nobody works, and the broker says no to every new job; returns the submitter."""
+        self._freeze_workers()
+        again = [json.dumps({"image": one.name}) for one in self._pictures.images.glob("image-*")]
+        full, before = self._queues.fill(again * 3), self._queues.clients()
+        self._pictures.draw(BATCHES[1])
+        submitter = self._submitter()
+        met = lambda: not submitter.running() or self._queues.clients() > before  # noqa: E731
+        self._wait("the submitter to connect", met)
+        with suppress(WaitTimeout):
+            wait_until(lambda: not submitter.running(), "it to have heard nothing", MOMENT)
+        if full:
+            self._trial.struck("the queue was full when the submitter began")
+        return submitter
 
     def kill_workers_at_work(self):
         """Nobody submits again what is lost now: the earlier images are taken away."""
