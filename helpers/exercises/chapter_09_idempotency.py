@@ -146,7 +146,8 @@ def _amount(data: Random) -> int:
 def _expect_repeats(charge: Charge, data: Random) -> None:
     """Several keys, some for the same amount, each asked for more than once."""
     keys, equal = _keys(data), _amount(data)
-    amounts = {key: data.choice([equal, _amount(data)]) for key in keys} | {keys[-1]: 0}
+    amounts = {key: data.choice([equal, _amount(data)]) for key in keys}
+    amounts |= {keys[2]: equal + 1, keys[-1]: 0}  # in capitals it is another request
     with _Desk(charge, data) as desk:
         desk.expect(desk.call(keys[0], amounts[keys[0]]), keys[0], amounts[keys[0]], "alone")
         for key in [*keys[1:], *data.sample(keys, len(keys)), *keys]:
