@@ -14,11 +14,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
-from .. import brokers, settings
+from .. import brokers, notebooks, settings
 from ..brokers import external, locks, neighbours
 from . import workbook
 
-FRONT_DOOR = "workbook/00_start_here.ipynb"
+FRONT_DOOR = f"workbook/{notebooks.FRONT_DOOR}"
 DEFAULTS = Path(__file__).parent / "jupyter"
 LOG = "lab.log"
 STOPPING = "Waiting for the brokers of the last lab to stop"

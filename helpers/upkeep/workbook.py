@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ..brokers import files
 from ..notes import WORKBOOK
+from ..programs import LAID
 from ..settings import CHECKOUT
 
 SOURCE = CHECKOUT / "notebooks"
-STATE = ".course.json"
 NOT_COPIED = {"__pycache__", "conftest.py"}  # and whatever begins with a dot
 
 
@@ -73,7 +73,7 @@ def sync(source: Path = SOURCE, workbook: Path = WORKBOOK) -> Changes:
             _prune(workbook / name, workbook)
             changes.removed.append(name)
     if now != before:
-        _write(workbook / STATE, json.dumps(now, indent=1, sort_keys=True).encode())
+        _write(workbook / LAID, json.dumps(now, indent=1, sort_keys=True).encode())
     return changes
 
 
@@ -117,7 +117,7 @@ def _digest_of(path: Path) -> str | None:
 def _read_state(workbook: Path) -> dict[str, str]:
     """Digests by name. Without them every file that differs counts as changed by the learner."""
     try:
-        state = json.loads((workbook / STATE).read_bytes())
+        state = json.loads((workbook / LAID).read_bytes())
         return {str(name): str(digest) for name, digest in state.items()}
     except (OSError, ValueError, AttributeError):
         return {}

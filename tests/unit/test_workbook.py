@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.programs import LAID
 from helpers.upkeep import workbook as module
-from helpers.upkeep.workbook import STATE, sync
+from helpers.upkeep.workbook import sync
 
 
 def notebook(source: str, outputs: bool = True) -> str:
@@ -190,9 +191,9 @@ def test_without_a_readable_state_all_that_differs_is_the_learners(course, state
     course.mine("03_queue.ipynb").write_text("mine")
     course.write("images/queue.svg", "<svg>new</svg>")
     if state is None:
-        course.mine(STATE).unlink()
+        course.mine(LAID).unlink()
     else:
-        course.mine(STATE).write_text(state)
+        course.mine(LAID).write_text(state)
     changes = course.sync()
     assert changes.updated == []
     assert len(changes.beside) == 2
