@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers import clinic
-from helpers.exercises.grading import HIGHEST_SEED
+from tests.exercises.answers import data_seed
 
 Repair = Callable[[Any], object]
 IN_A_RUN = 2  # cases, of twelve: a patient takes half a minute
@@ -43,16 +43,19 @@ class Repairs:
     wrong: dict[str, tuple[str, Repair]]  # by name: the kind of what it leaves or does
 
     def drawn(self, case: str, seed: int, every: bool) -> list[Treatment]:
-        """All of them; or, if the case is one of those of this run, the reference and a wrong one."""
-        made = random.Random(f"{case} {seed}")
+        """All of them; or, if the case is one of those of this run, the reference and a wrong one. Each
+        has data of its own, on every run the same: what is drawn has been tried before."""
         if not every and case not in random.Random(seed).sample(sorted(clinic.CASES), IN_A_RUN):
             return []
         right, wrong = list(self.right.items()), list(self.wrong.items())
         if not every:
-            right, wrong = right[:1], [made.choice(wrong)]
+            right, wrong = right[:1], [random.Random(f"{case} {seed}").choice(wrong)]
         rows = [(name, "cured", repair) for name, repair in right]
         rows += [(name, kind, repair) for name, (kind, repair) in wrong]
-        return [Treatment(case, *row, made.randint(0, HIGHEST_SEED)) for row in rows]
+        return [
+            Treatment(case, name, kind, repair, data_seed(case, name))
+            for name, kind, repair in rows
+        ]
 
 
 def nothing(_: Any) -> None:

@@ -35,14 +35,24 @@ class Answers:
     wrong: dict[str, tuple[str, Any]]  # by name: the kind of what is wrong, and the answer
 
     def drawn(self, exercise: str, seed: int, every: bool) -> list[Case]:
-        """All of them; or the reference and one wrong answer. Their data come of the seed, too."""
-        made = random.Random(f"{exercise} {seed}")
+        """All of them, each with two sets of data: its own, and the seed's. Or the reference and one
+        wrong answer, which the seed draws, with their own data alone: what has been tried before."""
         right, wrong = list(self.right.items()), list(self.wrong.items())
         if not every:
-            right, wrong = right[:1], [made.choice(wrong)]
+            right, wrong = right[:1], [random.Random(f"{exercise} {seed}").choice(wrong)]
         rows = [(name, "right", answer) for name, answer in right]
         rows += [(name, kind, answer) for name, (kind, answer) in wrong]
-        return [Case(exercise, *row, made.randint(0, HIGHEST_SEED)) for row in rows]
+        seeds = ["its own", seed] if every else ["its own"]
+        return [
+            Case(exercise, name, kind, answer, data_seed(exercise, name, of))
+            for of in seeds
+            for name, kind, answer in rows
+        ]
+
+
+def data_seed(*parts: object) -> int:
+    """The seed of a case's data: the same for the same words and numbers."""
+    return random.Random(" ".join(map(str, parts))).randint(0, HIGHEST_SEED)
 
 
 def stub(*_: Any) -> None:

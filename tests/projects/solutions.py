@@ -8,7 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.accept import COURSE, HIGHEST_SEED, accept
+from helpers.accept import COURSE, accept
+from tests.exercises.answers import data_seed
 
 Replaced = tuple[str, str, str]  # in this file of the reference, this text by that one
 SEEDS = 20  # of the reference, when everything is tried
@@ -46,9 +47,11 @@ class Solutions:
     wrong: dict[str, tuple[str, *tuple[Replaced, ...]]]
 
     def drawn(self, project: str, seed: int, every: bool) -> list[Solution]:
-        """All of them, and the reference with twenty seeds; or the reference and a wrong one."""
-        made = random.Random(f"{project} {seed}")
-        names = sorted(self.wrong) if every else [made.choice(sorted(self.wrong))]
+        """All of them, and the reference with twenty seeds; or the reference and a wrong one, which the
+        seed draws. Each has a seed of its own, on every run the same: what is drawn has been tried
+        before."""
+        chosen = random.Random(f"{project} {seed}").choice(sorted(self.wrong))
+        names = sorted(self.wrong) if every else [chosen]
         rows = [(f"reference {number}", "", ()) for number in range(1, 1 + (SEEDS if every else 1))]
         rows += [(name, self.wrong[name][0], self.wrong[name][1:]) for name in names]
-        return [Solution(project, *row, made.randint(0, HIGHEST_SEED)) for row in rows]
+        return [Solution(project, *row, data_seed(project, row[0])) for row in rows]
