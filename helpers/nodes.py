@@ -11,16 +11,42 @@ from typing import Any
 
 import pika
 
-from .brokers import clients, kafka, native, process, rabbitmq
+from .brokers import clients, jars, kafka, native, process, rabbitmq
 from .brokers.places import Place
 from .brokers.ports import free as free_ports
 from .pipeline import Program, started
 from .settings import HOST
 
-__all__ = ["HOST", "Kafka", "RabbitMQ"]
+__all__ = ["HOST", "Kafka", "RabbitMQ", "remote_tier"]
 
 DOOR = "PLAINTEXT"  # Kafka's own listener, also the administrator's
 TLS = "listeners.ssl.1"
+STORE = "org.apache.kafka.server.log.remote.storage.LocalTieredStorage"
+
+
+def remote_tier(folder: Path) -> dict[str, object]:
+    """Settings of a Kafka node that moves old segments to a folder, which stands for an object store.
+
+    Kafka comes without a plugin for one; this is its tests' own, LocalTieredStorage. The node looks
+    twice a second (Kafka: every 30 s) for what is to be moved or deleted.
+
+    Args:
+        folder: the store; where there is none, none can be reached.
+
+    Raises:
+        BrokerError: the plugin can't be fetched.
+    """
+    native.fetch_pipeline()
+    return {
+        "remote.log.storage.system.enable": "true",
+        "remote.log.storage.manager.class.name": STORE,
+        "remote.log.storage.manager.class.path": jars.path(jars.PIPELINE_LOCK, "kafka-storage"),
+        "rsm.config.dir": folder,
+        "remote.log.metadata.manager.listener.name": DOOR,
+        "rlmm.config.remote.log.metadata.topic.replication.factor": 1,
+        "rlmm.config.remote.log.metadata.topic.num.partitions": 1,
+        "remote.log.manager.task.interval.ms": 500,
+    }
 
 
 class Kafka(Program):

@@ -26,18 +26,24 @@ TIMEOUT = (10, 60)  # seconds to connect, and of silence
 
 @dataclass(frozen=True)
 class Jar:
-    """One line of the lock file: Maven coordinates, size in bytes, SHA-256."""
+    """One line of the lock file: Maven coordinates, size in bytes, SHA-256.
+
+    Where a version has several files, the classifier says which: ``test``, say; mostly it is empty."""
 
     group: str
     artifact: str
     version: str
+    classifier: str
     size: int
     sha256: str
 
     def path(self) -> Path:
         """Where it lies in the cache, in Maven's own layout."""
         folder = repository() / self.group.replace(".", "/") / self.artifact / self.version
-        return folder / f"{self.artifact}-{self.version}.jar"
+        return (
+            folder
+            / f"{self.artifact}-{self.version}{self.classifier and f'-{self.classifier}'}.jar"
+        )
 
     def complete(self) -> bool:
         """Is it there, byte for byte as locked?"""
@@ -52,9 +58,18 @@ def locked(lock: Path = KAFKA_LOCK) -> list[Jar]:
     lines = lock.read_text(encoding="utf-8").splitlines()
     found = []
     for name, size, sha256 in (line.split() for line in lines if line and line[0] != "#"):
-        group, artifact, version = name.split(":")
-        found.append(Jar(group, artifact, version, int(size), sha256))
+        group, artifact, version, *classifier = name.split(":")
+        found.append(Jar(group, artifact, version, "".join(classifier), int(size), sha256))
     return found
+
+
+def path(lock: Path, artifact: str) -> Path:
+    """Where the jar of a lock file lies that is called so.
+
+    Raises:
+        StopIteration: the lock has none.
+    """
+    return next(jar.path() for jar in locked(lock) if jar.artifact == artifact)
 
 
 def repository() -> Path:

@@ -208,12 +208,12 @@ def test_the_file_keeps_to_the_compose_specification():
 
 
 def test_what_is_started_by_hand_is_called_as_the_course_calls_it(described, monkeypatch):
-    monkeypatch.delenv("BREAKING_BROKERS_PORT_OFFSET")
+    monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", "0")
     assert described["name"] == compose._project()
 
 
 def test_ports_are_for_this_machine_only_and_what_the_code_expects(services, monkeypatch):
-    monkeypatch.delenv("BREAKING_BROKERS_PORT_OFFSET")
+    monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", "0")
     expected = {f"127.0.0.1:${{{name}:-{port}}}" for name, port in compose._variables().items()}
     published = {port.rpartition(":")[0] for s in services.values() for port in s["ports"]}
     assert published == expected
