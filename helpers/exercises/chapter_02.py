@@ -209,7 +209,7 @@ class _Day:
                 )
             )
         tried = sum(1 for found, *_ in self.handled.read() if found == order)
-        if tried > len(MOMENTS) + 1:
+        if tried > (len(MOMENTS) + 1) * self.orders.count(order):
             stop(
                 Wrong(
                     "round_and_round",

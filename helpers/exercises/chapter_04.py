@@ -247,7 +247,8 @@ def total_up(answer: Callable, data: Random) -> str:
     customer = f"customer-{data.randrange(100)}"
     customers = [customer, customer.title(), f"{customer} "]
     bookings = [(data.choice(customers), data.randint(-50, 99) or 1) for _ in range(9)]
-    bookings += zip(data.sample(customers, 3), (29, -29, 57), strict=True)  # 0.29 * 100 < 29
+    bookings += zip(data.sample(customers, 3), (29, -29, 57), strict=True)
+    bookings.insert(data.randint(1, 9), (customer.upper(), 29))  # all of it: 0.29 * 100 < 29
     with new_topic() as topic, tempfile.TemporaryDirectory() as folder:
         _book(topic, bookings)
         whole = _totals(Path(folder, "whole.db"))

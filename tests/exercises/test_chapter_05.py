@@ -412,8 +412,8 @@ def call_over_one_queue():
     kept = {}
 
     def call(connection, queue, body, timeout):
-        if not kept:
-            kept["channel"] = connection.channel()
+        if kept.get("connection") is not connection:
+            kept.update(connection=connection, channel=connection.channel())
             kept["answers"] = kept["channel"].queue_declare("", exclusive=True).method.queue
         channel, answers, key = kept["channel"], kept["answers"], uuid.uuid4().hex
         deadline = time.monotonic() + timeout
@@ -456,8 +456,8 @@ def one_listener(by_id):
             kept["found"].append(answer)
 
     def call(connection, queue, body, timeout):
-        if not kept:
-            kept["channel"], kept["found"] = connection.channel(), []
+        if kept.get("connection") is not connection:
+            kept.update(connection=connection, channel=connection.channel(), found=[])
             kept["channel"].basic_consume("amq.rabbitmq.reply-to", on_answer, auto_ack=True)
         question = pika.BasicProperties(reply_to="amq.rabbitmq.reply-to", correlation_id="1")
         kept["channel"].basic_publish("", queue, body, question)
