@@ -115,6 +115,18 @@ ANSWERS = {
                 "accounted_for",
                 (CLICKS, "<= record.timestamp + AHEAD", "< 2**60"),
             ),
+            "any type is taken": (
+                "bad_is_parked",
+                (
+                    CLICKS,
+                    "type(content) is not FIELDS[name]",
+                    "not isinstance(content, FIELDS[name])",
+                ),
+            ),
+            "the key is not looked at": (
+                "bad_is_parked",
+                (CLICKS, 'if record.key != click["visitor"].encode():', "if False:"),
+            ),
             "put aside without a word why": (
                 "says_why",
                 (

@@ -105,32 +105,36 @@ class _Clicks:
         wrong += [{"time": 10**30}, {"id": 7}, {"id": ""}, {"id": "x" * 201}, {"page": "shoes"}]
         wrong += [{"page": "/\ud800"}, {"page": "/\x00"}, {"page": ["/"]}, {"visitor": None}]
         wrong += [{"time": self._now + days * 86_400_000} for days in (1, 400)]
-        said += [json.dumps({**self._click(), **more}).encode() for more in wrong]
+        rows = [(b"visitor-1", value) for value in said]
+        for changed in wrong:
+            rows.append(self._spoilt(**changed))
         for field in FIELDS:
-            short = self._click()
-            del short[field]
-            said.append(json.dumps(short).encode())
-        rows = [(self._now, self._visitor(), value) for value in said]
-        strange = json.dumps(self._click()).encode()
-        return [*rows, (self._now, b"somebody else", strange), (self._now, None, strange)]
+            key, value = self._spoilt()
+            short = {name: what for name, what in json.loads(value).items() if name != field}
+            rows.append((key, json.dumps(short).encode()))
+        rows += [(key, self._spoilt()[1]) for key in (b"somebody else", None)]
+        return [(self._now, key, value) for key, value in rows]
+
+    def _spoilt(self, **changed):
+        """A click with these fields changed, as key and value."""
+        click = self._click()
+        return click["visitor"].encode(), json.dumps({**click, **changed}).encode()
 
     def _one(self, most, age=0, visitor=""):
         self._now += self._data.choice([0, 1, 2, 30]) * SECOND
-        click = self._click(visitor)
+        click = self._click()
+        click["visitor"] = visitor or click["visitor"]
         click["time"] -= age + self._data.randint(0, most)
         return self._now, click["visitor"].encode(), json.dumps(click).encode()
 
-    def _click(self, visitor=""):
+    def _click(self):
         self._drawn += 1
         return {
             "id": f"id-{self._drawn}-{self._data.randrange(10**9)}",
-            "visitor": visitor or self._visitor().decode(),
+            "visitor": f"visitor-{self._data.randrange(60)}",
             "page": self._data.choice(["/", "/search", "/größe/九", f"/{self._data.randrange(9)}"]),
             "time": self._now,
         }
-
-    def _visitor(self):
-        return f"visitor-{self._data.randrange(60)}".encode()
 
 
 class _Batch:
@@ -178,6 +182,7 @@ class _System:
         self._brokers = SimpleNamespace(kafka=self._node.options())
         self._make_topics()
         self._database = trial.space / "clicks.db"
+        self._rows("PRAGMA journal_mode = WAL")  # whoever looks into it hinders nobody
         self._clicks, self._seed = _Clicks(trial.data), trial.data.randrange(10**6)
         self._moment = MOMENT
         producer = KafkaProducer(**self._brokers.kafka, acks="all")
@@ -409,6 +414,8 @@ class _System:
     def let_one_sleep(self):
         """One stands still with clicks in hand until the other has done them, and much more."""
         self._share()
+        self._send(self._clicks.for_each_partition())  # so that both have begun with their share
+        self._catch_up()
         sleeper = self._trial.data.choice(self._processors)
         with self._locked():
             self._send(self._clicks.some(200))
