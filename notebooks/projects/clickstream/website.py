@@ -21,7 +21,7 @@ from kafka import KafkaProducer
 from helpers.programs import asked_to_end
 
 BEGIN = 1_740_960_000_000  # milliseconds since 1970: Monday, 3 March 2025, 00:00 UTC
-SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 PAGES = ["/", "/search", "/basket", *(f"/product/{number}" for number in range(1, 300))]
 VISITORS = 5_000
 TWICE = 0.02  # of all clicks arrive twice
@@ -59,9 +59,9 @@ def busy(now):
     return 1 - 0.8 * math.cos((now / HOUR - 4) / 12 * math.pi)
 
 
-def traffic(seed, per_minute):
+def traffic(seed, per_minute, begin=BEGIN):
     """Clicks without end, each with the time of its arrival, in the order of arrival."""
-    data, numbers, now = Random(seed), count(1), float(BEGIN)
+    data, numbers, now = Random(seed), count(1), float(begin)
     under_way = []
     while True:
         for visitor, page, clicked in visit(data, now):
@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--name", required=True, help="what the topics of this run begin with")
     parser.add_argument("--clicks", type=int, required=True, help="so many, then it ends")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--day", type=int, default=1, help="the simulated day on which it begins")
     parser.add_argument("--per-minute", type=float, default=60, help="of the simulated time")
     parser.add_argument("--per-second", type=float, default=1e9, help="really sent, at most")
     args = parser.parse_args()
@@ -92,7 +93,8 @@ def main():
     producer = KafkaProducer(
         bootstrap_servers=args.brokers, acks="all", linger_ms=5, reconnect_backoff_max_ms=200
     )
-    clicks = islice(traffic(args.seed, args.per_minute), args.clicks)
+    begin = BEGIN + (args.day - 1) * DAY
+    clicks = islice(traffic(args.seed, args.per_minute, begin), args.clicks)
     sent, begun = 0, time.monotonic()
     while block := list(islice(clicks, BLOCK)):
         said = [
