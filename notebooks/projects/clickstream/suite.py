@@ -33,6 +33,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
+from operator import gt, lt
 from pathlib import Path
 from time import monotonic
 from types import SimpleNamespace
@@ -467,8 +468,13 @@ class _System:
         say = self._trial.promise
         found = self._rows("SELECT began, page, sum(views) FROM page_views GROUP BY began, page")
         views = Counter({(began, page): number for began, page, number in found})
-        say("nothing_lost", "Each click is among its page's views", _less(views, batch.views), LOST)
-        say("nothing_twice", "No click is counted twice", _less(batch.views, views), TWICE)
+        say(
+            "nothing_lost",
+            "Each click is among its page's views",
+            _unlike(views, batch.views, lt),
+            LOST,
+        )
+        say("nothing_twice", "No click is counted twice", _unlike(views, batch.views, gt), TWICE)
         sessions = set(self._rows("SELECT visitor, began, ended, clicks FROM sessions"))
         wrong = [_session(row, "missing") for row in batch.sessions - sessions]
         wrong += [_session(row, "and should not be") for row in sessions - batch.sessions]
@@ -557,12 +563,12 @@ def _sessions(clicks):
             yield visitor, all_times[first], all_times[end - 1], end - first
 
 
-def _less(views, wanted):
-    """The pages and windows that have fewer views than they should."""
+def _unlike(views, wanted, wrong):
+    """The pages and windows whose views compare like that with what they should be."""
     return [
-        f"{_clock(began)} {page}: {views[began, page]}, not {number}"
-        for (began, page), number in wanted.items()
-        if views[began, page] < number
+        f"{_clock(began)} {page}: {views[began, page]}, not {wanted[began, page]}"
+        for began, page in views | wanted
+        if wrong(views[began, page], wanted[began, page])
     ]
 
 
