@@ -44,7 +44,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from helpers import Program, clients, fresh, wait_until
-from helpers.brokers.clients import quieten
+from helpers.brokers.clients import mend_kafka, quieten
 from helpers.nodes import Kafka
 from helpers.waiting import WaitTimeout
 
@@ -53,6 +53,7 @@ SECOND, MINUTE = 1_000, 60_000
 GAP, WINDOW, LATENESS, AHEAD = 30 * MINUTE, 10 * MINUTE, 10 * MINUTE, MINUTE
 SECOND_DAY = 1_741_046_400_000  # between two of the website's: Tuesday, 4 March 2025
 SECONDS = 15.0  # for a deed
+PATIENCE = 30.0  # for the broker
 QUIET = 8.0  # seconds without any progress: then nothing more will come
 MOMENT = 1.0  # seconds in which a processor has read what there is, on an idle machine
 LOOKS = 2_000  # of some milliseconds, for a state that passes
@@ -179,6 +180,7 @@ class _System:
 
     def __init__(self, trial):
         quieten()  # a broker that is killed makes every client speak
+        mend_kafka()
         self._trial, self._name = trial, fresh("clicks")
         self._node = trial.stack.enter_context(Kafka({}, {}))
         self._brokers = SimpleNamespace(kafka=self._node.options())
@@ -224,7 +226,11 @@ class _System:
         return self._done() > number
 
     def _sent(self):
-        """How many records there are."""
+        """How many records there are. A broker that stood still leads nothing for a moment."""
+        what = "the broker to lead all partitions"
+        return wait_until(lambda: [self._end()], what, PATIENCE, tolerate=(KafkaError,))[0]
+
+    def _end(self):
         with KafkaAdminClient(**self._brokers.kafka) as admin:
             asked = {TopicPartition(f"{self._name}.clicks", n): LATEST for n in range(PARTITIONS)}
             return sum(one.offset for one in admin.list_partition_offsets(asked).values())
@@ -276,7 +282,8 @@ class _System:
     def _let_them_read(self):
         """Time to read what was sent, while nothing can be saved; or to say too early that it is done."""
         with suppress(WaitTimeout):
-            wait_until(self._is_committed, "somebody to be ready too early", self._moment)
+            early = "somebody to be ready too early"
+            wait_until(self._is_committed, early, self._moment, tolerate=(KafkaError,))
 
     def _kill_processors(self):
         for processor in self._processors:
@@ -427,7 +434,7 @@ class _System:
         website.kill()
         self._dashboard.kill()
         self._node.start()
-        self._wait("the broker to be back", self._sent, 60)
+        self._wait("the broker to be back", self._end, 2 * PATIENCE)
         self._trial.struck("broker, website and dashboard were killed while clicks came")
         website.start()
         wait_until(lambda: not website.running(), "all clicks to be sent", 60)
