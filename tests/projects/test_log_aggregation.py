@@ -1,0 +1,130 @@
+"""The suite of the log aggregation: the reference keeps every promise, each wrong solution breaks one."""
+
+from tests.projects.solutions import Solutions
+
+SHIPPER, LINES, INDEXER, INDEX = "shipper.py", "lines.py", "indexer.py", "index.py"
+SAVED = "            positions.save(name, file.tell())\n"
+SENT = "            send(args, producer, taken)\n"
+GROUP = """        group_id=f"{args.name}.indexer",
+        auto_offset_reset="earliest",
+        session_timeout_ms=2000,
+        heartbeat_interval_ms=500,
+        enable_auto_commit=False,
+"""
+ALONE = """        auto_offset_reset="none",  # never jump in silence
+        enable_auto_commit=False,
+"""
+POLLED = "            found = consumer.poll(timeout_ms=200)\n"
+MOVED = """        if not index.move(database, partition, position, records[-1].offset + 1):
+            return False
+"""
+ASSIGNED = """    consumer.assign(partitions)
+    positions = {partition: begin(consumer, database, partition) for partition in partitions}
+"""
+
+
+ANSWERS = {
+    "log_aggregation": Solutions(
+        {
+            "position noted before the brokers have the lines": (
+                "nothing_lost",
+                (SHIPPER, SENT, SAVED + SENT),
+                (SHIPPER, SAVED + SENT + SAVED, SAVED + SENT),
+            ),
+            "no position": (
+                "few_again",
+                (SHIPPER, "        draft.replace(self._path)\n", ""),
+            ),
+            "follows the name": (
+                "nothing_lost",
+                (SHIPPER, "return [*old, log] if log.exists() else old", "return [log]"),
+            ),
+            "knows a file by its inode": (
+                "nothing_lost",
+                (
+                    SHIPPER,
+                    "return hashlib.sha256(first).hexdigest()[:16]",
+                    "return str(os.fstat(file.fileno()).st_ino)",
+                ),
+            ),
+            "all lines in memory": (
+                "bounded",
+                (SHIPPER, "BATCH = 100 ", "BATCH = 1_000_000 "),
+            ),
+            "half a line is a line": (
+                "nothing_lost",
+                (
+                    SHIPPER,
+                    'if not content.endswith(b"\\n") and len(content) < lines.LONGEST:\n            file',
+                    "if not content:\n            file",
+                ),
+            ),
+            "a bad line ends the shipper": (
+                "nothing_lost",
+                (LINES, 'whole = content.endswith(b"\\n")', "whole = json.loads(content) != []"),
+            ),
+            "what is too long is sent all the same": (
+                "nothing_lost",
+                (LINES, "LONGEST = 64 * 1024", "LONGEST = 64 * 1024 * 1024"),
+            ),
+            "masks what is JSON": (
+                "masked",
+                (
+                    LINES,
+                    'line = TOKEN.sub("tok_***", content',
+                    'line = TOKEN.sub("tok_***" if content[:1] == b"{" else r"\\g<0>", content',
+                ),
+            ),
+            "no key": (
+                "order",
+                (SHIPPER, "lines.pack(*line), key=key)", "lines.pack(*line))"),
+                (
+                    LINES,
+                    '{"place": place, "line"',
+                    '{"place": place, "service": "?", "line"',
+                ),
+            ),
+            "no id in the index": (
+                "once",
+                (INDEX, "place TEXT UNIQUE,\n        service", "place TEXT,\n        service"),
+            ),
+            "the content is the id": (
+                "nothing_lost",
+                (INDEXER, "index.add(database, place,", "index.add(database, line,"),
+            ),
+            "committed before the lines are indexed": (
+                "nothing_lost",
+                (INDEXER, ALONE, GROUP),
+                (INDEXER, ASSIGNED, "    consumer.subscribe([topic])\n"),
+                (INDEXER, POLLED, POLLED + "            consumer.commit()\n"),
+                (INDEXER, MOVED, ""),
+                (INDEXER, "positions[partition], records", "0, records"),
+                (INDEXER, "positions[partition] =", "_ ="),
+            ),
+            "jumps to the first that is left": (
+                "gaps_said",
+                (INDEXER, '"none",', '"earliest",'),
+            ),
+            "jumps to the end": (
+                "nothing_lost",
+                (INDEXER, '"none",', '"latest",'),
+            ),
+            "what can't be read ends the indexer": (
+                "bad_is_parked",
+                (INDEXER, "except lines.BadLineError", "except ZeroDivisionError"),
+            ),
+            "parked without a reason": (
+                "says_why",
+                (INDEXER, "line, str(error))", 'line, "")'),
+            ),
+            "words are a query": (
+                "search_finds",
+                ("search.py", "values.append(quoted(words))", "values.append(words)"),
+            ),
+        }
+    )
+}
+
+
+def test_answers(case, own_ports):
+    case.judge()
