@@ -77,11 +77,15 @@ ANSWERS = {
             ),
             "no key": (
                 "order",
-                (SHIPPER, "lines.pack(*line), key=key)", "lines.pack(*line))"),
                 (
-                    LINES,
-                    '{"place": place, "line"',
-                    '{"place": place, "service": "?", "line"',
+                    SHIPPER,
+                    "lines.pack(*line), key=key)",
+                    'lines.pack(f"{args.log.stem} {line[0]}", line[1]))',
+                ),
+                (
+                    INDEXER,
+                    "add(database, place, service,",
+                    "add(database, place, place.split()[0],",
                 ),
             ),
             "no id in the index": (
