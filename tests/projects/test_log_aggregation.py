@@ -64,7 +64,7 @@ ANSWERS = {
                 (LINES, 'whole = content.endswith(b"\\n")', "whole = json.loads(content) != []"),
             ),
             "what is too long is sent all the same": (
-                "nothing_lost",
+                "bad_is_parked",
                 (LINES, "LONGEST = 64 * 1024", "LONGEST = 64 * 1024 * 1024"),
             ),
             "masks what is JSON": (

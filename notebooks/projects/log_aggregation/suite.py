@@ -508,7 +508,7 @@ class _System:
         deleted = {offset for _, offsets in self._away for offset in offsets}
         unsaid += [f"offset {n} of partition {p} was not deleted" for p, n in gaps - deleted]
         say("nothing_lost", "Each line that was not deleted is found", map(_short, lost), LOST)
-        say("once", "Each is found once", map(_short, found - wanted), TWICE)
+        say("once", "Each is found once, and nothing else is", map(_short, found - wanted), TWICE)
         say("gaps_said", "What was deleted unread is said to be missing", unsaid, GAPS)
         say("order", "The lines of a service are in their order", self._disordered(rows), ORDER)
         self._topic.look()
