@@ -8,6 +8,7 @@ By hand: python search.py "timeout payment" --service payment --level ERROR --da
 import argparse
 import json
 import sys
+from pathlib import Path
 
 import index
 
@@ -39,8 +40,10 @@ def main():
     parser.add_argument("words", nargs="?", default="", help="all of them; none finds everything")
     parser.add_argument("--service")
     parser.add_argument("--level")
-    parser.add_argument("--database", required=True, help="the index")
+    parser.add_argument("--database", type=Path, required=True, help="the index")
     args = parser.parse_args()
+    if not args.database.is_file():
+        parser.error(f"there is no index {args.database}: the indexer makes it")
     database = index.connect(args.database)
     for row in search(database, args.words, args.service, args.level):
         print(json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False))

@@ -79,24 +79,20 @@ class Positions:
         self._known = {file: self._known[file] for file in files if file in self._known}
 
 
-def take(file, name):
-    """A few lines from where the file stands, each with its place; without one that is still written."""
+def take(file, name, position):
+    """The next few lines, each with its place; without one that is still being written."""
+    file.seek(position)
     taken = []
     while len(taken) < BATCH:
         offset = file.tell()
-        content = file.readline(lines.LONGEST)
-        if not content.endswith(b"\n") and len(content) < lines.LONGEST:
+        content = last = file.readline(lines.LONGEST)
+        while len(last) == lines.LONGEST and not last.endswith(b"\n"):
+            last = file.readline(lines.LONGEST)  # too long: the rest is passed by
+        if not last.endswith(b"\n"):
             file.seek(offset)
             break
         taken.append((f"{name}:{offset}", content))
-        skip_rest(file, content)
     return taken
-
-
-def skip_rest(file, content):
-    """Of a line that is too long the rest is passed by."""
-    while content and not content.endswith(b"\n"):
-        content = file.readline(lines.LONGEST)
 
 
 def send(args, producer, taken):
@@ -110,10 +106,12 @@ def send(args, producer, taken):
 def ship(args, producer, positions, files):
     """Ship what is new, a few lines at a time, each few when those before are safe."""
     for name, file in files.items():
-        file.seek(positions.of(name))
-        while taken := take(file, name):
+        while taken := take(file, name, positions.of(name)):
+            end = file.tell()
+            if identity(file) != name:  # emptied meanwhile: what was read may be of another log
+                break
             send(args, producer, taken)
-            positions.save(name, file.tell())
+            positions.save(name, end)
 
 
 def main():
