@@ -55,6 +55,14 @@ ANSWERS = {
                 "nothing_lost",
                 (SHIPPER, 'if not last.endswith(b"\\n"):', "if not last:"),
             ),
+            "a long line is cut while it is written": (
+                "good_is_not",
+                (
+                    SHIPPER,
+                    'if not last.endswith(b"\\n"):',
+                    'if not last.endswith(b"\\n") and len(content) < lines.LONGEST:',
+                ),
+            ),
             "a bad line ends the shipper": (
                 "nothing_lost",
                 (LINES, 'whole = content.endswith(b"\\n")', "whole = json.loads(content) != []"),

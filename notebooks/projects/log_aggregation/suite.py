@@ -5,8 +5,8 @@ The shop (``shop.py``) is given, and logs into LOGS/SERVICE/SERVICE.log. Program
 
 - ``shipper.py --brokers HOST:PORT… --name NAME --log FILE --positions FILE`` ships the lines of a log and
   of its older files, FILE.1, FILE.2 …, to the topic NAME.logs, with the service as the key. One for each
-  log. Tokens, ``tok_`` and letters and digits, never leave the machine. When it is killed, 100 lines are
-  sent again at most.
+  log. Tokens, ``tok_`` and letters and digits, never leave the machine. When it is killed,
+  or the broker does not answer, 100 lines are sent again at most.
 - ``indexer.py --brokers HOST:PORT… --name NAME --database FILE`` puts them into SQLite, in their order:
   ``lines (service, time, level, message)``. What is no JSON object with these three texts, or is of 65,536
   bytes or more, goes to ``parked (service, line, reason)``; of what is too long the beginning. What the
@@ -36,15 +36,26 @@ from helpers.waiting import WaitTimeout
 
 SERVICES = "front", "stock", "payment"
 PARTITIONS = 3
-QUIET, END = 8.0, 15.0  # seconds without any progress: then nothing more will come
+QUIET = 8.0, 30.0  # seconds without any progress: then nothing more will come
 MOMENT = 1.5  # seconds in which somebody shows that he goes on too early
-SENT_AGAIN = 100  # lines, when a shipper is killed
+START = 60.0  # seconds
+SENT_AGAIN = 100  # lines, when a shipper is killed, or does not hear of the broker
+BROKER_GONE = 2  # times
 NOISE, NOISY = 800, 15_000  # lines, and bytes of each
 ROOM = 16e6  # bytes that a shipper may need more while there is no broker
-TOKEN = re.compile(rb"tok_[A-Za-z0-9]{20}")
+TOKEN = re.compile(rb"tok_[A-Za-z0-9]{8,}")  # the greater part of one
 CUSTOMERS = "Zoë Krüger", "李小龙", "Олена Шевченко", "محمد الفاسي", "O'Brien", "Åsa 🌻"
 OUTAGE = "2026-03-02T09:05:00", "2026-03-02T09:09:00"  # of the provider, as in the orders' times
 ODD = 'asked for "mug*" NOT (AND OR tea): -1 ^'
+HALF = b'{"time": "2026-03-02T09:00:00", "level": "INFO", "message": "%s'
+NO_ENTRIES = [
+    *(b"Traceback (most recent call last): %s", b"  File shop.py, %s", b"%s \xff\xfe", b'["%s"]'),
+    *(HALF, HALF + b' \\ud800"}', b'"%s"', b"%s \x00\x00", b"[" * 60_000 + b"%s"),
+    b'{"level": "INFO", "message": "%s"}',
+    b'{"time": 9, "level": "INFO", "message": "%s"}',
+    b'{"time": "9", "level": null, "message": "%s"}',
+    b'{"%s": 1, "message": null}',
+]
 SEARCHES = (
     ("timeout provider", "payment", "ERROR"),
     ("DECLINED card", None, None),
@@ -90,7 +101,7 @@ class _Shop:
         for program in self._programs.values():
             trial.stack.callback(program.close)
         for program in self._programs.values():
-            program.wait_for("listening")
+            program.wait_for("listening", START)
 
     def log(self, service):
         """Where it logs."""
@@ -109,7 +120,7 @@ class _Shop:
         self.order(3)
         lives = len(program.lines())
         program.start()
-        wait_until(lambda: len(program.lines()) > lives, f"{service} to listen", 20)
+        wait_until(lambda: len(program.lines()) > lives, f"{service} to listen", START)
 
     def write(self, service, content):
         """Something else gets into the log, as from a library."""
@@ -221,7 +232,7 @@ class _Topic:
         """Start it on its data."""
         self.node.start()
         port = self.node.port(DOOR)
-        wait_until(lambda: kafka.brokers_known(port) == 1, "the broker to serve", 60)
+        wait_until(lambda: kafka.brokers_known(port) == 1, "the broker to serve", START)
 
 
 class _System:
@@ -229,6 +240,7 @@ class _System:
 
     def __init__(self, trial):
         self._trial, self._data = trial, trial.data
+        self._began, (_, self._quiet), self._moment = monotonic(), QUIET, MOMENT
         self._topic, self._shop = _Topic(trial), _Shop(trial)
         self._told = "--brokers", self._topic.address(), "--name", self._topic.name
         self._database = trial.space / "index.db"
@@ -285,38 +297,44 @@ class _System:
         deleted = sum(len(offsets) for _, offsets in self._away)
         return self._shop.count() + self._strangers - deleted
 
-    def _wait_for_all(self, quiet=QUIET):
+    def _wait_for_all(self):
         """Wait until all lines are there, or no more come; how many are missing?"""
-        wanted, last = self._wanted() - self._given_up, [0, monotonic()]
-
-        def over():
+        wanted, found = self._wanted() - self._given_up, self._found()
+        came = True
+        while came and found < wanted:
+            last = found
+            more = lambda: self._found() > last  # noqa: B023, E731
+            came = self._trial.wait_until(more, "more lines", self._quiet)
             found = self._found()
-            if found > last[0]:
-                last[:] = found, monotonic()
-            return found >= wanted or monotonic() - last[1] > quiet
-
-        self._trial.wait_until(over, "the lines", 60)
-        missing = max(0, wanted - last[0])
+        missing = max(0, wanted - found)
         self._given_up += missing
         return missing
 
     def _wait_for_records(self, length):
         """Wait until so many records are in the topic."""
         self._trial.wait_until(
-            lambda: self._topic.length() >= length, "the lines to be shipped", QUIET, (KafkaError,)
+            lambda: self._topic.length() >= length,
+            "the lines to be shipped",
+            self._quiet,
+            (KafkaError,),
         )
 
-    def _give_a_moment(self, is_early, seconds=MOMENT):
+    def _give_a_moment(self, is_early, moments=1):
         """Wait whether somebody goes on, who shouldn't."""
         with suppress(WaitTimeout):
+            seconds = moments * self._moment
             wait_until(is_early, "somebody to go on", seconds, tolerate=(KafkaError,))
 
     # -- deeds -------------------------------------------------------------------------------
 
     def begin(self):
-        """A sunny day: does it work at all?"""
+        """A sunny day: does it work at all? It shows how quick the machine is just now."""
         self._shop.order(20)
-        return not self._wait_for_all(25)
+        works = not self._wait_for_all()
+        took = monotonic() - self._began
+        self._quiet = min(max(QUIET[0], 2 * took), QUIET[1])
+        self._moment = max(MOMENT, took / 4)
+        return works
 
     def kill_a_shipper_before_the_answer(self):
         """The broker stands still with lines before it, and has not said that it has them."""
@@ -344,7 +362,7 @@ class _System:
             self._more = max(self._more, shipper.memory() - before)
             return self._more > ROOM
 
-        self._give_a_moment(takes_it_all, 2 * MOMENT)
+        self._give_a_moment(takes_it_all, 2)
         self._kill("payment")
         self._topic.start_broker()
         self._trial.struck("the broker was killed, with 12 MB to be shipped, and the shipper then")
@@ -372,11 +390,16 @@ class _System:
 
     def send_what_is_bad(self):
         """What is no line of a log, or not yet; what is no record of a shipper's; records again."""
-        line = _line(f"half of this was written late {self._data.random()}")
+        half, long = (
+            _line(f"half of this was written late {self._data.random()}"),
+            self._long_line(),
+        )
         before = self._topic.length()
-        self._shop.write("front", line[:40])
-        self._give_a_moment(lambda: self._topic.length() > before)
-        self._shop.write("front", line[40:])
+        self._shop.write("front", half[:40])
+        self._shop.write("stock", long[:70_000])
+        self._give_a_moment(lambda: self._topic.length() > before + 1)
+        self._shop.write("front", half[40:])
+        self._shop.write("stock", long[70_000:])
         for content in self._bad_lines():
             self._shop.write(self._data.choice(SERVICES), content + b"\n")
         self._shop.write("stock", _line("all is well") * 2 + _line(ODD))
@@ -390,28 +413,16 @@ class _System:
         self._trial.struck(f"{self._bad} lines and records came that nobody can read")
         self._wait_for_all()
 
+    def _long_line(self):
+        """A line of a megabyte; a token stands where it may be cut."""
+        return self._mark(
+            HALF + b"y" * 65_455 + self._shop.token().encode() + b"y" * 999_999 + b"\n"
+        )
+
     def _bad_lines(self):
         """All kinds of lines that are no entries."""
-        token = self._shop.token().encode()
-        told = b'{"time": "2026-03-02T09:00:00", "level": "INFO", "message": "%s'
-        kinds = [
-            *(b"Traceback (most recent call last): %s", b"  File shop.py, %s", b"%s \xff\xfe"),
-            *(
-                told,
-                told + b' \\ud800"}',
-                b'["%s"]',
-                b'"%s"',
-                b"%s \x00\x00",
-                b"[" * 60_000 + b"%s",
-            ),
-            *(
-                b'{"level": "INFO", "message": "%s"}',
-                b'{"time": 9, "level": "INFO", "message": "%s"}',
-            ),
-            *(b'{"time": "9", "level": null, "message": "%s"}', b'{"%s": 1, "message": null}'),
-            *(b"%s token=" + token, told + b"y" * 65_000 + token + b"y" * 3_000_000 + b'"}'),
-        ]
-        lines = [self._mark(kind) for kind in kinds]
+        secret = b"%s token=" + self._shop.token().encode()
+        lines = [self._mark(kind) for kind in (*NO_ENTRIES, secret)]
         self._data.shuffle(lines)
         return [*lines, b""]
 
@@ -452,7 +463,7 @@ class _System:
         self._indexer.kill()
         self._let_lines_be_deleted(lambda new: new)
         self._indexer = self._start_indexer()
-        self._trial.wait_until(lambda: self._gaps() >= self._away[-1][1], "a gap", MOMENT * 2)
+        self._trial.wait_until(lambda: self._gaps() >= self._away[-1][1], "a gap", self._quiet)
         self._shop.order(5)
         self._trial.struck("the indexer was away until all was deleted that it had not read")
 
@@ -475,7 +486,7 @@ class _System:
 
     def promise_an_end(self):
         """That nothing is left to do."""
-        missing = self._wait_for_all(END)
+        missing = self._wait_for_all()
         left = [f"{missing} lines were not in the index"] if missing else []
         self._trial.promise("drained", "All was indexed soon after the last fault", left, STUCK)
 
@@ -515,7 +526,7 @@ class _System:
         again = [
             f"{service}: {often} times too much"
             for service, often in self._sent_again().items()
-            if often > SENT_AGAIN * self._kills[service]
+            if often > SENT_AGAIN * (self._kills[service] + BROKER_GONE)
         ]
         say("few_again", "Few lines are sent again after a kill", again, AGAIN)
         more = [f"{self._more / 1e6:.0f} MB"] if self._more > ROOM else []
