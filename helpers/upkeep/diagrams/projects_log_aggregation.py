@@ -9,8 +9,8 @@ from .drawing import BLUE_INK, SMALL, Diagram, diagram
     "Log aggregation",
     "Three services, front, stock and payment, each write a log file. A shipper beside each reads the"
     " file, remembers its position, masks tokens, and sends the lines to the topic logs, with the"
-    " service as the key: those of front and stock are in one partition. The indexer reads the topic and keeps lines, parked, gaps and its position in"
-    " one database, which search reads.",
+    " service as the key: those of front and stock are in one partition. The indexer reads the topic"
+    " and keeps lines, parked, gaps and its position in one database, which search reads.",
     height=490,
 )
 def log_aggregation(d: Diagram) -> None:
