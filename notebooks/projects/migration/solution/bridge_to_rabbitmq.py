@@ -1,0 +1,32 @@
+"""Carries from Kafka to RabbitMQ what was born in Kafka, for those who have not moved yet.
+
+By hand: python bridge_to_rabbitmq.py --rabbitmq amqp://guest:guest@127.0.0.1:5672 \
+--kafka 127.0.0.1:9092 --name shop --folder FOLDER
+"""
+
+from contextlib import closing
+
+import messages
+
+
+def carry(args, _role, goes_on):
+    """Publish each record; its offset is committed when RabbitMQ has it."""
+    channel = messages.rabbitmq(args)
+
+    def hand_on(message):
+        if message.origin is None:  # else it came from RabbitMQ
+            messages.to_rabbitmq(channel, args.name, messages.carried(message, "kafka"))
+
+    with closing(channel.connection):
+        keep_alive = lambda: channel.connection.process_data_events(0)  # noqa: E731
+        messages.read(args, "bridge", hand_on, goes_on, keep_alive)
+
+
+def main():
+    """Carry until we are asked to end."""
+    args = messages.arguments(__doc__.partition("\n")[0]).parse_args()
+    messages.serve("bridge_to_rabbitmq", args, carry)
+
+
+if __name__ == "__main__":
+    main()
