@@ -157,7 +157,8 @@ def read(args, group, handle, goes_on, always=lambda: None):
         group_id=f"{args.name}.{group}",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        session_timeout_ms=6000,
+        session_timeout_ms=2000,
+        heartbeat_interval_ms=500,
         reconnect_backoff_max_ms=200,
     )
     try:
