@@ -26,13 +26,19 @@ ALSO_BOOK = """                if role == "book":
 HANDLE = "            for record in records:\n"
 COMMIT = "            if records:\n                consumer.commit()\n"
 
+OLD_WORKS = '"work" if low < 5 else "rest"\n    return "book"'
+
 ANSWERS = {
     "migration": Solutions(
         {
             "dual write": (
                 "mirrored",
                 (RELAY, "import messages\n", "import messages\nfrom state import State\n"),
-                (RELAY, SEND, SEND.replace("body)", 'body, "kafka" if role == "rabbitmq" else None)')),
+                (
+                    RELAY,
+                    SEND,
+                    SEND.replace("body)", 'body, "kafka" if role == "rabbitmq" else None)'),
+                ),
                 (RELAY, STRIKE_OUT, STRIKE_OUT + AND_TO_KAFKA),
             ),
             "the bridge acknowledges before Kafka has it": (
@@ -56,7 +62,10 @@ ANSWERS = {
                     "replace(message, origin=origin, id=message.id and message.id[::-1])",
                 ),
             ),
-            "no key on the way": ("order", (MESSAGES, "origin=origin)", "origin=origin, key=None)")),
+            "no key on the way": (
+                "order",
+                (MESSAGES, "origin=origin)", "origin=origin, key=None)"),
+            ),
             "no word of the origin": (
                 "no_loops",
                 (TO_KAFKA, ORIGIN, "if True:"),
@@ -73,7 +82,7 @@ ANSWERS = {
             ),
             "stopped and switched": (
                 "nothing_lost",
-                (STATE, '"work" if low < 5 else "rest"\n    return "book"', '"work" if high < 3 else "rest"\n    return "book"'),
+                (STATE, OLD_WORKS, OLD_WORKS.replace("low < 5", "high < 3")),
                 (NEW, TAKE_OVER, "                pass\n"),
                 (NEW, BOOK, BOOK + ALSO_BOOK),
             ),
@@ -89,7 +98,7 @@ ANSWERS = {
             "deleted without a look": (
                 "not_deleted",
                 (MIGRATE, REMOVE, ""),
-                (MIGRATE, "self._wait(lambda: not left()", "self._wait(lambda: not left() or True"),
+                (MIGRATE, "not _ready(channel, q)", "True"),
             ),
             "what is in a consumer's hands does not count": ("not_deleted", (MIGRATE, REMOVE, "")),
             "committed before the work": (

@@ -24,7 +24,6 @@ books into the shadow, 3 into the ledger too, 4 the relay publishes to Kafka, 5 
 import fcntl
 import json
 import sqlite3
-import time
 from collections import Counter, defaultdict
 from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
@@ -82,7 +81,10 @@ class _System:
         self._name, self._step = fresh("shop"), 0
         self._turn = self._data.randint(1, 5)  # the step from which one goes back once
         self._placed, self._entries = {}, Counter()  # by id; entries by order
-        self._heard, self._times = {}, Counter()  # by the other department: first order, and how often
+        self._heard, self._times = (
+            {},
+            Counter(),
+        )  # by the other department: first order, and how often
         self._bad, self._stuck, self._deleted = {}, [], []  # bad bodies, and on which brokers
         url = f"amqp://guest:guest@127.0.0.1:{self._rabbitmq.port}"
         address = self._kafka.options()["bootstrap_servers"]
@@ -131,7 +133,9 @@ class _System:
         self._ring_up(4)
         held = lambda: self._queue("bridge").message_count < 4 and len(self._listen()) > before  # noqa: E731
         self._wait("the bridge to have some in hand", held)
-        self._rabbitmq.ctl("list_channels", "pid", "--silent")  # a look, long enough for a hasty word
+        self._rabbitmq.ctl(
+            "list_channels", "pid", "--silent"
+        )  # a look, long enough for a hasty word
         self._kill("bridge_to_kafka", "with messages in hand, while Kafka was dead")
         self._kill("relay", "at the same time")
         self._rabbitmq.kill()
@@ -176,7 +180,9 @@ class _System:
         self._go(3)
         self._place(4)
         self._wait("the new consumer to book all", self._is_booked)
-        self._trial.struck(f"at the cut the old consumer stood still, and {behind} entries were left")
+        self._trial.struck(
+            f"at the cut the old consumer stood still, and {behind} entries were left"
+        )
         zombie.resume()
         self._wait("the zombie to come to its end", lambda: not self._queue("orders").message_count)
         self._turn_back(3, 2, lambda: self._wait("all to be booked", self._is_booked))
@@ -316,7 +322,9 @@ class _System:
         bodies = [f"{body} {self._step}{via}" for body in BAD] + wrong
         sides = {"rabbitmq"} | ({"kafka"} if self._step else set())
         send = []
-        for number, body in enumerate([*bodies, json.dumps(entries[0] | {"n": f"no id {via}{self._step}"})]):
+        for number, body in enumerate(
+            [*bodies, json.dumps(entries[0] | {"n": f"no id {via}{self._step}"})]
+        ):
             self._bad[body.encode()] = sides
             named = f"bad {via} {self._step} {number}" if number < len(bodies) else None
             send.append((body.encode(), named))
@@ -482,7 +490,12 @@ class _System:
         say("not_deleted", "No queue is deleted that is not empty", self._deleted, DELETED)
         left = self._queues_left() if self._step == 5 else []
         left += [f"{one} in the outbox" for one in map(str, self._outbox() or [])]
-        say("drained", "At the end nothing is left in outbox and queues, and those are gone", left, LEFT)
+        say(
+            "drained",
+            "At the end nothing is left in outbox and queues, and those are gone",
+            left,
+            LEFT,
+        )
 
     def promise_books(self):
         """The ledger, and the shadow."""
@@ -502,7 +515,9 @@ class _System:
             "topic": [one for one in self._topic() if one in self._due_in_kafka()],
             "exchange": [one for one in self._listen() if one in self._due_to_others()],
         }
-        wrong = [f"{where}: {what}" for where, those in orders.items() for what in self._late(those)]
+        wrong = [
+            f"{where}: {what}" for where, those in orders.items() for what in self._late(those)
+        ]
         say("order", "An order's entries come in their order, everywhere", wrong, ORDER)
 
     def _late(self, ids):

@@ -56,9 +56,7 @@ def book(database, table, message, by):
     """
     row = [message.id, *read(message), by]
     with database:
-        database.execute(
-            f"INSERT OR IGNORE INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?)", row
-        )
+        database.execute(f"INSERT OR IGNORE INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?)", row)
 
 
 def copy(database, source, target):

@@ -37,7 +37,9 @@ def arguments(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rabbitmq", required=True, help="amqp://…")
     parser.add_argument("--kafka", required=True, help="HOST:PORT")
-    parser.add_argument("--name", required=True, help="the exchange; queues and topics begin with it")
+    parser.add_argument(
+        "--name", required=True, help="the exchange; queues and topics begin with it"
+    )
     parser.add_argument("--folder", required=True, help="where the databases are")
     return parser
 
@@ -55,7 +57,7 @@ def serve(service, args, work):
             if role in ("rest", "hold"):
                 asked.wait(0.1)
             else:
-                work(args, role, lambda: not asked.is_set() and state.obey(service) == role)
+                work(args, role, lambda now=role: not asked.is_set() and state.obey(service) == now)
         except AWAY as error:
             print(f"tries again: {error!r}", flush=True)
             asked.wait(0.5)

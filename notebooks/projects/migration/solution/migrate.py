@@ -165,12 +165,13 @@ class Operator:
         channel = messages.rabbitmq(self._args)
         with closing(channel.connection):
             for queue in queues:
-                messages.declare(channel, self._args.name, queue)  # an earlier life may have been here
+                messages.declare(
+                    channel, self._args.name, queue
+                )  # an earlier life may have been here
                 channel.queue_unbind(queue, self._args.name)
             self._wait_for_marker(queues)
             for queue in queues:
-                left = lambda q=queue: channel.queue_declare(q, passive=True).method.message_count  # noqa: E731
-                self._wait(lambda: not left(), f"{queue} to be empty")
+                self._wait(lambda q=queue: not _ready(channel, q), f"{queue} to be empty")
                 channel.queue_delete(queue)
 
     def _wait_for_marker(self, readers):
@@ -215,6 +216,11 @@ class Operator:
             if time.monotonic() > deadline:
                 raise NotYetError(f"waited {PATIENCE} s in vain for {what}: does it run?")
             time.sleep(0.05)
+
+
+def _ready(channel, queue):
+    """How many messages wait in a queue."""
+    return channel.queue_declare(queue, passive=True).method.message_count
 
 
 def main():

@@ -56,7 +56,9 @@ class State:
         with self._alone():
             role = role_of(service, *self.read())
             if role != self.role(service):
-                self._database.execute("INSERT OR REPLACE INTO roles VALUES (?, ?)", [service, role])
+                self._database.execute(
+                    "INSERT OR REPLACE INTO roles VALUES (?, ?)", [service, role]
+                )
         return role
 
     def role(self, service):

@@ -1,0 +1,38 @@
+"""Books the orders of the queue, until step 3.
+
+By hand: python old_consumer.py --rabbitmq amqp://guest:guest@127.0.0.1:5672 \
+--kafka 127.0.0.1:9092 --name shop --folder FOLDER
+"""
+
+from contextlib import closing
+
+import ledger
+import messages
+import pika
+
+
+def work(args, _role, goes_on):
+    """Book each message; what can't be booked goes to the queue NAME.parked, with the reason."""
+    parked = f"{args.name}.parked"
+    with closing(ledger.connect(args.folder)) as database:
+
+        def handle(channel, properties, body):
+            try:
+                message = messages.from_rabbitmq(properties, body)
+                ledger.book(database, "ledger", message, "old_consumer")
+            except ledger.BadMessageError as error:
+                why = pika.BasicProperties(headers={"reason": str(error)}, delivery_mode=2)
+                channel.queue_declare(parked, durable=True, arguments=messages.QUORUM)
+                channel.basic_publish("", parked, body, why, mandatory=True)
+
+        messages.consume(args, f"{args.name}.orders", handle, goes_on)
+
+
+def main():
+    """Book until we are asked to end."""
+    args = messages.arguments(__doc__.partition("\n")[0]).parse_args()
+    messages.serve("old_consumer", args, work)
+
+
+if __name__ == "__main__":
+    main()
