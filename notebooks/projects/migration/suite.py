@@ -14,7 +14,8 @@ Programs of a system, each told ``--rabbitmq URL``, ``--kafka HOST:PORT``, ``--n
   Another department reads a queue of its own at the exchange until step 5, and its till publishes there;
 - ``migrate.py status|forward|back`` takes one step, and keeps it in ``migration.db``: the table
   ``migration (step, goal)``, with another goal while it is under way. It prints a line ``waiting …``
-  when it waits for somebody. What can't be done within half a minute it gives up, with an exit code.
+  with the name of the program for which it waits. What can't be
+  done within half a minute it gives up, with an exit code.
 
 A message's id is AMQP's ``message_id``, and the header ``message_id`` of a record. Its order is the AMQP
 header ``key``, and the record's key. The steps: 0 RabbitMQ alone, 1 mirrored to Kafka, 2 the new consumer
@@ -91,6 +92,7 @@ class _System:
         told = ["--rabbitmq", url, "--kafka", address, "--name", self._name]
         self._told = [*told, "--folder", trial.space]
         self._books, self._shop = trial.space / "ledger.db", trial.space / "shop.db"
+        self._bytes = self._books.open("w+b")  # an audit of ours would end if this was closed
         with self._channel() as channel:
             channel.exchange_declare(self._name, "fanout", durable=True)
             clients.declare_queue(channel, f"{self._name}.other")
@@ -107,8 +109,8 @@ class _System:
             self._place(10)
             self._wait("a commit", self._has_writer_waiting)
             self._kill("old_consumer", "in the midst of a commit")
-        self._place(6)
         enough = len(self._listen()) + self._data.randint(1, 4)
+        self._place(6)
         self._wait("some messages", lambda: len(self._listen()) >= enough)
         self._kill("relay", "while it published")
         self._spoil(via="rabbitmq")
@@ -196,7 +198,7 @@ class _System:
         self._place(6)
         self._wait("RabbitMQ to have all", self._is_heard)
         operator = self._run("forward")
-        self._wait("the operator to wait or end", lambda: self._waits_or_ended(operator))
+        self._let_wait(operator, "bridge_to_kafka")
         self._place(6)
         if operator.running():
             operator.kill()
@@ -227,7 +229,7 @@ class _System:
         self._place(8)  # all in its hands, as it takes ten at a time
         self._wait("the department to hear all", self._is_heard)
         operator = self._run("forward")
-        self._wait("the operator to wait or end", lambda: self._waits_or_ended(operator))
+        self._let_wait(operator, "old_consumer")
         if not self._has_queue("orders"):
             self._deleted.append("the queue orders, with 8 entries that nobody had booked from it")
         if operator.running():
@@ -268,9 +270,10 @@ class _System:
     def _operate(self, command, step, meanwhile=None):
         operator = self._run(command)
         if meanwhile:
-            self._wait("the operator to wait or end", lambda: self._waits_or_ended(operator))
+            self._let_wait(operator, "old_consumer")
             meanwhile()
-        self._wait(f"migrate.py {command}, to step {step}", lambda: not operator.running(), 30)
+        with suppress(WaitTimeout):  # it gives up by itself, earlier than this
+            wait_until(lambda: not operator.running(), "the operator to end", 45)
         if self._state() != (step, step):
             word = (operator.words() or ["no word"])[-1]
             self._stuck.append(f"{command} to step {step}: {word}")
@@ -279,8 +282,10 @@ class _System:
     def _run(self, command):
         return self._trial.run("migrate.py", command, *self._told)
 
-    def _waits_or_ended(self, operator):
-        return not operator.running() or any("waiting" in line for line in operator.lines())
+    def _let_wait(self, operator, whom):
+        """Until the operator waits for somebody, or has ended."""
+        waits = lambda: any("waiting" in line and whom in line for line in operator.lines())  # noqa: E731
+        self._wait(f"the operator to wait for {whom}", lambda: waits() or not operator.running())
 
     def _state(self):
         rows = self._rows(self._trial.space / "migration.db", "SELECT step, goal FROM migration")
@@ -474,11 +479,11 @@ class _System:
 
     def _has_writer_waiting(self):
         """Does a commit wait for the end of an audit? Then it holds SQLite's pending lock."""
-        with self._books.open("r+b") as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, PENDING)
-            except BlockingIOError:
-                return True
+        try:
+            fcntl.lockf(self._bytes, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, PENDING)
+        except BlockingIOError:
+            return True
+        fcntl.lockf(self._bytes, fcntl.LOCK_UN, 1, PENDING)
         return False
 
     # -- promises --------------------------------------------------------------------------------
