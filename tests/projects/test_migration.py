@@ -78,7 +78,11 @@ ANSWERS = {
             ),
             "each consumer has an inbox of its own": (
                 "once",
-                (LEDGER, "UNIQUE (message_id)", "UNIQUE (message_id, booked_by)"),
+                (
+                    LEDGER,
+                    "UNIQUE (message_id)",
+                    "UNIQUE (message_id{', booked_by' if table == 'ledger' else ''})",
+                ),
             ),
             "stopped and switched": (
                 "nothing_lost",

@@ -109,7 +109,7 @@ def consume(args, state, service, queue, handle, goes_on):
         channel.basic_ack(method.delivery_tag)
 
     try:
-        channel.basic_qos(prefetch_count=10)
+        channel.basic_qos(prefetch_count=1)  # of several, some may come back behind the others
         channel.basic_consume(queue, react)
         while goes_on():
             channel.connection.process_data_events(time_limit=0.1)

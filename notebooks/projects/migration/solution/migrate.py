@@ -234,7 +234,7 @@ def main():
             fcntl.flock(lock, fcntl.LOCK_EX)  # one operator at a time; freed when it dies
             try:
                 operator.move(1 if args.command == "forward" else -1)
-            except NotYetError as error:
+            except (NotYetError, *messages.AWAY) as error:
                 sys.exit(f"{operator.status()}. Not moved: {error}")
     print(operator.status())
 

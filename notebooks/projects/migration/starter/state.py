@@ -12,6 +12,7 @@ NAMES = [
 ]
 LAST = len(NAMES) - 1
 TABLES = """
+    PRAGMA journal_mode = WAL;
     CREATE TABLE IF NOT EXISTS migration
         (one INTEGER PRIMARY KEY CHECK (one = 1), step INTEGER, goal INTEGER);
     INSERT OR IGNORE INTO migration VALUES (1, 0, 0);
