@@ -13,6 +13,9 @@ import messages
 OUTBOX = """CREATE TABLE IF NOT EXISTS outbox
     (position INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT, order_id INTEGER, body BLOB)"""
 
+FIRST = """SELECT position, message_id, order_id, CAST(body AS BLOB) FROM outbox
+    ORDER BY position LIMIT 1"""
+
 
 def publish(args, role, goes_on):
     """Publish row by row, and strike each out once the broker has it."""
@@ -20,7 +23,7 @@ def publish(args, role, goes_on):
         shop.execute(OUTBOX)
         send = open_rabbitmq(args) if role == "rabbitmq" else open_kafka(args)
         while goes_on():
-            row = shop.execute("SELECT * FROM outbox ORDER BY position LIMIT 1").fetchone()
+            row = shop.execute(FIRST).fetchone()
             if row is None:
                 time.sleep(0.05)
                 continue
