@@ -26,7 +26,11 @@ ANSWERS = {
             ),
             "one queue for all channels": (
                 "reached",
-                (QUEUES, 'return f"{name}.{channel_name}.{severity}"', 'return f"{name}.{severity}"'),
+                (
+                    QUEUES,
+                    'return f"{name}.{channel_name}.{severity}"',
+                    'return f"{name}.{severity}"',
+                ),
                 (NOTIFY, "    alert = json.loads(body)", "    alert = of_ours(args, body)"),
                 (
                     NOTIFY,
@@ -41,8 +45,9 @@ ANSWERS = {
                 "backs_off",
                 (
                     NOTIFY,
-                    'rung = queues.rung(args.name, queues.PAUSES[before])\n    channel.basic_publish("", rung,',
-                    "channel.basic_publish(args.name, \"\",",
+                    "rung = queues.rung(args.name, queues.PAUSES[before])\n"
+                    '    channel.basic_publish("", rung,',
+                    'channel.basic_publish(args.name, "",',
                 ),
                 (NOTIFY, '"tries": before + 1}', '"tries": 0}'),
             ),
@@ -91,12 +96,12 @@ ANSWERS = {
             ),
             "transient messages in classic queues": (
                 "reached",
-                (QUEUES, '{"x-queue-type": "quorum", **more}', '{"x-queue-type": "classic", **CLASSIC(more)}'),
+                (QUEUES, '"quorum", **more}', '"classic", **classic(more)}'),
                 (
                     QUEUES,
                     'PARKED = "parked"',
                     'PARKED = "parked"\nNOT_CLASSIC = "x-delivery-limit", "x-dead-letter-strategy"\n\n\n'
-                    "def CLASSIC(more):\n"
+                    "def classic(more):\n"
                     "    return {key: more[key] for key in more if key not in NOT_CLASSIC}",
                 ),
                 (QUEUES, "DeliveryMode.Persistent", "DeliveryMode.Transient"),

@@ -109,7 +109,7 @@ class Mail(StreamRequestHandler):
 class Message(BaseHTTPRequestHandler):
     """One request of HTTP: POST, with ``{"to": ADDRESS, "text": TEXT}``."""
 
-    def do_POST(self):  # noqa: N802 (the library calls it so)
+    def do_POST(self):
         """Take a notification."""
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         word, answers = self.server.judge(message["to"], self.headers["Idempotency-Key"])
@@ -130,8 +130,8 @@ def main():
     parser.add_argument("channel", choices=["email", "sms", "chat"])
     parser.add_argument("--mood", type=Path, required=True, help="a file that says how it feels")
     parser.add_argument("--port", type=int, default=0, help="where; a free one, if not told")
-    parser.add_argument("--limit", type=int, default=10, help="notifications in a window")
-    parser.add_argument("--window", type=float, default=0.5, help="seconds")
+    parser.add_argument("--limit", type=int, default=17, help="notifications in a window")
+    parser.add_argument("--window", type=float, default=1.0, help="seconds")
     args = parser.parse_args()
     with Provider(args) as server:
         print("listening", server.server_address[1], flush=True)

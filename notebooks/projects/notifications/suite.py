@@ -31,12 +31,12 @@ from helpers.waiting import WaitTimeout
 
 CHANNELS = "email", "sms", "chat"
 REMEMBERING = "email", "sms"
-INTERVAL = 0.075  # seconds between two of a channel: seven in half a second
-LIMIT, WINDOW = 10, 0.5  # a provider takes so many within so many seconds; two may be late
+INTERVAL = 0.075  # seconds between two of a channel: fourteen in a second
+LIMIT, WINDOW = 17, 1.0  # a provider takes so many within so many seconds: three may be late
 WORKERS = 2  # of a channel
 HELD = 2  # notifications that a worker may have in hand
 TRIES, SPAN = 4, 2.0  # of one that fails for a passing reason; seconds, at least
-FAILING, BACKLOG, URGENT = 5, 10, 4  # alerts
+FLOOD, FAILING, BACKLOG, URGENT = 20, 5, 10, 4  # alerts
 SECONDS = 15.0  # for a deed
 MOMENT = 3.0  # seconds
 MARK = b"no JSON"  # is parked
@@ -209,6 +209,7 @@ class System:
         self._trial, self._cluster, self._data = trial, cluster, trial.data
         self._people, self._providers = People(trial.data), Providers(trial)
         self._queues = Queues(cluster)
+        self._lost, self._urgent, self._often = set(), set(), []
         told = "--broker", self._queues.address, "--name", self._queues.name
         self._told = told
         self._dispatcher = trial.start("dispatch.py", *told)
@@ -222,16 +223,17 @@ class System:
         """With alerts in its hands, and what is none."""
         self._wait("the queue for alerts", lambda: self._queues.ready("alerts") == 0)
         self._queues.put([self._people.alert()])
-        self._wait("the first notifications", lambda: not any(self._missing().values()))
+        self._wait_for_all("the first notifications")
         nobody = [self._people.alert_for_nobody(channel) for channel in CHANNELS]
         bodies = [*self._people.mixed(), *nobody, *self._people.bad_ones()]
+        bodies += [self._people.alert() for _ in range(FLOOD)]
         self._data.shuffle(bodies)
         self._dispatcher.pause()
         self._queues.put(bodies)
         if self._comes(lambda: self._queues.ready("alerts") < len(bodies)):
             self._trial.struck("the dispatcher was killed with alerts in its hands")
         self._dispatcher.kill()
-        self._wait("those of his next life", lambda: not any(self._missing().values()))
+        self._wait_for_all("those of his next life")
         unknown = [self._providers.times("unknown", channel) for channel in CHANNELS]
         self._often = [to for times in unknown for to, each in times.items() if len(each) > WORKERS]
 
@@ -247,7 +249,7 @@ class System:
             for worker in self._all_workers():
                 worker.kill()
         self._providers.feel("well")
-        self._wait("those notifications", lambda: not any(self._missing().values()))
+        self._wait_for_all("those notifications")
 
     def let_one_hang_before_a_backlog(self):
         """One of two stands still in the midst of its work; then urgent alerts come."""
@@ -270,7 +272,7 @@ class System:
         self._trial.struck("one worker of each channel stood still, and urgent alerts came")
         self._look_at_the_backlog(before)
         self._resume_workers()
-        self._wait("what it had in hand", lambda: not any(self._missing().values()))
+        self._wait_for_all("what it had in hand")
 
     def let_a_provider_refuse(self):
         """Until all is parked; then it is well, and what was parked is replayed."""
@@ -288,7 +290,7 @@ class System:
         self._providers.feel("well")
         replay = self._trial.run("replay.py", *self._told, "--channel", broken)
         self._wait("the replay to end", lambda: not replay.running())
-        self._wait("what was replayed", lambda: not any(self._missing().values()))
+        self._wait_for_all("what was replayed")
 
     def kill_the_broker(self):
         """With alerts that wait, notifications that wait, and some that wait to be tried again."""
@@ -310,7 +312,7 @@ class System:
         self._cluster.restart(1)
         if waiting:
             self._trial.struck("the broker was killed with a backlog, and started on its data")
-        self._wait("the last notifications", lambda: not any(self._missing().values()), 30)
+        self._wait_for_all("the last notifications", 30)
 
     # -- promises ----------------------------------------------------------------------------
 
@@ -324,13 +326,16 @@ class System:
 
         self._wait("all to be done", over)
         name = f"{self._queues.name}."
-        rows = [f"{number} in {queue.removeprefix(name)}" for queue, number in left.items() if number]
+        rows = [
+            f"{number} in {queue.removeprefix(name)}" for queue, number in left.items() if number
+        ]
         text = "All is done half a minute after the broker is back"
         self._trial.promise("drained", text, rows, STUCK)
 
     def promise_notifications(self):
         """What has reached people."""
         say, providers = self._trial.promise, self._providers
+        self._lost = set()
         missing = [address for some in self._missing().values() for address in some]
         say("reached", "Each alert reaches each of its channels", missing, LOST)
         often = [
@@ -369,8 +374,8 @@ class System:
             held += missing if len(missing) > HELD else []
             done = self._providers.said("accepted", channel)[before[channel] :]
             places = [place for place, address in enumerate(done) if address in self._urgent]
-            routine = [address for address in done[: max(places, default=0)]]
-            first = [address for address in routine if address not in self._urgent]
+            last = max(places, default=0)
+            first = [address for address in done[:last] if address not in self._urgent]
             late += first if len(first) > HELD else []
         text = f"One that hangs has {HELD} notifications at most"
         self._trial.promise("shared", text, held, HOARD)
@@ -390,9 +395,10 @@ class System:
     # -- states ------------------------------------------------------------------------------
 
     def _missing(self):
-        """Who has not been told, by channel."""
+        """Who has not been told, by channel; without those for whom we have waited in vain."""
         told = {channel: self._providers.said("accepted", channel) for channel in CHANNELS}
-        return {channel: self._people.wanted[channel] - set(told[channel]) for channel in CHANNELS}
+        wanted = self._people.wanted
+        return {channel: wanted[channel] - self._lost - set(told[channel]) for channel in CHANNELS}
 
     def _missing_elsewhere(self, broken):
         return [to for c, some in self._missing().items() if c != broken for to in some]
@@ -422,6 +428,11 @@ class System:
 
     def _wait(self, what, check, seconds=SECONDS):
         return self._trial.wait_until(check, what, seconds, (pika.exceptions.AMQPError,))
+
+    def _wait_for_all(self, what, seconds=SECONDS):
+        """Until nobody is missing; those who are nevertheless, nobody waits for again."""
+        if not self._wait(what, lambda: not any(self._missing().values()), seconds):
+            self._lost |= set().union(*self._missing().values())
 
     def _start_worker(self, channel):
         told = "--channel", channel, "--provider", self._providers.address(channel)
@@ -454,8 +465,12 @@ def _short(value):
 
 
 STUCK = "look at the last line that the service said, and at what waits for an answer."
-LOST = "how many copies does the exchange make; when is each acknowledged; and what was killed then?"
-TWICE = "what was sent may have arrived, whatever became of the answer. What tells that it is the same?"
+LOST = (
+    "how many copies does the exchange make; when is each acknowledged; and what was killed then?"
+)
+TWICE = (
+    "what was sent may have arrived, whatever became of the answer. What tells that it is the same?"
+)
 RATE = "how many workers has the channel, and what does one know of the other?"
 HOPELESS = "what is the difference between 404 and 503, between 550 and 451?"
 POISON = "what becomes of a message that ends its service, and of an address that nobody has?"

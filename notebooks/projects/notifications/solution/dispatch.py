@@ -32,6 +32,7 @@ def main():
     asked = asked_to_end()
     channel = queues.connect(args.broker)
     queues.declare(channel, args.name)
+    print("ready", flush=True)
     channel.basic_qos(prefetch_count=1)
     channel.basic_consume(f"{args.name}.alerts", partial(dispatch, args.name))
     while not asked.is_set():

@@ -62,12 +62,15 @@ def main():
     parser = queues.arguments(__doc__.partition("\n")[0])
     parser.add_argument("--channel", choices=queues.CHANNELS, required=True)
     parser.add_argument("--provider", required=True, help="HOST:PORT")
-    parser.add_argument("--interval", type=float, required=True, help="seconds between two, at least")
+    parser.add_argument(
+        "--interval", type=float, required=True, help="seconds between two, at least"
+    )
     parser.add_argument("--slots", required=True, help="a file that the channel's workers share")
     args = parser.parse_args()
     asked, slots = asked_to_end(), Slots(args.slots, args.interval)
     channel = queues.connect(args.broker)
     queues.declare(channel, args.name)
+    print("ready", flush=True)
     while not asked.is_set():
         if (taken := take(args, channel)) is None:
             channel.connection.sleep(IDLE)

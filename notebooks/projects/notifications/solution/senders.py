@@ -46,9 +46,9 @@ def _mail(provider, address, text, key):
             server.send_message(mail, to_addrs=[address])
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
-        _judge(500 <= code, f"{code} {said.decode()}")
+        _judge(code >= 500, f"{code} {said.decode()}")
     except smtplib.SMTPResponseException as error:
-        _judge(500 <= error.smtp_code, f"{error.smtp_code} {error.smtp_error!r}")
+        _judge(error.smtp_code >= 500, f"{error.smtp_code} {error.smtp_error!r}")
 
 
 def _post(provider, address, text, key):

@@ -23,5 +23,7 @@ class Slots:
     def wait(self):
         """Take the next one, and return when it has come."""
         now = time.time()  # one clock for all; it goes on after the machine was started again
-        [[after]] = self._database.execute(TAKE, {"now": now, "interval": self._interval}).fetchall()
+        [[after]] = self._database.execute(
+            TAKE, {"now": now, "interval": self._interval}
+        ).fetchall()
         time.sleep(max(after - self._interval - now, 0))

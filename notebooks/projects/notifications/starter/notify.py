@@ -57,7 +57,9 @@ def main():
     parser.add_argument("--name", required=True, help="what all queues of this run begin with")
     parser.add_argument("--channel", choices=["email", "sms", "chat"], required=True)
     parser.add_argument("--provider", required=True, help="HOST:PORT")
-    parser.add_argument("--interval", type=float, required=True, help="seconds between two, at least")
+    parser.add_argument(
+        "--interval", type=float, required=True, help="seconds between two, at least"
+    )
     parser.add_argument("--slots", help="a file that the channel's workers share")
     args = parser.parse_args()
     with pika.BlockingConnection(pika.URLParameters(args.broker)) as connection:
