@@ -25,8 +25,11 @@ def notifications(d: Diagram) -> None:
         provider = d.paper(602, y, PROVIDERS[channel], width=64, height=46)
         d.arrow(worker.right, provider.left)
         d.arrow(queue.right, worker.left)
-        start = {62: [(290, 124), (290, 62)], 150: [exchange.right], 238: [(290, 176), (290, 238)]}
-        d.arrow(*start[y], queue.left)
+        if y == exchange.middle[1]:
+            d.arrow(exchange.right, queue.left)
+        else:
+            edge = exchange.y if y < exchange.y else exchange.bottom[1]
+            d.arrow((290, edge), (290, y), queue.left)
     retry = d.queue(300, 330, ["1", "2", "3"], "retry", size=30)
     parked = d.queue(420, 404, ["?"], "parked")
     replay = d.program(330, 404, "replay", width=84)
