@@ -209,7 +209,7 @@ class System:
         self._trial, self._cluster, self._data = trial, cluster, trial.data
         self._people, self._providers = People(trial.data), Providers(trial)
         self._queues = Queues(cluster)
-        self._lost, self._urgent, self._often = set(), set(), []
+        self._lost, self._urgent = set(), set()
         told = "--broker", self._queues.address, "--name", self._queues.name
         self._told = told
         self._dispatcher = trial.start("dispatch.py", *told)
@@ -234,8 +234,6 @@ class System:
             self._trial.struck("the dispatcher was killed with alerts in its hands")
         self._dispatcher.kill()
         self._wait_for_all("those of his next life")
-        unknown = [self._providers.times("unknown", channel) for channel in CHANNELS]
-        self._often = [to for times in unknown for to, each in times.items() if len(each) > WORKERS]
 
     def kill_workers_at_work(self):
         """Twice: before their providers have taken what they send, and when they have, unanswered."""
@@ -347,8 +345,9 @@ class System:
         say("once", "Nobody gets an e-mail or SMS twice", often, TWICE)
         fast = [f"{c}: {n} refused" for c, n in providers.count("too_fast").items() if n]
         say("rate_kept", "No channel is faster than its provider allows", fast, RATE)
-        said = self._often
-        say("hopeless_once", "What a provider will never take is not tried again", said, HOPELESS)
+        tried = [providers.times("unknown", channel) for channel in CHANNELS]
+        often = [to for times in tried for to, each in times.items() if len(each) >= TRIES]
+        say("hopeless_once", "What a provider will never take is not tried again", often, HOPELESS)
 
     def promise_parking(self):
         """What was put aside."""
