@@ -157,6 +157,8 @@ class _System:
 
     def begin_the_shadow(self):
         """The old consumer wakes late, the new one comes late; and copies come."""
+        if max(self._topic().values(), default=0) > COPIES:
+            raise StuckError  # round and round, and there's no end to it
         self._go(2, self._services["old_consumer"].resume)
         self._place(8)
         self._spoil(via="rabbitmq")
