@@ -257,7 +257,9 @@ class System:
         self._put_and_dispatch(BACKLOG, "routine")
         for first, _ in self._workers.values():
             first.resume()
-        self._wait("one of each channel to be held", lambda: self._all_have("held", held, 1))
+        one = lambda: self._all_have("held", held, 1)  # noqa: E731
+        if self._wait("one of each channel to be held", one):
+            self._trial.struck("one worker of each channel stood still, and urgent alerts came")
         for first, _ in self._workers.values():
             first.pause()
         self._put_and_dispatch(URGENT, "urgent")
@@ -267,7 +269,6 @@ class System:
             second.resume()
         few = lambda: all(len(some) <= HELD for some in self._missing().values())  # noqa: E731
         self._wait("the other worker to do the rest", lambda: few() and self._are_urgent_done())
-        self._trial.struck("one worker of each channel stood still, and urgent alerts came")
         self._look_at_the_backlog(before)
         self._resume_workers()
         self._wait_for_all("what it had in hand")
@@ -282,9 +283,9 @@ class System:
         late = self._missing_elsewhere(broken)
         self._trial.promise("independent", "One broken channel holds up no other", late, OTHERS)
         enough = FAILING + len(self._people.nobody[broken])
-        self._wait("what fails to be parked", lambda: self._queues.ready(parked) >= enough)
+        if self._wait("what fails to be parked", lambda: self._queues.ready(parked) >= enough):
+            self._trial.struck(f"{broken} refused everything, until all was parked")
         self._look_at_the_tries(self._providers.times("refused", broken))
-        self._trial.struck(f"{broken} refused everything, until all was parked")
         self._providers.feel("well")
         replay = self._trial.run("replay.py", *self._told, "--channel", broken)
         self._wait("the replay to end", lambda: not replay.running())
