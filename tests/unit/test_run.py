@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import groupby
+from pathlib import Path
 
 from helpers import settings
 from tests import run
@@ -30,6 +31,21 @@ def test_the_second_pass_has_another_order():
     assert [*twice][: len(once)] == [*once]
     first, second = twice["notebooks"], [*twice.values()][-1]
     assert [a for a, b in zip(first, second, strict=True) if a != b] == ["7"]
+
+
+def test_the_same_content_draws_the_same_and_another_something_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+
+    def seed(text):
+        Path("file").write_text(text)
+        for command in (["add", "file"], ["commit", "-q", "-m", text]):
+            subprocess.run([*git, *command], check=True)
+        return run.seed_of_the_content()
+
+    subprocess.run(["git", "init", "-q"], check=True)
+    seeds = [seed(text) for text in ("one", "another", "one")]
+    assert seeds[0] == seeds[2] != seeds[1]
 
 
 def test_a_seed_gives_the_notebooks_an_order_and_leaves_the_cells_theirs():
