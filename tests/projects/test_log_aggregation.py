@@ -67,10 +67,6 @@ ANSWERS = {
                 "nothing_lost",
                 (LINES, 'whole = content.endswith(b"\\n")', "whole = json.loads(content) != []"),
             ),
-            "what is too long is sent all the same": (
-                "bad_is_parked",
-                (LINES, "LONGEST = 64 * 1024", "LONGEST = 64 * 1024 * 1024"),
-            ),
             "masks what is JSON": (
                 "masked",
                 (

@@ -50,10 +50,6 @@ ANSWERS = {
                 (MESSAGES, "        channel.basic_ack(method.delivery_tag)\n", ""),
                 (MESSAGES, "basic_consume(queue, react)", "basic_consume(queue, react, True)"),
             ),
-            "struck out before it is sent": (
-                "nothing_lost",
-                (RELAY, SEND + STRIKE_OUT, STRIKE_OUT + SEND),
-            ),
             "a new id on the way": (
                 "shadow",
                 (

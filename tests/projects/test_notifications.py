@@ -106,10 +106,6 @@ ANSWERS = {
                 ),
                 (QUEUES, "DeliveryMode.Persistent", "DeliveryMode.Transient"),
             ),
-            "a provider is given all the time": (
-                "reached",
-                (SENDERS, "TIMEOUT = 2", "TIMEOUT = None"),
-            ),
             "what is hopeless is tried again": (
                 "hopeless_once",
                 (SENDERS, "(HopelessError if is_hopeless else PassingError)", "PassingError"),

@@ -447,7 +447,7 @@ class _System:
     def let_the_indexer_hang_too_long(self):
         """It stands still until some of what it has to read is deleted; another takes its place."""
         self._indexer.pause()
-        self._let_lines_be_deleted(lambda new: self._data.randint(1, new - 1))
+        self._let_lines_be_deleted(lambda new: self._data.randint(1, max(new - 1, 1)))
         hanging, self._indexer = self._indexer, self._start_indexer()
         self._wait_for_all()
         hanging.resume()
