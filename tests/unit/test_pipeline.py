@@ -44,7 +44,7 @@ def settings(database: pipeline.PostgreSQL) -> list[str]:
 
 
 def test_the_two_locks_share_no_file():
-    names = {lock: {jar.artifact for jar in jars.locked(lock)} for lock in LOCKS}
+    names = {lock: {(jar.artifact, jar.classifier) for jar in jars.locked(lock)} for lock in LOCKS}
     assert not set.intersection(*names.values())
     assert all(len(names[lock]) == len(jars.locked(lock)) for lock in LOCKS)
 
