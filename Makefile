@@ -5,12 +5,13 @@ NOTEBOOKS =
 # The course finds its own modules, and compiles them once: without compiling a kernel starts 2 s later.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help environment setup lab test test-all refresh diagrams book down doctor bench lock
+.PHONY: help environment setup extras lab test test-extras test-all refresh diagrams book down doctor bench lock
 
 help:
 	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
 	@echo 'make test      run all tests: types, helpers, brokers, exercises, and every notebook'
-	@echo 'make test-all  the same, the crash matrices, and every notebook again in another order'
+	@echo 'make test-extras  run the tests and labs of the other systems'
+	@echo 'make test-all  all of these, the crash matrices, and every notebook again in another order'
 	@echo 'make down      stop the brokers; what they stored is kept'
 	@echo 'make doctor    check this machine, and name what it lacks'
 	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'
@@ -18,7 +19,8 @@ help:
 	@echo 'make book      make the web book, from the outputs that the notebooks store'
 	@echo 'make bench     measure how fast the brokers start, fail over and stop'
 	@echo 'make setup     set up the environment and obtain the brokers'
-	@echo 'make lock      bring the locks up to date with requirements.txt and requirements-book.txt'
+	@echo 'make extras    obtain the other systems too, which only some labs need'
+	@echo 'make lock      bring the locks up to date with requirements.txt, requirements-extra.txt and requirements-book.txt'
 
 environment:
 	@command -v python3 >/dev/null || { echo 'The course needs Python 3.11 or newer: install python3.'; exit 1; }
@@ -26,6 +28,11 @@ environment:
 
 setup: environment
 	@$(PYTHON) -m helpers install
+
+# Beside what the course has, and in the same versions of it.
+extras: setup
+	@.venv/bin/uv pip install --no-deps --require-hashes --python $(PYTHON) --requirements requirements-extra.lock
+	@$(PYTHON) -m helpers extras
 
 lab: environment
 	@$(PYTHON) -m helpers lab
@@ -35,7 +42,10 @@ test: setup
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) tests/run.py
 
-test-all: setup
+test-extras: extras
+	$(PYTHON) tests/run.py --extras
+
+test-all: extras
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) tests/run.py --all
@@ -66,8 +76,9 @@ bench: setup
 	@$(PYTHON) -m tests.bench
 
 lock: environment
-	@for asked in requirements requirements-book; do \
+	@for asked in requirements requirements-extra requirements-book; do \
+		case $$asked in *-extra) same=requirements.lock ;; *) same=/dev/null ;; esac; \
 		grep -v '^-' $$asked.txt | .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes \
-			--python-version 3.11 --no-annotate --custom-compile-command 'make lock' --output-file $$asked.lock - \
-			|| exit 1; \
+			--constraints $$same --python-version 3.11 --no-annotate --custom-compile-command 'make lock' \
+			--output-file $$asked.lock - || exit 1; \
 	done

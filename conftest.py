@@ -21,7 +21,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
 
-from helpers import brokers, settings
+from helpers import brokers, extras, notebooks, settings
 from helpers.brokers import marks, ports
 from helpers.brokers.places import every_place
 
@@ -118,15 +118,17 @@ def live(own_ports: None) -> brokers.Brokers:  # noqa: ARG001 (they come first)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs."""
     if (seed := config.getoption("--seed")) is not None:
-        notebooks = sorted({item.path for item in items if isinstance(item, IPyNbCell)})
-        random.Random(seed).shuffle(notebooks)
-        place = {path: n for n, path in enumerate(notebooks)}
+        order = sorted({item.path for item in items if isinstance(item, IPyNbCell)})
+        random.Random(seed).shuffle(order)
+        place = {path: n for n, path in enumerate(order)}
         items.sort(key=lambda item: place.get(item.path, -1))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.path in _broken:
         pytest.skip("an earlier cell of this notebook failed")
+    if isinstance(item, IPyNbCell) and (missing := extras.missing(*notebooks.extras(item.path))):
+        pytest.skip(f"needs {missing}: run `make extras`")
     backend = settings.forced_backend() or "native"
     if item.get_closest_marker("native_files") and backend != "native":
         pytest.skip(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import audit, brokers, claims, notes, settings
+from . import audit, brokers, claims, extras, notes, settings
 from .brokers import tools
 from .brokers.locks import LockError
 from .brokers.progress_line import accept_any_console
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add("install", _install, "Obtain the brokers, if this machine has them not.")
+    add("extras", _extras, "Obtain the other systems, which only some labs need.")
     add("up", _up, "Start Kafka and RabbitMQ, or find them running.")
     down = add("down", _down, "Stop every broker that the course started.")
     down.add_argument(
@@ -90,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
 def _install(_: argparse.Namespace) -> None:
     if settings.forced_backend() in (None, "native"):
         brokers.native.install()
+
+
+def _extras(_: argparse.Namespace) -> int:
+    return int(not extras.obtain())
 
 
 def _up(_: argparse.Namespace) -> None:

@@ -15,6 +15,12 @@ def paths(folder: Path, names: str = "*.ipynb") -> list[Path]:
     return [path for path in sorted(folder.rglob(names)) if ".ipynb_checkpoints" not in path.parts]
 
 
+def extras(notebook: Path) -> list[str]:
+    """The systems of ``make extras`` that a notebook declares in its metadata."""
+    about: dict[str, Any] = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+    return list(about.get("breaking_brokers", {}).get("extras", []))
+
+
 def cells(folder: Path, kind: str, names: str = "*.ipynb") -> Iterator[tuple[Path, str, list[str]]]:
     """The cells of the notebooks under a folder.
 

@@ -17,10 +17,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from . import settings
-from .brokers import debian, locks, process
+from .brokers import debian, process, unpacked
 from .brokers.errors import BrokerError
 from .brokers.ports import free as free_ports
-from .brokers.progress_line import Progress
 from .pipeline import START_TIMEOUT, Program, started
 from .waiting import wait_until
 
@@ -174,28 +173,11 @@ def _obtain() -> Path:
     """
     if installed := shutil.which(PACKAGE):
         return Path(installed).parent
-    place = settings.cache_dir() / PACKAGE
-    binary = place / "root/usr/bin"
-    waiting = "Waiting for another installation to end"
-    with locks.held(settings.cache_dir() / "install.lock", waiting, timeout=1800):
-        if (place / "complete").is_file():
-            return binary
-        shutil.rmtree(place, ignore_errors=True)
-        try:
-            if not debian.available():
-                raise debian.AptError(
-                    "Only Debian's and Ubuntu's package is unpacked by the course."
-                )
-            with Progress("Fetching Prometheus") as progress:
-                debian.unpack(
-                    PACKAGE,
-                    place / "root",
-                    lambda what: progress.update(f"Fetching Prometheus: {what}"),
-                )
-        except debian.AptError as error:
-            raise BrokerError(
-                f"There is no Prometheus here. {error}\nInstall it (`brew install prometheus`), so that "
-                "`prometheus --version` answers, and run this again."
-            ) from error
-        (place / "complete").touch()
-    return binary
+    try:
+        unpacked.obtain(PACKAGE, "Prometheus")
+    except debian.AptError as error:
+        raise BrokerError(
+            f"There is no Prometheus here. {error}\nInstall it (`brew install prometheus`), so that "
+            "`prometheus --version` answers, and run this again."
+        ) from error
+    return unpacked.root(PACKAGE) / "usr/bin"

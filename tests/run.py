@@ -7,6 +7,9 @@ way, wherever that is, and the next in another. ``--all`` tries every answer on 
 every repair in the clinic, and every solution of the projects, the references with twenty seeds; makes the
 crash matrices anew and compares them with those that the labs show; and runs the notebooks once more, in
 another order, so that none leans on another.
+
+The labs of other systems, which ``make extras`` fetches, are no part of that: ``--extras`` runs them and the
+tests of their graders, and ``--all`` does so too.
 """
 
 from __future__ import annotations
@@ -16,33 +19,46 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+from helpers.notebooks import extras as declared
+from helpers.notebooks import paths
 
 SEEDS = 10_000
 TWO = ("-n", "2", "--dist", "loadscope")
-NOTEBOOKS = (
+NBVAL = (
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120"),
     *("--nbval-sanitize-with", "tests/sanitize.cfg"),
-    *(*TWO, "--no-loadscope-reorder", "notebooks"),
+    *(*TWO, "--no-loadscope-reorder"),
 )
 
 
-def phases(seed: int, all_of_it: bool) -> dict[str, list[str]]:
+def phases(seed: int, all_of_it: bool = False, extras: bool = False) -> dict[str, list[str]]:
     """What is run, in this order: a name, and the arguments of Python."""
+    others = [str(path) for path in paths(Path("notebooks")) if declared(path)]
 
     def pytest(*arguments: str, seed: int = seed) -> list[str]:
         return ["-m", "pytest", "-q", "--color=no", "--seed", str(seed), *arguments]
 
     every = ["--all-answers"] if all_of_it else []
+    notebooks = (*NBVAL, *(f"--ignore={path}" for path in others), "notebooks")
+    of_extras = {
+        "graders of other systems": pytest(*every, "tests/extras"),
+        "labs of other systems": pytest(*NBVAL, *others),
+    }
+    if extras:
+        return of_extras
     found = {
         "types": ["-m", "mypy"],
         "helpers and exercises": pytest(*TWO, *every, "tests/unit", "tests/exercises"),
         "brokers": pytest("tests/brokers"),
         "clinic and projects": pytest(*TWO, *every, "tests/clinic", "tests/projects"),
-        "notebooks": pytest(*NOTEBOOKS),
+        "notebooks": pytest(*notebooks),
     }
     if all_of_it:
+        found |= of_extras
         found["crash matrices"] = pytest("tests/matrices")
-        found["notebooks in another order"] = pytest(*NOTEBOOKS, seed=seed + 1)
+        found["notebooks in another order"] = pytest(*notebooks, seed=seed + 1)
     return found
 
 
@@ -65,9 +81,12 @@ def main() -> int:
         action="store_true",
         help="every answer, the crash matrices, and the notebooks twice",
     )
+    parser.add_argument(
+        "--extras", action="store_true", help="the labs of other systems, and nothing else"
+    )
     chosen = parser.parse_args()
     seed = seed_of_the_content() if chosen.seed is None else chosen.seed
-    every = phases(seed, chosen.all)
+    every = phases(seed, chosen.all, chosen.extras)
     failed, results = False, []
     print(f"Seed {seed}: `{sys.executable} {sys.argv[0]} --seed {seed}` draws the same.")
     for number, (name, arguments) in enumerate(every.items(), 1):

@@ -21,7 +21,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbval import plugin as nbval
 
-from .. import notebooks, settings
+from .. import extras, notebooks, settings
 from ..brokers import files
 from ..brokers.progress_line import Progress
 
@@ -48,6 +48,9 @@ def main(named: Sequence[str]) -> int:
     chosen = [Path(path) for path in named] or notebooks.paths(settings.CHECKOUT / "notebooks")
     failed = 0
     for path in chosen:
+        if missing := extras.missing(*notebooks.extras(path)):
+            print(f"{path.name}: left as it is; it needs {missing}: run `make extras`", flush=True)
+            continue
         try:
             print(f"{path.name}: {'stored anew' if refresh(path) else 'unchanged'}", flush=True)
         except (RefreshError, OSError, nbformat.ValidationError) as error:

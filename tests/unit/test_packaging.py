@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-LOCKS = ["requirements", "requirements-book"]
+LOCKS = ["requirements", "requirements-extra", "requirements-book"]
 FORMS = [path.relative_to(ROOT) for path in sorted(ROOT.glob(".github/ISSUE_TEMPLATE/*.yml"))]
 WORKFLOWS = [path.relative_to(ROOT) for path in sorted(ROOT.glob(".github/workflows/*.yml"))]
 
@@ -57,6 +57,13 @@ def test_the_lock_names_exact_versions_and_sums(file):
     entry = r"[a-z0-9-]+==\S+( ; .+)? \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+"
     assert re.fullmatch(f"({entry})+", body)
     assert "make lock" in text(f"{file}.lock").partition("==")[0]
+
+
+def test_extras_need_no_other_version_of_what_the_course_has():
+    course, extras = locked(), locked("requirements-extra")
+    assert {
+        name: extras[name] for name in course.keys() & extras.keys() if extras[name] != course[name]
+    } == {}
 
 
 def test_this_environment_is_the_locked_one():

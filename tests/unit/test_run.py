@@ -16,7 +16,7 @@ NOTEBOOKS += ["notebooks/03_queue_vs_pubsub.ipynb", "notebooks/labs/05_rpc.ipynb
 
 def test_a_failed_phase_is_told_and_the_next_one_is_run(monkeypatch, capfd):
     parts = {"first": ["-c", "exit(1)"], "second": ["-c", "print('reached')"]}
-    monkeypatch.setattr(run, "phases", lambda seed, all_of_it: parts)
+    monkeypatch.setattr(run, "phases", lambda *_: parts)
     monkeypatch.setattr(sys, "argv", ["tests/run.py", "--seed", "7"])
     assert run.main() == 1
     said = capfd.readouterr().out
@@ -27,7 +27,7 @@ def test_a_failed_phase_is_told_and_the_next_one_is_run(monkeypatch, capfd):
 
 
 def test_the_second_pass_has_another_order():
-    once, twice = run.phases(7, all_of_it=False), run.phases(7, all_of_it=True)
+    once, twice = run.phases(7), run.phases(7, all_of_it=True)
     assert [*twice][: len(once)] == [*once]
     first, second = twice["notebooks"], [*twice.values()][-1]
     assert [a for a, b in zip(first, second, strict=True) if a != b] == ["7"]

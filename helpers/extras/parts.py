@@ -1,0 +1,134 @@
+"""What other systems consist of, and where each part comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol
+
+from .. import settings
+from ..brokers import debian, jars, locks, unpacked
+from ..brokers.errors import BrokerError
+from ..brokers.progress_line import Progress
+
+SOURCES = Path(__file__).with_name("go")
+
+
+class NotHere(BrokerError):  # noqa: N818  (reads as what is wrong)
+    """This machine can't have it, whatever the network; the text says why."""
+
+
+class Part(Protocol):
+    """Something that is on this machine or not, and can be fetched."""
+
+    def there(self) -> bool:
+        """Is it on this machine? Quick, and without a network."""
+
+    def obtain(self) -> None:
+        """Fetch it. Raises BrokerError, with what to do."""
+
+
+class Packages:
+    """Python packages of requirements-extra.txt, which ``make extras`` has installed before."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def there(self) -> bool:
+        return not self._missing()
+
+    def obtain(self) -> None:
+        if missing := self._missing():
+            raise NotHere(
+                f"the Python package {missing[0]} is not installed. Where it exists for a machine, "
+                "`make extras` installs it."
+            )
+
+    def _missing(self) -> list[str]:
+        return [name for name in self.names if not _installed(name)]
+
+
+def _installed(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+@dataclass(frozen=True)
+class Jars:
+    """Files from Maven, with the sums of a lock file; ``what`` is how people call them."""
+
+    lock: Path
+    what: str
+
+    def there(self) -> bool:
+        return all(jar.path().is_file() for jar in jars.locked(self.lock))
+
+    def obtain(self) -> None:
+        jars.fetch(self.lock, self.what)
+
+
+@dataclass(frozen=True)
+class DebianPackage:
+    """A program of a package of Debian or Ubuntu, unpacked without root; ``suite`` is a release other
+    than the machine's own. One that the machine has already is taken instead."""
+
+    package: str
+    program: str
+    suite: str = ""
+
+    def there(self) -> bool:
+        return bool(shutil.which(self.program)) or unpacked.there(self.package)
+
+    def path(self) -> Path:
+        """Where the program is."""
+        installed = shutil.which(self.program)
+        return Path(installed or unpacked.root(self.package) / "usr/bin" / self.program)
+
+    def obtain(self) -> None:
+        if not debian.available():
+            raise NotHere(f"there is no {self.program}: install it with this system's own tools.")
+        try:
+            unpacked.obtain(self.package, self.package, self.suite)
+        except debian.AptError as error:
+            raise BrokerError(f"{self.package} could not be fetched. {error}") from error
+
+
+@dataclass(frozen=True)
+class GoProgram:
+    """A program whose source is in ``go/``, built by the machine's own Go: the modules that it uses
+    are fetched, and held against the sums in its go.sum."""
+
+    name: str
+
+    def there(self) -> bool:
+        return self.path().is_file()
+
+    def path(self) -> Path:
+        """Where the program is; another source is another program."""
+        files = [SOURCES / self.name / name for name in ("main.go", "go.mod", "go.sum")]
+        source = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+        return settings.cache_dir() / "go" / f"{self.name}-{source[:16]}"
+
+    def obtain(self) -> None:
+        if not shutil.which("go"):
+            raise NotHere("it is built by Go: install it (go.dev/doc/install).")
+        draft = self.path().with_suffix(".part")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        command = ["go", "build", "-mod=readonly", "-trimpath", "-o", str(draft), "."]
+        waiting = "Waiting for another installation to end"
+        with (
+            locks.held(settings.cache_dir() / "install.lock", waiting, timeout=1800),
+            Progress(f"Building {self.name}"),
+        ):
+            done = subprocess.run(
+                command, cwd=SOURCES / self.name, capture_output=True, text=True, check=False
+            )
+        if done.returncode:
+            raise BrokerError(f"`go build` of {self.name} failed:\n{done.stderr.strip()[-600:]}")
+        draft.replace(self.path())

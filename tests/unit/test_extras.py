@@ -1,0 +1,124 @@
+"""Other systems: what is not there is named with the command that gets it; a lab says what it needs."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helpers import extras, notebooks, settings
+from helpers.brokers import BrokerError, debian
+from helpers.extras import parts
+from helpers.extras.parts import DebianPackage, GoProgram, Packages
+from tests import pages
+
+NOWHERE = Packages("pip", "no-such-package-anywhere")
+LABS = [path for path in notebooks.paths(settings.CHECKOUT / "notebooks") if notebooks.extras(path)]
+MAIN = "package main\n\nfunc main() { println(%s) }\n"
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> dict[str, extras.Extra]:
+    """One system that is here, one that can't be, and one that could not be fetched."""
+
+    class OutOfReach:
+        def there(self) -> bool:
+            return False
+
+        def obtain(self) -> None:
+            raise BrokerError("no network")
+
+    found = {
+        "here": extras.Extra("Pip", (Packages("pip"),)),
+        "nowhere": extras.Extra("Nowhere", (NOWHERE,)),
+        "cut off": extras.Extra("Far", (OutOfReach(),)),
+    }
+    monkeypatch.setattr(extras, "EXTRAS", found)
+    return found
+
+
+def test_a_lab_goes_on_where_its_system_is_here(registered):
+    assert extras.need("here") is None
+
+
+def test_what_is_missing_is_named_with_the_command_that_gets_it(registered):
+    with pytest.raises(BrokerError, match=r"needs Nowhere and Far,.*`make extras`"):
+        extras.need("nowhere", "here", "cut off")
+
+
+def test_what_a_machine_cannot_have_is_said_and_is_no_failure(registered, capsys):
+    del registered["cut off"]
+    assert extras.obtain()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Pip: here"
+    assert said[1].startswith("Nowhere: not for this machine: the Python package no-such-package")
+
+
+def test_what_cannot_be_fetched_is_a_failure_and_the_rest_is_fetched(registered, capsys):
+    registered["later"] = registered["here"]
+    assert not extras.obtain()
+    assert capsys.readouterr().out.splitlines()[2:] == ["Far: FAILED. no network", "Pip: here"]
+
+
+def test_without_debian_a_program_of_its_own_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setattr(debian, "available", lambda: False)
+    package = DebianPackage("frobnicate", "frobnicate")
+    assert not package.there()
+    with pytest.raises(parts.NotHere, match="no frobnicate: install it"):
+        package.obtain()
+    own = tmp_path / "frobnicate"
+    own.write_text("")
+    own.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert package.there()
+    assert package.path() == own
+
+
+@pytest.fixture
+def a_go_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The source of a small one."""
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(parts, "SOURCES", tmp_path)
+    source = tmp_path / "hello"
+    source.mkdir()
+    (source / "go.mod").write_text("module hello\n\ngo 1.21\n")
+    (source / "go.sum").write_text("")
+    (source / "main.go").write_text(MAIN % '"hello"')
+    return source / "main.go"
+
+
+def test_without_go_it_says_so(a_go_program, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(parts.NotHere, match="install it"):
+        GoProgram("hello").obtain()
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="Go is not installed")
+def test_another_source_is_built_again_and_a_broken_one_says_where(a_go_program):
+    program = GoProgram("hello")
+    program.obtain()
+    assert program.there()
+    a_go_program.write_text(MAIN % "hello")
+    assert not program.there()
+    with pytest.raises(BrokerError, match=r"main.go:3:.*undefined: hello"):
+        program.obtain()
+    assert not program.there()
+
+
+@pytest.mark.parametrize("path", LABS, ids=pages.name)
+def test_a_lab_asks_for_what_it_declares_before_all_else(path):
+    needs = [(n, call) for n, cell in enumerate(pages.cells(path, "code")) for call in _needs(cell)]
+    [(first, call)] = needs
+    assert first == 0
+    assert [argument.value for argument in call.args] == notebooks.extras(path)
+    assert set(notebooks.extras(path)) <= set(extras.EXTRAS)
+
+
+def _needs(cell: dict) -> list[ast.Call]:
+    calls = [
+        node for node in ast.walk(pages.parsed(pages.text(cell))) if isinstance(node, ast.Call)
+    ]
+    return [call for call in calls if ast.unparse(call.func) == "extras.need"]
