@@ -93,6 +93,7 @@ def purge(patient, channel):
 
 @on_channel
 def classic(patient, channel):
+    wait_until(lambda: not patient.hangs(), "the order that hung to be answered", 60)
     channel.queue_delete(patient.queue)
     clients.declare_queue(channel, patient.queue, "classic")
 
