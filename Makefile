@@ -5,13 +5,14 @@ NOTEBOOKS =
 # The course finds its own modules, and compiles them once: without compiling a kernel starts 2 s later.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help environment setup extras lab test test-extras test-all refresh diagrams book down doctor bench lock
+.PHONY: help environment setup extras lab test test-extras test-all soak refresh diagrams book down doctor bench lock
 
 help:
 	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
 	@echo 'make test      run all tests: types, helpers, brokers, exercises, and every notebook'
-	@echo 'make test-extras  run the tests and labs of the other systems'
-	@echo 'make test-all  all of these, the crash matrices, and every notebook again in another order'
+	@echo 'make test-extras  run the labs of the other systems, and a browser on the pages'
+	@echo 'make test-all  all of these, a class, the crash matrices, and every notebook again in another order'
+	@echo 'make soak      run all notebooks ten times, while kernels and brokers are killed (many hours)'
 	@echo 'make down      stop the brokers; what they stored is kept'
 	@echo 'make doctor    check this machine, and name what it lacks'
 	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'
@@ -49,6 +50,9 @@ test-all: extras
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) tests/run.py --all
+
+soak: setup
+	$(PYTHON) -m tests.soak
 
 refresh: setup
 	@$(PYTHON) -m helpers refresh $(NOTEBOOKS)

@@ -8,8 +8,9 @@ every repair in the clinic, and every solution of the projects, the references w
 crash matrices anew and compares them with those that the labs show; and runs the notebooks once more, in
 another order, so that none leans on another.
 
-The labs of other systems, which ``make extras`` fetches, are no part of that: ``--extras`` runs them and the
-tests of their graders, and ``--all`` does so too.
+The labs of other systems, which ``make extras`` fetches, are no part of that. ``--extras`` runs them, the
+tests of their graders, and those in a browser. ``--all`` does so too, and has twenty learners at one pair
+of brokers.
 """
 
 from __future__ import annotations
@@ -26,25 +27,30 @@ from helpers.notebooks import paths
 
 SEEDS = 10_000
 TWO = ("-n", "2", "--dist", "loadscope")
-NBVAL = (
+STRICT = (
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120"),
     *("--nbval-sanitize-with", "tests/sanitize.cfg"),
-    *(*TWO, "--no-loadscope-reorder"),
 )
+NBVAL = (*STRICT, *TWO, "--no-loadscope-reorder")
+
+
+def others() -> list[str]:
+    """The labs that need a system of ``make extras``."""
+    return [str(path) for path in paths(Path("notebooks")) if declared(path)]
 
 
 def phases(seed: int, all_of_it: bool = False, extras: bool = False) -> dict[str, list[str]]:
     """What is run, in this order: a name, and the arguments of Python."""
-    others = [str(path) for path in paths(Path("notebooks")) if declared(path)]
 
     def pytest(*arguments: str, seed: int = seed) -> list[str]:
         return ["-m", "pytest", "-q", "--color=no", "--seed", str(seed), *arguments]
 
     every = ["--all-answers"] if all_of_it else []
-    notebooks = (*NBVAL, *(f"--ignore={path}" for path in others), "notebooks")
+    notebooks = (*NBVAL, *(f"--ignore={path}" for path in others()), "notebooks")
     of_extras = {
         "graders of other systems": pytest(*every, "tests/extras"),
-        "labs of other systems": pytest(*NBVAL, *others),
+        "labs of other systems": pytest(*NBVAL, *others()),
+        "browser": pytest("tests/browser"),
     }
     if extras:
         return of_extras
@@ -57,6 +63,7 @@ def phases(seed: int, all_of_it: bool = False, extras: bool = False) -> dict[str
     }
     if all_of_it:
         found |= of_extras
+        found["a class"] = pytest("tests/crowd")
         found["crash matrices"] = pytest("tests/matrices")
         found["notebooks in another order"] = pytest(*notebooks, seed=seed + 1)
     return found
