@@ -30,9 +30,7 @@ environment:
 setup: environment
 	@$(PYTHON) -m helpers install
 
-# Beside what the course has, and in the same versions of it.
 extras: setup
-	@.venv/bin/uv pip install --no-deps --require-hashes --python $(PYTHON) --requirements requirements-extra.lock
 	@$(PYTHON) -m helpers extras
 
 lab: environment

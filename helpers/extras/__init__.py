@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from ..brokers.errors import BrokerError
 from ..brokers.locks import LockError
-from .parts import NotHere, Packages, Part
+from . import packages
+from .packages import Packages
+from .parts import NotHere, Part
 
 __all__ = ["EXTRAS", "Extra", "NotHere", "missing", "need", "obtain"]
 
@@ -70,6 +72,11 @@ def obtain() -> bool:
     """Have every system on this machine, and print a line on each. False if one could not be fetched;
     what this machine can't have is said, and is no failure."""
     fetched = True
+    try:
+        packages.install()
+    except BrokerError as error:
+        print(error)
+        fetched = False
     for extra in EXTRAS.values():
         try:
             extra.obtain()

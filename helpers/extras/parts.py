@@ -6,7 +6,6 @@ import hashlib
 import shutil
 import subprocess
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
@@ -30,33 +29,6 @@ class Part(Protocol):
 
     def obtain(self) -> None:
         """Fetch it. Raises BrokerError, with what to do."""
-
-
-class Packages:
-    """Python packages of requirements-extra.txt, which ``make extras`` has installed before."""
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-    def there(self) -> bool:
-        return not self._missing()
-
-    def obtain(self) -> None:
-        if missing := self._missing():
-            raise NotHere(
-                f"the Python package {missing[0]} is not installed. Where it exists for a machine, "
-                "`make extras` installs it."
-            )
-
-    def _missing(self) -> list[str]:
-        return [name for name in self.names if not _installed(name)]
-
-
-def _installed(package: str) -> bool:
-    try:
-        return bool(metadata.version(package))
-    except metadata.PackageNotFoundError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import pytest
 
 from helpers import extras, notebooks, settings
 from helpers.brokers import BrokerError, debian
-from helpers.extras import parts
-from helpers.extras.parts import DebianPackage, GoProgram, Packages
+from helpers.extras import packages, parts
+from helpers.extras.packages import Packages
+from helpers.extras.parts import DebianPackage, GoProgram
 from tests import pages
 
 NOWHERE = Packages("pip", "no-such-package-anywhere")
@@ -36,6 +37,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> dict[str, extras.Extra]:
         "cut off": extras.Extra("Far", (OutOfReach(),)),
     }
     monkeypatch.setattr(extras, "EXTRAS", found)
+    monkeypatch.setattr(packages, "install", lambda: None)
     return found
 
 
@@ -53,13 +55,48 @@ def test_what_a_machine_cannot_have_is_said_and_is_no_failure(registered, capsys
     assert extras.obtain()
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "Pip: here"
-    assert said[1].startswith("Nowhere: not for this machine: the Python package no-such-package")
+    assert said[1] == (
+        "Nowhere: not for this machine: there is no Python package no-such-package-anywhere for it."
+    )
 
 
 def test_what_cannot_be_fetched_is_a_failure_and_the_rest_is_fetched(registered, capsys):
     registered["later"] = registered["here"]
     assert not extras.obtain()
     assert capsys.readouterr().out.splitlines()[2:] == ["Far: FAILED. no network", "Pip: here"]
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """One package that is here, one to be fetched, one to be built; the installer is a script."""
+    entries = [f"{name}==1.0 \\\n    --hash=sha256:00\n" for name in ("pip", "far-away", "raw")]
+    (tmp_path / "lock").write_text("# made\n" + "".join(entries))
+    monkeypatch.setattr(packages, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(packages, "BUILT", ("raw",))
+    monkeypatch.setattr(packages.sys, "prefix", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/uv").touch(0o700)
+    return tmp_path
+
+
+def installer(lock: Path, refuses: str) -> None:
+    """Have the installer note what it is asked for, and refuse one package."""
+    script = f'for file; do :; done; grep == "$file" >> {lock}/asked; ! grep {refuses} "$file" >&2'
+    (lock / "bin/uv").write_text(f"#!/bin/sh\n{script}\n")
+
+
+def test_what_has_to_be_built_comes_last_and_its_failure_harms_nobody(lock, capsys):
+    installer(lock, refuses="raw")
+    packages.install()
+    asked = (lock / "asked").read_text().split()
+    assert [word for word in asked if "==" in word] == ["far-away==1.0", "raw==1.0"]
+    assert capsys.readouterr().out.startswith("raw==1.0 could not be built")
+
+
+def test_what_cannot_be_fetched_is_said_with_the_installers_words(lock):
+    installer(lock, refuses="far")
+    with pytest.raises(BrokerError, match=r"far-away==1\.0[^?]+network\?"):
+        packages.install()
 
 
 def test_without_debian_a_program_of_its_own_is_asked_for(monkeypatch, tmp_path):
