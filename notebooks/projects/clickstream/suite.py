@@ -29,7 +29,7 @@ Programs of a system:
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -44,6 +44,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from helpers import Program, clients, fresh, wait_until
+from helpers.books import Books
 from helpers.brokers.clients import mend_kafka, quieten
 from helpers.nodes import Kafka
 from helpers.waiting import WaitTimeout
@@ -185,17 +186,18 @@ class _System:
         self._node = trial.stack.enter_context(Kafka({}, {}))
         self._brokers = SimpleNamespace(kafka=self._node.options())
         self._make_topics()
-        self._database = trial.space / "clicks.db"
-        self._rows("PRAGMA journal_mode = WAL")  # whoever looks into it hinders nobody
+        self._books = Books(trial.space / "clicks.db")
+        self._books.file.touch()
+        self._books.rows("PRAGMA journal_mode = WAL")  # whoever looks into it hinders nobody
         self._clicks, self._seed = _Clicks(trial.data), trial.data.randrange(10**6)
         self._moment = MOMENT
         producer = KafkaProducer(**self._brokers.kafka, acks="all")
         self._producer = trial.stack.enter_context(closing(producer))
         self._told = ["--brokers", self._brokers.kafka["bootstrap_servers"]]
         self._told += ["--name", self._name]
-        told = *self._told, "--database", self._database
+        told = *self._told, "--database", self._books.file
         self._processors = [trial.start("processor.py", *told) for _ in range(2)]
-        self._dashboard = trial.start("dashboard.py", "--database", self._database)
+        self._dashboard = trial.start("dashboard.py", "--database", self._books.file)
 
     def _make_topics(self):
         forever = {"retention_ms": "-1"}  # the clicks are of days that are long over
@@ -209,18 +211,9 @@ class _System:
         """All that is in a topic."""
         return clients.read_topic(self._brokers, f"{self._name}.{topic}")
 
-    def _rows(self, query):
-        """What the database answers; nothing, if it has no such table."""
-        with (
-            suppress(sqlite3.Error),
-            closing(sqlite3.connect(self._database, timeout=5)) as database,
-        ):
-            return database.execute(query).fetchall()
-        return []
-
     def _done(self):
         """Of how many records the database tells."""
-        return sum(number for _, number in self._rows("SELECT kind, number FROM tally"))
+        return sum(number for _, number in self._books.rows("SELECT kind, number FROM tally"))
 
     def _has_more_than(self, number):
         return self._done() > number
@@ -272,13 +265,6 @@ class _System:
             one.get(timeout=20)
         return rows
 
-    @contextmanager
-    def _locked(self):
-        """Nobody else can write into the database meanwhile."""
-        with closing(sqlite3.connect(self._database, timeout=20, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            yield
-
     def _let_them_read(self):
         """Time to read what was sent, while nothing can be saved; or to say too early that it is done."""
         with suppress(WaitTimeout):
@@ -310,7 +296,7 @@ class _System:
     def kill_with_clicks_in_hand(self):
         """Both have clicks in hand, and can save nothing."""
         self._share()
-        with self._locked():
+        with self._books.locked():
             self._send(self._clicks.some(200))
             self._let_them_read()
             self._kill_processors()
@@ -355,7 +341,7 @@ class _System:
         """The broker stands still: clicks in hand can be saved, and nobody can tell it so."""
         for _ in range(3):
             self._share()
-            with self._locked():
+            with self._books.locked():
                 before = self._done()
                 self._send(self._clicks.some(200))
                 self._let_them_read()
@@ -375,7 +361,7 @@ class _System:
         """They are frozen again and again, until one of them has a transaction open."""
         self._share()
         running = [one for processor in self._processors for one in processor.processes()]
-        with self._locked():
+        with self._books.locked():
             self._send(self._clicks.some(2000))
             sent = self._sent()
         for _ in range(LOOKS):
@@ -399,12 +385,11 @@ class _System:
 
     def _is_in_a_transaction(self):
         """Does somebody hold the database?"""
-        with closing(sqlite3.connect(self._database, timeout=0, isolation_level=None)) as database:
-            try:
-                database.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return True
-        return False
+        try:
+            with self._books.locked(timeout=0):
+                return False
+        except sqlite3.OperationalError:
+            return True
 
     def let_one_sleep(self):
         """One stands still with clicks in hand until the other has done them, and much more."""
@@ -412,7 +397,7 @@ class _System:
         self._send(self._clicks.for_each_partition())  # so that both have begun with their share
         self._catch_up()
         sleeper = self._trial.data.choice(self._processors)
-        with self._locked():
+        with self._books.locked():
             self._send(self._clicks.some(200))
             self._let_them_read()
             sleeper.pause()
@@ -473,7 +458,9 @@ class _System:
     def promise_results(self, batch):
         """What is in the database, click by click."""
         say = self._trial.promise
-        found = self._rows("SELECT began, page, sum(views) FROM page_views GROUP BY began, page")
+        found = self._books.rows(
+            "SELECT began, page, sum(views) FROM page_views GROUP BY began, page"
+        )
         views = Counter({(began, page): number for began, page, number in found})
         say(
             "nothing_lost",
@@ -482,11 +469,11 @@ class _System:
             LOST,
         )
         say("nothing_twice", "No click is counted twice", _unlike(views, batch.views, gt), TWICE)
-        sessions = set(self._rows("SELECT visitor, began, ended, clicks FROM sessions"))
+        sessions = set(self._books.rows("SELECT visitor, began, ended, clicks FROM sessions"))
         wrong = [_session(row, "missing") for row in batch.sessions - sessions]
         wrong += [_session(row, "and should not be") for row in sessions - batch.sessions]
         say("sessions", "Sessions are as a batch computation has them", wrong, SESSIONS)
-        tally = Counter(dict(self._rows("SELECT kind, number FROM tally")))
+        tally = Counter(dict(self._books.rows("SELECT kind, number FROM tally")))
         kinds = sorted(batch.tally | tally)
         differ = [
             f"{kind}: {tally[kind]}, not {batch.tally[kind]}"
@@ -494,7 +481,7 @@ class _System:
             if tally[kind] != batch.tally[kind]
         ]
         say("accounted_for", "Each record is accounted for once, as what it is", differ, ACCOUNTED)
-        kept = self._everything()
+        kept = self._books.everything()
         still = [name for name in batch.forgotten if f"'{name}'" in kept]
         say("forgets", "Ids of clicks that are long past are forgotten", still, FORGETS)
         self._promise_dashboard()
@@ -510,20 +497,11 @@ class _System:
         self._trial.promise("dashboard", text, back, DASHBOARD)
 
     def _counted(self):
-        return [n for (n,) in self._rows("SELECT number FROM tally WHERE kind = 'counted'")]
+        return [n for (n,) in self._books.rows("SELECT number FROM tally WHERE kind = 'counted'")]
 
     def _shown(self):
         lines = [line.split() for line in self._dashboard.lines()]
         return [int(line[1]) for line in lines if line[:1] == ["counted"]]
-
-    def _everything(self):
-        """All that stands in the database."""
-        with (
-            suppress(sqlite3.Error),
-            closing(sqlite3.connect(self._database, timeout=5)) as database,
-        ):
-            return "\n".join(database.iterdump())
-        return ""
 
     def promise_parking(self, batch):
         """What was put aside."""

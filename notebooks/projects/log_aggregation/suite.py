@@ -18,9 +18,8 @@ The shop (``shop.py``) is given, and logs into LOGS/SERVICE/SERVICE.log. Program
 
 import json
 import re
-import sqlite3
 from collections import Counter
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from urllib.request import urlopen
@@ -29,6 +28,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from helpers import Program, fresh, wait_until
+from helpers.books import Books
 from helpers.brokers import kafka
 from helpers.brokers.ports import free as free_ports
 from helpers.nodes import DOOR, HOST, Kafka
@@ -243,7 +243,7 @@ class _System:
         self._began, (_, self._quiet), self._moment = monotonic(), QUIET, MOMENT
         self._topic, self._shop = _Topic(trial), _Shop(trial)
         self._told = "--brokers", self._topic.address(), "--name", self._topic.name
-        self._database = trial.space / "index.db"
+        self._books = Books(trial.space / "index.db")
         self._shippers = {service: self._start_shipper(service) for service in SERVICES}
         self._kills = Counter()  # of shippers
         self._indexer = self._start_indexer()
@@ -261,7 +261,7 @@ class _System:
         return self._trial.start("shipper.py", *self._told, *files)
 
     def _start_indexer(self):
-        return self._trial.start("indexer.py", *self._told, "--database", self._database)
+        return self._trial.start("indexer.py", *self._told, "--database", self._books.file)
 
     def _kill(self, service):
         """Kill a shipper; it is started again."""
@@ -278,18 +278,11 @@ class _System:
 
     # -- states ------------------------------------------------------------------------------
 
-    def _rows(self, query):
-        """What the index answers; nothing, if it can't."""
-        with (
-            suppress(sqlite3.Error),
-            closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database,
-        ):
-            return database.execute(query).fetchall()
-        return []
-
     def _found(self):
         """How many lines are in the index, or parked."""
-        counted = [self._rows(f"SELECT count(*) FROM {table}") for table in ("lines", "parked")]
+        counted = [
+            self._books.rows(f"SELECT count(*) FROM {table}") for table in ("lines", "parked")
+        ]
         return sum(rows[0][0] for rows in counted if rows)
 
     def _wanted(self):
@@ -434,8 +427,7 @@ class _System:
     def kill_the_indexer_at_work(self):
         """It has lines in hand, and can save nothing. A service of the shop is killed as well."""
         length, lines = self._topic.length(), self._shop.count()
-        with closing(sqlite3.connect(self._database, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")
+        with self._books.locked():
             self._shop.restart("stock")
             self._shop.order(20)
             self._wait_for_records(length + self._shop.count() - lines)
@@ -500,14 +492,14 @@ class _System:
 
     def _gaps(self):
         """The partition and offset of each record that is said to be missing."""
-        rows = self._rows("SELECT partition, first, next FROM gaps")
+        rows = self._books.rows("SELECT partition, first, next FROM gaps")
         return {(partition, n) for partition, first, end in rows for n in range(first, end)}
 
     def promise_lines(self):
         """That each line is there, once, in order, and without secrets."""
         say, wanted = self._trial.promise, self._all_lines()
         query = "SELECT service, time, level, message FROM lines ORDER BY rowid"
-        rows = self._rows(query)
+        rows = self._books.rows(query)
         found = Counter(rows)
         missing, lost, gaps, unsaid = wanted - found, wanted - found, self._gaps(), []
         for lines, offsets in self._away:
@@ -563,7 +555,7 @@ class _System:
     def promise_parking(self):
         """What was put aside."""
         say = self._trial.promise
-        rows = self._rows("SELECT service, line, reason FROM parked")
+        rows = self._books.rows("SELECT service, line, reason FROM parked")
         marks = Counter(mark for _, line, _ in rows for mark in BAD.findall(line or ""))
         wanted = [f"bad-{n:03d}" for n in range(1, self._bad + 1)]
         wrong = [f"{mark}: {marks[mark]} times" for mark in wanted if marks[mark] != 1]
@@ -579,7 +571,7 @@ class _System:
 
     def promise_search(self):
         """What is found by words."""
-        wrong, known = [], self._rows("SELECT service, time, level, message FROM lines")
+        wrong, known = [], self._books.rows("SELECT service, time, level, message FROM lines")
         texts, searches = self._texts(), [self._search(*one) for one in SEARCHES]
         ended = lambda: not any(search.running() for search in searches)  # noqa: E731
         self._trial.wait_until(ended, "the searches to end")
@@ -596,7 +588,7 @@ class _System:
         self._trial.promise("search_finds", "The search finds what has the words", wrong, SEARCH)
 
     def _search(self, words, service, level):
-        told = [words, "--database", self._database]
+        told = [words, "--database", self._books.file]
         told += ["--service", service] if service else []
         told += ["--level", level] if level else []
         return self._trial.run("search.py", *told)

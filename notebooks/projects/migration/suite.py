@@ -22,7 +22,6 @@ header ``key``, and the record's key. The steps: 0 RabbitMQ alone, 1 mirrored to
 books into the shadow, 3 into the ledger too, 4 the relay publishes to Kafka, 5 the queues are gone.
 """
 
-import fcntl
 import json
 import sqlite3
 from collections import Counter, defaultdict
@@ -34,6 +33,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from helpers import clients, fresh, nodes, wait_until
+from helpers.books import Books
 from helpers.brokers import kafka
 from helpers.pipeline import started
 from helpers.waiting import WaitTimeout
@@ -45,8 +45,7 @@ ATTEMPTS = 2  # of a step: a broker may be slow once
 COPIES = 20  # of one message in the topic: more come out of no crash
 BAD = ["no JSON", "[]", "{}", "[" * 50_000]
 BAD_ENTRIES = [{"cents": -5}, {"cents": "300"}, {"entry": True}, {"order": None}, {"cents": 10**30}]
-PENDING = 0x40000000  # the byte of a SQLite file that who waits with a commit has locked
-LOOK = "SELECT count(*) FROM sqlite_master"
+OUTBOX = "SELECT message_id FROM outbox"
 LOST = (pika.exceptions.AMQPError, sqlite3.Error)
 
 
@@ -93,23 +92,23 @@ class _System:
         address = self._kafka.options()["bootstrap_servers"]
         told = ["--rabbitmq", url, "--kafka", address, "--name", self._name]
         self._told = [*told, "--folder", trial.space]
-        self._books, self._shop = trial.space / "ledger.db", trial.space / "shop.db"
-        self._bytes = self._books.open("w+b")  # an audit of ours would end if this was closed
+        names = "ledger", "shop", "migration"
+        self._books, self._shop, self._steps = (Books(trial.space / f"{one}.db") for one in names)
         with self._channel() as channel:
             channel.exchange_declare(self._name, "fanout", durable=True)
             clients.declare_queue(channel, f"{self._name}.other")
             channel.queue_bind(f"{self._name}.other", self._name)
         self._services = {one: trial.start(f"{one}.py", *self._told) for one in SERVICES}
-        self._wait("the relay to make the outbox", lambda: self._outbox() is not None)
+        self._wait("the relay to make the outbox", lambda: "outbox" in self._shop.tables())
         self._wait("the old consumer", lambda: self._queue("orders").consumer_count)
 
     # -- deeds, step by step ---------------------------------------------------------------------
 
     def sell_as_ever(self):
         """Relay and consumer are killed at their work; then the consumer stands still over a rest."""
-        with self._audit():
+        with self._books.audit():
             self._place(10)
-            self._wait("a commit", self._has_writer_waiting)
+            self._wait("a commit", self._books.has_writer_waiting)
             self._kill("old_consumer", "in the midst of a commit")
         enough = len(self._listen()) + self._data.randint(1, 4)
         self._place(6)
@@ -167,9 +166,9 @@ class _System:
         self._wait("the shadow to be like the ledger", self._is_shadowed)
         self._turn_back(2, 1, lambda: None)
         self._freeze("old_consumer")
-        with self._audit():
+        with self._books.audit():
             self._place(8)
-            self._wait("a commit", self._has_writer_waiting)
+            self._wait("a commit", self._books.has_writer_waiting)
             self._kill("new_consumer", "in the midst of a commit")
         self._kill("old_consumer", "while it stood still")
         there = self._wait("Kafka to have all", self._is_mirrored)
@@ -295,8 +294,7 @@ class _System:
         self._wait(f"the operator to wait for {whom}", lambda: waits() or not operator.running())
 
     def _state(self):
-        rows = self._rows(self._trial.space / "migration.db", "SELECT step, goal FROM migration")
-        return rows[0] if rows else (0, 0)
+        return (self._steps.rows("SELECT step, goal FROM migration") or [(0, 0)])[0]
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -306,7 +304,7 @@ class _System:
         self._data.shuffle(orders)
         rows = [self._draw(order) for order in orders]
         insert = "INSERT INTO outbox (message_id, order_id, body) VALUES (?, ?, ?)"
-        with closing(sqlite3.connect(self._shop, timeout=20)) as shop, shop:
+        with closing(sqlite3.connect(self._shop.file, timeout=20)) as shop, shop:
             shop.executemany(insert, rows)
 
     def _ring_up(self, number):
@@ -387,8 +385,7 @@ class _System:
 
     def _freeze(self, service):
         """Let it stand still, and not with the ledger's lock in its hands: then all would."""
-        with closing(_opened(self._books, 20)) as database:
-            database.execute("BEGIN IMMEDIATE")
+        with self._books.locked():
             self._services[service].pause()
 
     def _wait(self, what, check, seconds=SECONDS):
@@ -396,18 +393,9 @@ class _System:
 
     # -- what there is ---------------------------------------------------------------------------
 
-    def _rows(self, file, query):
-        """What a database answers; None if it can't."""
-        with suppress(sqlite3.Error), closing(_opened(file, 5)) as database:
-            return database.execute(query).fetchall()
-        return None
-
-    def _outbox(self):
-        return self._rows(self._shop, "SELECT message_id FROM outbox")
-
     def _booked(self, table):
         find = f"SELECT message_id, order_id, entry, cents FROM {table} ORDER BY position"
-        return self._rows(self._books, find) or []
+        return self._books.rows(find)
 
     def _ids(self, table):
         return {row[0] for row in self._booked(table)}
@@ -481,24 +469,6 @@ class _System:
             return bool(self._queue("other"))
         return False
 
-    @contextmanager
-    def _audit(self):
-        """Read in the ledger: meanwhile it can be written, but no commit comes to its end."""
-        with closing(_opened(self._books)) as reader, suppress(WaitTimeout):
-            reader.execute("BEGIN")
-            read = lambda: reader.execute(LOOK).fetchone()  # noqa: E731
-            wait_until(read, "the books", every=0, tolerate=(sqlite3.OperationalError,))
-            yield
-
-    def _has_writer_waiting(self):
-        """Does a commit wait for the end of an audit? Then it holds SQLite's pending lock."""
-        try:
-            fcntl.lockf(self._bytes, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, PENDING)
-        except BlockingIOError:
-            return True
-        fcntl.lockf(self._bytes, fcntl.LOCK_UN, 1, PENDING)
-        return False
-
     # -- promises --------------------------------------------------------------------------------
 
     def promise_moves(self):
@@ -507,7 +477,7 @@ class _System:
         say("moves", "Every step asked for is taken, forward and back", self._stuck, MOVES)
         say("not_deleted", "No queue is deleted that is not empty", self._deleted, DELETED)
         left = self._queues_left() if self._step == 5 else []
-        left += [f"{one} in the outbox" for one in map(str, self._outbox() or [])]
+        left += [f"{one} in the outbox" for (one,) in self._shop.rows(OUTBOX)]
         say(
             "drained",
             "At the end nothing is left in outbox and queues, and those are gone",
@@ -577,10 +547,6 @@ class _System:
         say("bad_is_parked", "What can't be booked is parked on both sides", lost, PARKED)
         say("good_is_not", "Nothing else is parked", good, "look at its header `reason`.")
         say("says_why", "What is parked says why", mute, "the header is called `reason`.")
-
-
-def _opened(file, timeout=0):
-    return sqlite3.connect(f"{file.as_uri()}?mode=rw", timeout, isolation_level=None, uri=True)
 
 
 def _text(what):

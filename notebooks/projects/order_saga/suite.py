@@ -19,7 +19,6 @@ the same way, as ``order.confirmed`` or ``order.cancelled``. What can't be read 
 NAME.parked as it came, and the header ``reason`` says why.
 """
 
-import fcntl
 import json
 import sqlite3
 import time
@@ -28,9 +27,9 @@ from contextlib import closing, contextmanager, suppress
 
 import pika
 
-from helpers import clients, fresh, rabbitmq_cluster, wait_until
+from helpers import clients, fresh, rabbitmq_cluster
+from helpers.books import Books
 from helpers.brokers import BrokerError
-from helpers.waiting import WaitTimeout
 
 CONFIRMED, CANCELLED = ENDS = "order.confirmed", "order.cancelled"
 OPENING = {
@@ -79,8 +78,6 @@ TABLES = {
     "inventory": ["stock", "reservations"],
     "shipping": ["parcels"],
 }
-PENDING = 0x40000000  # the byte of a SQLite file that who waits with a commit has locked
-LOOK = "SELECT count(*) FROM sqlite_master"
 COLUMNS = "name", "messages_ready", "messages_unacknowledged"
 
 
@@ -278,7 +275,7 @@ class _System:
         return self._wait("all orders to end", done)
 
     def _states(self):
-        return dict(self._books["orders"].rows("orders", "id", "state"))
+        return dict(self._books["orders"].rows("SELECT id, state FROM orders"))
 
     def _under_way(self):
         states = self._states()
@@ -381,12 +378,13 @@ class _System:
 
     def _by_order(self, service, table, column):
         entries = defaultdict(list)
-        for order, entry in self._books[service].rows(table, "order_id", column):
+        for order, entry in self._books[service].rows(f"SELECT order_id, {column} FROM {table}"):
             entries[order].append(entry)
         return entries
 
     def _balances(self, service):
-        return self._books[service].rows(*BALANCES[service])
+        table, *columns = BALANCES[service]
+        return self._books[service].rows(f"SELECT {', '.join(columns)} FROM {table}")
 
     def _unbalanced(self, service, entries):
         """Who has another balance than the entries of their orders say."""
@@ -421,45 +419,18 @@ class _System:
         say("says_why", "What is parked says why", mute, "the header is called `reason`.")
 
 
-class _Books:
-    """A service's database, as somebody sees it who reads in it."""
+class _Books(Books):
+    """A service's database."""
 
     def __init__(self, file):
-        self.file, self._known = file, {}
-        self._bytes = file.open("w+b")  # an audit of ours would end if this was closed
+        super().__init__(file)
+        self._known = {}
 
-    def rows(self, table, *columns):
-        """The rows of a table; as they were, while somebody writes in it."""
-        with suppress(sqlite3.Error), closing(self._opened(timeout=0.1)) as database:
-            find = f"SELECT {', '.join(columns)} FROM {table}"
-            self._known[table] = database.execute(find).fetchall()
-        return self._known.get(table, [])
-
-    def tables(self):
-        """The names of its tables."""
-        return {name for (name,) in self.rows("sqlite_master", "name")}
-
-    @contextmanager
-    def audit(self):
-        """Read in it: meanwhile the service can write, but no commit comes to its end."""
-        with closing(self._opened()) as reader, suppress(WaitTimeout):
-            reader.execute("BEGIN")
-            read = lambda: reader.execute(LOOK).fetchone()  # noqa: E731
-            wait_until(read, "the books", every=0, tolerate=(sqlite3.OperationalError,))
-            yield
-
-    def has_writer_waiting(self):
-        """Does a commit wait for the end of an audit? Then it holds SQLite's pending lock."""
-        try:
-            fcntl.lockf(self._bytes, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, PENDING)
-        except BlockingIOError:
-            return True
-        fcntl.lockf(self._bytes, fcntl.LOCK_UN, 1, PENDING)
-        return False
-
-    def _opened(self, timeout=0):
-        uri = f"{self.file.as_uri()}?mode=rw"
-        return sqlite3.connect(uri, timeout=timeout, isolation_level=None, uri=True)
+    def rows(self, query):
+        """What it answers; as it was, while somebody writes in it."""
+        with suppress(sqlite3.Error):
+            self._known[query] = self.ask(query, timeout=0.1)
+        return self._known.get(query, [])
 
 
 def _number(body):

@@ -32,6 +32,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from helpers import Program, clients, fresh, kafka_cluster, wait_until
+from helpers.books import Books
 from helpers.waiting import WaitTimeout
 
 SUBSCRIBERS = "mailer", "profiles", "analytics", "crm"
@@ -220,6 +221,7 @@ class _System:
         self._guest = self._people.person()  # at whose mail the mailer is to hang
         self._mails = self._start_mail_server()
         services = ["registration", *SUBSCRIBERS]
+        self._books = {one: Books(trial.space / f"{one}.db") for one in (*services, LATE)}
         self._services = {service: self._start(service) for service in services}
 
     def _make_topics(self):
@@ -233,7 +235,7 @@ class _System:
 
     def _start(self, service):
         nodes = self._cluster.kafka["bootstrap_servers"]
-        told = ["--brokers", nodes, "--name", self._name, "--database", self._file(service)]
+        told = ["--brokers", nodes, "--name", self._name, "--database", self._books[service].file]
         if service == "mailer":
             told += ["--smtp", self._smtp]
         return self._trial.start(f"{service}.py", *told)
@@ -245,9 +247,6 @@ class _System:
         self._trial.stack.callback(server.close)
         self._smtp = f"127.0.0.1:{server.wait_for('listening').split()[1]}"
         return server
-
-    def _file(self, service):
-        return self._trial.space / f"{service}.db"
 
     def _wait(self, what, check, seconds=SECONDS):
         return self._trial.wait_until(check, what, seconds, tolerate=(KafkaError, sqlite3.Error))
@@ -413,7 +412,7 @@ class _System:
     def start_the_newsletter(self):
         """The late subscriber; it is killed while it reads what came before."""
         newsletter = self._services[LATE] = self._start(LATE)
-        if self._wait("its first reader", lambda: self._rows(LATE, "SELECT * FROM readers")):
+        if self._wait("its first reader", lambda: self._books[LATE].rows("SELECT * FROM readers")):
             newsletter.kill()
             self._trial.struck(
                 "the newsletter came late, and was killed when it had its first readers"
@@ -424,8 +423,7 @@ class _System:
         """Nobody can write into the databases of these meanwhile."""
         with ExitStack() as stack:
             for service in services:
-                database = sqlite3.connect(self._file(service), timeout=5, isolation_level=None)
-                stack.enter_context(closing(database)).execute("BEGIN IMMEDIATE")
+                stack.enter_context(self._books[service].locked())
             yield
 
     # -- promises ----------------------------------------------------------------------------
@@ -467,9 +465,11 @@ class _System:
     def promise_views(self):
         """What the services know."""
         alive, say = self._people.alive, self._trial.promise
-        profiles = self._rows("profiles", "SELECT email, name, address, country FROM profiles")
-        contacts = self._rows("crm", "SELECT email, name, changes FROM contacts")
-        readers = self._rows(LATE, "SELECT email, name FROM readers")
+        profiles = self._books["profiles"].rows(
+            "SELECT email, name, address, country FROM profiles"
+        )
+        contacts = self._books["crm"].rows("SELECT email, name, changes FROM contacts")
+        readers = self._books[LATE].rows("SELECT email, name FROM readers")
         known = {email for email, *_ in profiles}, {email for email, *_ in contacts}
         say(
             "nothing_lost",
@@ -482,7 +482,7 @@ class _System:
         say("no_ghosts", "Nobody is known twice, or without having registered", ghosts, GHOSTS)
         old = _differing(profiles, _wanted(alive, "name", "address", "country"))
         say("last_change_wins", "A profile is as the person said last", old, ORDER)
-        counted = self._rows("analytics", "SELECT day, country, number FROM registrations")
+        counted = self._books["analytics"].rows("SELECT day, country, number FROM registrations")
         wanted = Counter((day, country) for _, day, country in self._people.registered)
         wrong = {(d, c): n for d, c, n in counted}.items() ^ wanted.items()
         often = _differing(contacts, _wanted(alive, "name", "changes"))
@@ -497,20 +497,11 @@ class _System:
         """Where the words of somebody who is gone still stand."""
         found = set()
         for service in self._services:
-            everything = self._everything(service)
+            everything = self._books[service].everything().casefold()
             for email, addresses in self._people.gone:
                 words = [*addresses, *([] if email in self._people.alive else [email])]
                 found |= {f"{word} in {service}" for word in words if word.casefold() in everything}
         return found
-
-    def _everything(self, service):
-        """All that stands in a service's database."""
-        with (
-            suppress(sqlite3.Error),
-            closing(sqlite3.connect(self._file(service), timeout=5)) as database,
-        ):
-            return "\n".join(database.iterdump()).casefold()
-        return ""
 
     def promise_parking(self):
         """What was put aside."""
@@ -532,15 +523,6 @@ class _System:
     def _records(self, topic):
         """All that is in a topic."""
         return clients.read_topic(self._cluster, f"{self._name}.{topic}")
-
-    def _rows(self, service, query):
-        """What a service's database answers; nothing, if it has no such table."""
-        with (
-            suppress(sqlite3.Error),
-            closing(sqlite3.connect(self._file(service), timeout=5)) as database,
-        ):
-            return database.execute(query).fetchall()
-        return []
 
 
 def _packed(content):
