@@ -12,7 +12,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from .waiting import WaitTimeout, wait_until
 
 COURSE = settings.CHECKOUT / "notebooks" / "projects"
 SHOWN = 3  # offending messages
+LONGEST = 300  # characters of one
 PATIENCE = 30.0  # seconds for which a state is awaited; half as long after each wait in vain
 RESTARTS = 10  # of one service, that ends again and again
 APART = 1.0  # seconds between two starts of one service, at least
@@ -168,6 +169,23 @@ class Trial:
             self._report.deeds.append(f"waited in vain for {what}")
         return came
 
+    def comes(
+        self,
+        check: Callable[[], object],
+        seconds: float,
+        tolerate: tuple[type[Exception], ...] = (),
+    ) -> bool:
+        """Does a state come within a moment? It need not, and nobody is started again meanwhile.
+
+        Args:
+            check: looks at the state once.
+            seconds: the moment.
+            tolerate: exceptions of ``check`` that mean "not yet".
+        """
+        with suppress(WaitTimeout):
+            return bool(wait_until(check, "a moment", seconds, tolerate=tolerate))
+        return False
+
     def struck(self, deed: str) -> None:
         """Note what was done to the system: a trial in which nothing happens proves nothing."""
         self._report.deeds.append(deed)
@@ -178,11 +196,29 @@ class Trial:
         Args:
             name: a word for what is promised: ``"nothing_lost"``.
             text: the promise, as a sentence.
-            offending: the messages that broke it.
+            offending: the messages that broke it; of what is long, beginning and end are shown.
             hint: where to look, not the solution.
         """
-        rows = sorted(map(str, offending))
+        rows = sorted(map(_short, offending))
         self._report.promises.append(Promise(name, text, rows, hint))
+
+    def promise_parking(
+        self, bad: str, wanted: Set[object], found: Iterable[tuple[object, object]], hint: str
+    ) -> None:
+        """Note three promises: what is bad was parked, nothing else was, and each with a reason.
+
+        Args:
+            bad: the beginning of a sentence: ``"What is no click"``.
+            wanted: all that is bad.
+            found: what was parked, and the reason that was given.
+            hint: where to look when some of it was not.
+        """
+        rows = list(found)
+        parked = {what for what, _ in rows}
+        mute = [what for what, reason in rows if not reason]
+        self.promise("bad_is_parked", f"{bad} is parked", wanted - parked, hint)
+        self.promise("good_is_not", "Nothing else is parked", parked - wanted, REASON)
+        self.promise("says_why", "What is parked says why", mute, MUTE)
 
     def promise_to_run(self) -> None:
         """Note whether the services ran, or ended again and again; with their last words."""
@@ -211,6 +247,13 @@ def _often(starts: list[float]) -> bool:
     return len(starts) > RESTARTS
 
 
+def _short(offending: object) -> str:
+    text = str(offending)
+    return text if len(text) < LONGEST else f"{text[: LONGEST // 2]} … {text[-50:]}"
+
+
+REASON = "look at its reason."
+MUTE = "the header is called `reason`."
 LAST_WORDS = "what ends a service is the last line of its error output, shown in brackets."
 
 

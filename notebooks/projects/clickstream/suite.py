@@ -47,7 +47,6 @@ from helpers import Program, clients, fresh, wait_until
 from helpers.books import Books
 from helpers.brokers.clients import mend_kafka, quieten
 from helpers.nodes import Kafka
-from helpers.waiting import WaitTimeout
 
 PARTITIONS = 4
 SECOND, MINUTE = 1_000, 60_000
@@ -146,7 +145,7 @@ class _Batch:
 
     def __init__(self, records):
         """``records`` are all of the topic."""
-        self.late, self.refused, self.tally = {}, {}, Counter()
+        self.late, self.refused, self.tally = set(), set(), Counter()
         self.forgotten, clicks = set(), []
         for number in range(PARTITIONS):
             mine = [one for one in records if one.partition == number]
@@ -158,12 +157,12 @@ class _Batch:
         """The clicks of a partition that count."""
         counted, newest = {}, 0
         for record in records:
-            place, click = (record.partition, record.offset), _click(record)
+            row, click = (record.partition, record.offset, record.value), _click(record)
             if click is None:
-                self.refused[place] = record.value
+                self.refused.add(("refused", *row))
                 continue
             if click["time"] < newest - LATENESS:
-                self.late[place] = record.value
+                self.late.add(("late", *row))
             elif click["id"] in counted:
                 self.tally["repeated"] += 1
             else:
@@ -225,7 +224,10 @@ class _System:
 
     def _end(self):
         with KafkaAdminClient(**self._brokers.kafka) as admin:
-            asked = {TopicPartition(f"{self._name}.clicks", n): LATEST for n in range(PARTITIONS)}
+            asked = {
+                TopicPartition(f"{self._name}.clicks", n): OffsetSpec.LATEST
+                for n in range(PARTITIONS)
+            }
             return sum(one.offset for one in admin.list_partition_offsets(asked).values())
 
     def _is_committed(self):
@@ -267,9 +269,7 @@ class _System:
 
     def _let_them_read(self):
         """Time to read what was sent, while nothing can be saved; or to say too early that it is done."""
-        with suppress(WaitTimeout):
-            early = "somebody to be ready too early"
-            wait_until(self._is_committed, early, self._moment, tolerate=(KafkaError,))
+        self._trial.comes(self._is_committed, self._moment, tolerate=(KafkaError,))
 
     def _kill_processors(self):
         for processor in self._processors:
@@ -346,8 +346,7 @@ class _System:
                 self._send(self._clicks.some(200))
                 self._let_them_read()
                 self._node.pause()
-            with suppress(WaitTimeout):
-                wait_until(partial(self._has_more_than, before), "rows", SECONDS)
+            self._trial.comes(partial(self._has_more_than, before), SECONDS)
             saved = self._done() - before
             self._kill_processors()
             self._node.resume()
@@ -426,15 +425,13 @@ class _System:
         self._catch_up()
 
     def _put_aside(self, topic):
-        """What is in one of the topics beside, and the reason, by where it was."""
-        found = {}
+        """What is in one of the topics beside, with where it was, and the reason."""
+        found = []
         for record in self.records(topic):
             said = {name: content.decode() for name, content in record.headers}
             origin = said.get("partition", ""), said.get("offset", "")
-            place = (
-                tuple(map(int, origin)) if all(map(str.isdigit, origin)) else (-1, record.offset)
-            )
-            found[place] = record.value, said.get("reason")
+            place = map(int, origin) if all(map(str.isdigit, origin)) else (-1, record.offset)
+            found.append(((topic, *place, record.value), said.get("reason")))
         return found
 
     # -- promises ----------------------------------------------------------------------------
@@ -505,17 +502,11 @@ class _System:
 
     def promise_parking(self, batch):
         """What was put aside."""
-        say = self._trial.promise
-        late, refused = self._put_aside("late"), self._put_aside("refused")
-        say("late_is_kept", "What comes too late is put aside", _missing(batch.late, late), LATE)
-        missing = _missing(batch.refused, refused)
-        say("bad_is_parked", "What is no click is put aside", missing, PARKED)
-        extra = [*_missing(late, batch.late), *_missing(refused, batch.refused)]
-        say("good_is_not", "Nothing else is put aside", extra, "look at its reason.")
-        mute = [
-            _short(value) for rows in (late, refused) for value, why in rows.values() if not why
-        ]
-        say("says_why", "What is put aside says why", mute, "the header is called `reason`.")
+        aside = [*self._put_aside("late"), *self._put_aside("refused")]
+        late = batch.late & {row for row, _ in aside}
+        text = "What comes too late is parked"
+        self._trial.promise("late_is_kept", text, batch.late - late, LATE)
+        self._trial.promise_parking("What is no click", batch.refused | late, aside, PARKED)
 
 
 def _click(record):
@@ -567,25 +558,6 @@ def _clock(time):
     return f"{datetime.fromtimestamp(time / 1000, UTC):%d %H:%M:%S}"
 
 
-def _missing(rows, others):
-    """What is in these rows and not in the others, by where it was in the topic."""
-    return [
-        f"partition {number} offset {offset}: {_short(_value(rows[number, offset]))}"
-        for number, offset in rows.keys() - others.keys()
-    ]
-
-
-def _value(row):
-    return row[0] if isinstance(row, tuple) else row
-
-
-def _short(value):
-    """A record's content, to be shown."""
-    text = repr(value)
-    return text if len(text) < 120 else f"{text[:100]} …"
-
-
-LATEST = OffsetSpec.LATEST
 STUCK = "look at the last line that a processor said, and at what it does with a record that it can't read."
 LOST = "what was noted as done when a processor was killed, and what was saved? Which time is a click's?"
 TWICE = "rows and position: can one of them be there without the other? What tells that a click came before?"

@@ -19,7 +19,7 @@ The shop (``shop.py``) is given, and logs into LOGS/SERVICE/SERVICE.log. Program
 import json
 import re
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from urllib.request import urlopen
@@ -32,7 +32,6 @@ from helpers.books import Books
 from helpers.brokers import kafka
 from helpers.brokers.ports import free as free_ports
 from helpers.nodes import DOOR, HOST, Kafka
-from helpers.waiting import WaitTimeout
 
 SERVICES = "front", "stock", "payment"
 PARTITIONS = 3
@@ -314,9 +313,7 @@ class _System:
 
     def _give_a_moment(self, is_early, moments=1):
         """Wait whether somebody goes on, who shouldn't."""
-        with suppress(WaitTimeout):
-            seconds = moments * self._moment
-            wait_until(is_early, "somebody to go on", seconds, tolerate=(KafkaError,))
+        self._trial.comes(is_early, moments * self._moment, tolerate=(KafkaError,))
 
     # -- deeds -------------------------------------------------------------------------------
 

@@ -490,12 +490,11 @@ class _System:
         say, ledger, shadow = self._trial.promise, self._booked("ledger"), self._booked("shadow")
         ids = Counter((row[1], row[2]) for row in ledger)
         wanted = {(m, e["order"], e["entry"], e["cents"]) for m, e in self._placed.items()}
-        lost = [_text(row) for row in wanted - set(ledger)]
         twice = [f"order {o}, entry {e}: {n} times" for (o, e), n in ids.items() if n > 1]
-        strange = [_text(row) for row in set(ledger) - wanted]
-        differ = [_text(row) for row in set(ledger) ^ set(shadow)] if self._step >= 2 else []
-        say("nothing_lost", "Each entry is in the ledger", lost, LOST_HINT)
-        say("once", "Each entry is booked once, and no other", twice + strange, TWICE)
+        strange = set(ledger) - wanted
+        differ = set(ledger) ^ set(shadow) if self._step >= 2 else []
+        say("nothing_lost", "Each entry is in the ledger", wanted - set(ledger), LOST_HINT)
+        say("once", "Each entry is booked once, and no other", [*twice, *strange], TWICE)
         say("shadow", "The shadow has what the ledger has, to the last entry", differ, SHADOW)
         orders = {
             "ledger": [row[0] for row in ledger],
@@ -520,7 +519,7 @@ class _System:
     def promise_brokers(self):
         """What went over the bridges."""
         say, topic = self._trial.promise, self._topic()
-        named = lambda one: _text((one, *self._placed[one].values()))  # noqa: E731
+        named = lambda one: (one, *self._placed[one].values())  # noqa: E731
         missing = [named(one) for one in self._due_in_kafka() - topic.keys()]
         unheard = [named(one) for one in self._due_to_others() - self._listen().keys()]
         often = [f"{one}: {n} records" for one, n in topic.items() if n > COPIES and one]
@@ -530,28 +529,16 @@ class _System:
 
     def promise_parking(self):
         """What was put aside, on both sides."""
-        parked = {"rabbitmq": {}, "kafka": {}}
+        parked = [
+            (("kafka", record.value), dict(record.headers).get("reason"))
+            for record in self._records("parked")
+        ]
         with suppress(pika.exceptions.AMQPError), self._channel() as channel:
             take = lambda: channel.basic_get(f"{self._name}.parked", auto_ack=True)  # noqa: E731
             for _, properties, body in iter(take, (None, None, None)):
-                parked["rabbitmq"][body] = (properties.headers or {}).get("reason")
-        for record in self._records("parked"):
-            parked["kafka"][record.value] = dict(record.headers).get("reason")
-        lost, good, mute = [], [], []
-        for side, found in parked.items():
-            due = {body for body, sides in self._bad.items() if side in sides}
-            lost += [f"{side}: {_text(body)}" for body in due - found.keys()]
-            good += [f"{side}: {_text(body)}" for body in found.keys() - self._bad.keys()]
-            mute += [f"{side}: {_text(body)}" for body, reason in found.items() if not reason]
-        say = self._trial.promise
-        say("bad_is_parked", "What can't be booked is parked on both sides", lost, PARKED)
-        say("good_is_not", "Nothing else is parked", good, "look at its header `reason`.")
-        say("says_why", "What is parked says why", mute, "the header is called `reason`.")
-
-
-def _text(what):
-    text = what.decode(errors="replace") if isinstance(what, bytes) else str(what)
-    return text if len(text) < 90 else f"{text[:60]} …"
+                parked.append((("rabbitmq", body), (properties.headers or {}).get("reason")))
+        wanted = {(side, body) for body, sides in self._bad.items() for side in sides}
+        self._trial.promise_parking("What can't be booked", wanted, parked, PARKED)
 
 
 MOVES = "the operator's last line is shown. For whom did he wait, and was that one able to come?"

@@ -26,8 +26,7 @@ from pathlib import Path
 
 import pika
 
-from helpers import Program, fresh, rabbitmq_cluster, wait_until
-from helpers.waiting import WaitTimeout
+from helpers import Program, fresh, rabbitmq_cluster
 
 CHANNELS = "email", "sms", "chat"
 REMEMBERING = "email", "sms"
@@ -230,7 +229,8 @@ class System:
         self._data.shuffle(bodies)
         self._dispatcher.pause()
         self._queues.put(bodies)
-        if self._comes(lambda: self._queues.ready("alerts") < len(bodies)):
+        at_work = lambda: self._queues.ready("alerts") < len(bodies)  # noqa: E731
+        if self._trial.comes(at_work, MOMENT, tolerate=(pika.exceptions.AMQPError,)):
             self._trial.struck("the dispatcher was killed with alerts in its hands")
         self._dispatcher.kill()
         self._wait_for_all("those of his next life")
@@ -352,19 +352,13 @@ class System:
 
     def promise_parking(self):
         """What was put aside."""
-        say, name = self._trial.promise, self._queues.name
-        alerts = self._queues.parked(f"{name}.parked")
-        rows = [(_short(body), reason) for body, reason in alerts]
-        wanted = set(map(_short, self._people.bad))
+        name = self._queues.name
+        rows, wanted = self._queues.parked(f"{name}.parked"), set(self._people.bad)
         for channel in CHANNELS:
             parked = self._queues.parked(f"{name}.{channel}.parked")
             rows += [(_address(body, channel), reason) for body, reason in parked]
             wanted |= self._people.nobody[channel]
-        there = {what for what, _ in rows}
-        say("bad_is_parked", "What can't be done is parked", wanted - there, POISON)
-        say("good_is_not", "Nothing else is parked", there - wanted, REASON)
-        mute = {what for what, reason in rows if not reason}
-        say("says_why", "What is parked says why", mute, "the header is called `reason`.")
+        self._trial.promise_parking("What can't be done", wanted, rows, POISON)
 
     def _look_at_the_backlog(self, before):
         """What the other worker did, while one stood still."""
@@ -420,12 +414,6 @@ class System:
         done = lambda: self._queues.ready("parked") > before  # noqa: E731
         self._wait("alerts to be dispatched", done)
 
-    def _comes(self, check):
-        """Does that come within a moment?"""
-        with suppress(WaitTimeout):
-            return bool(wait_until(check, "", MOMENT, tolerate=(pika.exceptions.AMQPError,)))
-        return False
-
     def _wait(self, what, check, seconds=SECONDS):
         return self._trial.wait_until(check, what, seconds, (pika.exceptions.AMQPError,))
 
@@ -456,12 +444,7 @@ def _address(body, channel):
     try:
         return json.loads(body)["to"][channel]
     except (ValueError, TypeError, KeyError):
-        return _short(body)
-
-
-def _short(value):
-    text = repr(value)
-    return text if len(text) < 300 else f"{text[:150]} … {text[-50:]}"
+        return body
 
 
 STUCK = "look at the last line that the service said, and at what waits for an answer."
@@ -474,7 +457,6 @@ TWICE = (
 RATE = "how many workers has the channel, and what does one know of the other?"
 HOPELESS = "what is the difference between 404 and 503, between 550 and 451?"
 POISON = "what becomes of a message that ends its service, and of an address that nobody has?"
-REASON = "look at its reason."
 OTHERS = "what waits behind a notification that can't be delivered now?"
 HOARD = "how much does a worker take before the first is acknowledged?"
 LATE = "in which order are messages taken, and when has a worker more in its hands than it needs?"

@@ -327,7 +327,7 @@ class _System:
         ended = {order: state for order, state in states.items() if state in ENDS}
         waiting = [f"order {order} at {states.get(order)}" for order in self._under_way()]
         other = [
-            f"order {order} at {state} ({_text(self._placed[order])})"
+            f"order {order} at {state} ({self._placed[order]})"
             for order, state in ended.items()
             if self._ends.get(order) and state != self._ends[order]
         ]
@@ -406,17 +406,11 @@ class _System:
 
     def promise_parking(self):
         """What was put aside."""
-        parked = {}
+        parked = []
         with suppress(pika.exceptions.AMQPError):
             for _, properties, body in self._take_all("parked"):
-                parked[body] = (properties.headers or {}).get("reason")
-        lost = [_text(body) for body in self._bad if body not in parked]
-        good = [_text(body) for body in parked if body not in self._bad]
-        mute = [_text(body) for body, reason in parked.items() if not reason]
-        say = self._trial.promise
-        say("bad_is_parked", "What can't be read is parked", lost, POISON)
-        say("good_is_not", "Nothing else is parked", good, "look at its header `reason`.")
-        say("says_why", "What is parked says why", mute, "the header is called `reason`.")
+                parked.append((body, (properties.headers or {}).get("reason")))
+        self._trial.promise_parking("What can't be read", set(self._bad), parked, POISON)
 
 
 class _Books(Books):
@@ -438,11 +432,6 @@ def _number(body):
     with suppress(ValueError, TypeError, LookupError):
         return json.loads(body)["order"]
     return None
-
-
-def _text(body):
-    text = body.decode(errors="replace") if isinstance(body, bytes) else json.dumps(body)
-    return text if len(text) < 90 else f"{text[:60]} …"
 
 
 LOST = "what was its last message, when was that acknowledged, and what was killed then?"

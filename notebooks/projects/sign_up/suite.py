@@ -31,9 +31,8 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
-from helpers import Program, clients, fresh, kafka_cluster, wait_until
+from helpers import Program, clients, fresh, kafka_cluster
 from helpers.books import Books
-from helpers.waiting import WaitTimeout
 
 SUBSCRIBERS = "mailer", "profiles", "analytics", "crm"
 LATE = "newsletter"
@@ -253,8 +252,7 @@ class _System:
 
     def _give_a_moment(self, is_ready):
         """Wait whether somebody says that he is ready, who can't be."""
-        with suppress(WaitTimeout):
-            wait_until(is_ready, "somebody to be ready too early", MOMENT, tolerate=(KafkaError,))
+        self._trial.comes(is_ready, MOMENT, tolerate=(KafkaError,))
 
     # -- the brokers -------------------------------------------------------------------------
 
@@ -506,19 +504,18 @@ class _System:
     def promise_parking(self):
         """What was put aside."""
         say = self._trial.promise
-        refused = [(one.value, dict(one.headers)) for one in self._records("rejected")]
-        dead = [(one.value, dict(one.headers)) for one in self._records("dead_letters")]
-        wanted = {_short(value) for value in self._people.refused}
-        say(
-            "bad_is_refused", "What can't be granted is refused", wanted - _values(refused), REFUSED
-        )
-        say("good_is_granted", "Nothing else is refused", _values(refused) - wanted, GRANTED)
-        by_whom = {(_short(value), head.get("service", b"").decode()) for value, head in dead}
-        bad = {(_short(value), one) for value in self._unreadable for one in (*SUBSCRIBERS, LATE)}
-        say("bad_is_parked", "What is no event is put aside by each service", bad - by_whom, PARKED)
-        say("good_is_not", "Nothing else is put aside", by_whom - bad, "look at its reason.")
-        mute = {_short(value) for value, head in refused + dead if not head.get("reason")}
-        say("says_why", "What is put aside says why", mute, "the header is called `reason`.")
+        refused, dead = self._put_aside("rejected"), self._put_aside("dead_letters")
+        wanted, found = set(self._people.refused), {value for (value, _), _ in refused}
+        say("bad_is_refused", "What can't be granted is refused", wanted - found, REFUSED)
+        say("good_is_granted", "Nothing else is refused", found - wanted, GRANTED)
+        bad = {(value, one) for value in self._unreadable for one in (*SUBSCRIBERS, LATE)}
+        bad |= {row for row, _ in refused}
+        self._trial.promise_parking("What is no event", bad, [*refused, *dead], PARKED)
+
+    def _put_aside(self, topic):
+        """What is in a topic with the service that has put it there, and the reason."""
+        said = [(one.value, dict(one.headers)) for one in self._records(topic)]
+        return [((v, head.get("service", b"").decode()), head.get("reason")) for v, head in said]
 
     def _records(self, topic):
         """All that is in a topic."""
@@ -536,16 +533,6 @@ def _hash(text):
     for sign in text:
         number = (31 * number + ord(sign)) % 2**32
     return number % 2**31
-
-
-def _short(value):
-    """A record's content, to be shown; what is long is told apart by its beginning and its end."""
-    text = repr(value)
-    return text if len(text) < 300 else f"{text[:150]} … {text[-50:]}"
-
-
-def _values(records):
-    return {_short(value) for value, _ in records}
 
 
 def _wanted(alive, *columns):

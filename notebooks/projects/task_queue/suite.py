@@ -11,14 +11,13 @@ Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its qu
 """
 
 import json
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import pairwise
 
 import pika
 from PIL import Image
 
 from helpers import clients, fresh, rabbitmq_cluster, wait_until
-from helpers.waiting import WaitTimeout
 
 BATCHES = 24, 24, 16, 8  # new images; the second submission has those of the first once more
 ALIKE = 4  # of one colour and size, as drawing them takes time
@@ -265,8 +264,7 @@ class System:
         submitter = self._submitter()
         met = lambda: not submitter.running() or self._queues.clients() > before  # noqa: E731
         self._wait("the submitter to connect", met)
-        with suppress(WaitTimeout):
-            wait_until(lambda: not submitter.running(), "it to have heard nothing", MOMENT)
+        self._trial.comes(lambda: not submitter.running(), MOMENT)  # it has heard nothing
         if full:
             self._trial.struck("the queue was full when the submitter began")
         return submitter
@@ -372,11 +370,8 @@ def promise_thumbnails(trial, pictures):
 
 def promise_parking(trial, pictures, queues):
     """What was put aside."""
-    parked, wanted = queues.parked(), pictures.bad | set(map(_job, STRANGERS))
-    trial.promise("bad_is_parked", "What can't be done is parked", wanted - parked.keys(), POISON)
-    trial.promise("good_is_not", "Nothing else is parked", parked.keys() - wanted, REASON)
-    mute = [job for job, reason in parked.items() if not reason]
-    trial.promise("says_why", "What is parked says why", mute, "the header is called `reason`.")
+    wanted = pictures.bad | set(map(_job, STRANGERS))
+    trial.promise_parking("What can't be done", wanted, queues.parked().items(), POISON)
 
 
 def promise_progress(trial, pictures, progress):
@@ -426,5 +421,4 @@ QUEUES = (
 )
 HOARD = "how many jobs does the broker hand to one worker before the first is acknowledged?"
 POISON = "what becomes of a job whose work fails, and of one that is no job at all?"
-REASON = "look at its reason."
 TWICE = "a job may be done twice: it was submitted twice. What tells that it is the same?"
