@@ -65,6 +65,8 @@ class Kafka(Program):
         Raises:
             BrokerError: it can't be had or did not start; with the end of its log.
         """
+        clients.quieten()  # a broker that is killed makes every client speak
+        clients.mend_kafka()
         native.obtain(["kafka"])
         port, inner, *others = free_ports(2 + len(listeners))
         self._ports = {DOOR: port, **dict(zip(listeners, others, strict=True))}
@@ -82,8 +84,9 @@ class Kafka(Program):
         def serve(token: str) -> process.CommandLine:
             return kafka.serve(place, self.directory, token, own=self.settings)
 
-        super().__init__("kafka", serve, main="java", goodbye=signal.SIGKILL)
-        started(self, lambda: kafka.brokers_known(port) == 1)
+        ready = lambda: kafka.brokers_known(port) == 1  # noqa: E731
+        super().__init__("kafka", serve, "java", signal.SIGKILL, ready)
+        started(self)
 
     def port(self, listener: str) -> int:
         """Where that listener is."""
@@ -106,13 +109,15 @@ class RabbitMQ(Program):
         Raises:
             BrokerError: it can't be had or did not start; with the end of its log.
         """
+        clients.quieten()
         native.obtain(["rabbitmq"])
         rabbitmq.epmd().start()
         self.port, self.tls_port, inner = free_ports(3)
         self._place = Place("rabbitmq", self.port, self.port, inner)  # no other node is called so
         self._own = {TLS: f"{HOST}:{self.tls_port}", **settings}
-        super().__init__("rabbitmq", self._serve, main="beam.smp", goodbye=signal.SIGKILL)
-        started(self, lambda: rabbitmq.answers(self.port))
+        ready = lambda: rabbitmq.answers(self.port)  # noqa: E731
+        super().__init__("rabbitmq", self._serve, "beam.smp", signal.SIGKILL, ready)
+        started(self)
 
     @property
     def rabbitmq(self) -> pika.URLParameters:

@@ -20,7 +20,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import quote
 
 from .brokers import kafka, lifecycle, marks, native, process
@@ -55,8 +55,16 @@ exec "$program" -D data "$@"
 class Program(process.Node):
     """A process of this kernel: ``kill()`` and ``start()`` it, read its ``log_tail()``, ``close()`` it."""
 
-    def __init__(self, name: str, command: process.Command, main: str, goodbye: int) -> None:
-        """``goodbye`` is the signal that ends it; the rest is as a broker's node has it."""
+    def __init__(
+        self,
+        name: str,
+        command: process.Command,
+        main: str,
+        goodbye: int,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``goodbye`` is the signal that ends it, ``ready`` says whether it serves; the rest is as a
+        broker's node has it."""
         _clear()
         directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-"))
         owner = marks.identity()
@@ -67,8 +75,17 @@ class Program(process.Node):
             return words, {**environment, marks.OWNER: owner}
 
         super().__init__(name, directory, owned, main)
-        self._goodbye = goodbye
+        self._goodbye, self._ready = goodbye, ready
         atexit.register(self.close)
+
+    def start(self) -> None:
+        """Start it, unless it runs; it serves when this returns.
+
+        Raises:
+            BrokerError: it ended or did not serve in time; with the end of its log.
+        """
+        super().start()
+        lifecycle.wait_ready(self, self._ready, START_TIMEOUT)
 
     def close(self) -> None:
         """End it and delete its directory; does no harm if that has happened."""
@@ -84,9 +101,6 @@ class Program(process.Node):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-AProgram = TypeVar("AProgram", bound=Program)
 
 
 def java(name: str, main: str, *arguments: str | Path) -> Program:
@@ -133,7 +147,7 @@ class KafkaConnect(Program):
         native.fetch_pipeline()
         [port] = free_ports(1)
         self._url = f"http://{HOST}:{port}/connectors/connector/"
-        super().__init__("connect", self._serve, main="java", goodbye=signal.SIGKILL)
+        super().__init__("connect", self._serve, "java", signal.SIGKILL, self._works)
         worker = {
             "bootstrap.servers": kafka_options["bootstrap_servers"],
             "listeners": f"http://{HOST}:{port}",
@@ -147,7 +161,7 @@ class KafkaConnect(Program):
         (self.directory / "worker.properties").write_text(lines)
         given = {"name": "connector", "config": dict(connector)}
         (self.directory / "connector.json").write_text(json.dumps(given))
-        started(self, self._works)
+        started(self)
 
     def ask(self, what: str) -> dict[str, Any]:
         """What it answers over HTTP about its connector: its ``"status"``, or its ``"offsets"``.
@@ -189,10 +203,10 @@ class PostgreSQL(Program):
         self.environment = {"PGHOST": HOST, "PGPORT": str(port), "PGDATABASE": "postgres", **login}
         fixed = (f"listen_addresses={HOST}", f"port={port}", "unix_socket_directories=")
         self._options = [part for setting in (*fixed, *settings) for part in ("-c", setting)]
-        super().__init__("postgresql", self._serve, main="postgres", goodbye=signal.SIGINT)
+        super().__init__("postgresql", self._serve, "postgres", signal.SIGINT, self._answers)
         self._become, self._files = self._prepare(files)
         self.url = self._address()
-        started(self, self._answers)
+        started(self)
 
     def sql(self, *commands: str) -> list[str]:
         """Run SQL; returns the lines of the answer, as CSV.
@@ -246,18 +260,16 @@ class PostgreSQL(Program):
         return self._psql("--command=SELECT 1").returncode == 0
 
 
-def started(program: AProgram, ready: Callable[[], bool]) -> AProgram:
-    """Start it, and return it when it serves; close it if it does not.
+def started(program: Program) -> None:
+    """Start it for the first time; close it if it does not serve.
 
     Raises:
         BrokerError: it ended or did not serve in time; with the end of its log."""
-    program.start()
     try:
-        lifecycle.wait_ready(program, ready, START_TIMEOUT)
+        program.start()
     except BaseException:
         program.close()
         raise
-    return program
 
 
 def _installation() -> Path:

@@ -65,13 +65,14 @@ class Prometheus(Program):
         self._binary = _obtain()
         [port] = free_ports(1)
         self.url = f"http://{settings.HOST}:{port}"
-        super().__init__(PACKAGE, self._serve, main=PACKAGE, goodbye=signal.SIGKILL)
+        sees = lambda: self._sees(len(targets))  # noqa: E731
+        super().__init__(PACKAGE, self._serve, PACKAGE, signal.SIGKILL, sees)
         (self.directory / "rules.json").write_text(json.dumps(self._rules(rules)))
         (self.directory / "prometheus.json").write_text(json.dumps(self._configuration(targets)))
         if history is not None:
             fill = ["tsdb", "create-blocks-from", "openmetrics", str(history), str(self.data)]
             process.output("promtool", [self._binary / "promtool", *fill])
-        started(self, lambda: self._sees(len(targets)))
+        started(self)
 
     def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
         """The labels and values that an expression in PromQL has, now or at a time of the past.

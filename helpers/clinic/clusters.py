@@ -379,14 +379,12 @@ class BadListener(Patient):
         return Brokers("native", kafka=patient, rabbitmq=None, management=None)
 
     def restart_node(self) -> None:
-        """Stop the node, start it with its settings as they are now, and wait until its port answers.
+        """Stop the node, start it with its settings as they are now, and wait until it serves.
 
         Raises:
-            TimeoutError: it does not; with the end of its log."""
+            BrokerError: it does not; with the end of its log."""
         self.node.stop()
         self.node.start()
-        port = self.node.port(nodes.DOOR)
-        wait_until(lambda: kafka.answers(port), "the node", 3 * PATIENCE, log=self.log)
 
     def log(self, lines: int = 20) -> str:
         """The end of the node's log."""

@@ -1,5 +1,6 @@
 """Nodes of a lab's own: they serve, with the lab's settings, on this machine only, and end."""
 
+import pika
 import psutil
 import pytest
 from kafka import KafkaAdminClient
@@ -16,7 +17,7 @@ def addresses(node):
     }
 
 
-@pytest.mark.parametrize(
+each_kind = pytest.mark.parametrize(
     "start",
     [
         lambda: Kafka({"SECOND": "PLAINTEXT"}, {"num.io.threads": 3}),
@@ -24,6 +25,9 @@ def addresses(node):
     ],
     ids=["kafka", "rabbitmq"],
 )
+
+
+@each_kind
 def test_a_node_has_its_settings_listens_here_only_and_ends(start):
     with start() as node:
         assert {address.removeprefix("::ffff:") for address in addresses(node)} == {HOST}
@@ -35,3 +39,15 @@ def test_a_node_has_its_settings_listens_here_only_and_ends(start):
             assert "77" in node.ctl("environment").partition("{channel_max,")[2][:4]
     assert not node.processes()
     assert not node.directory.exists()
+
+
+@each_kind
+def test_a_node_that_was_killed_serves_when_its_start_returns(start):
+    with start() as node:
+        node.kill()
+        node.start()
+        if isinstance(node, Kafka):
+            with KafkaAdminClient(**node.options()) as admin:
+                assert len(admin.describe_cluster()["brokers"]) == 1
+        else:
+            pika.BlockingConnection(node.rabbitmq).close()

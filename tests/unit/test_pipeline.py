@@ -28,7 +28,7 @@ def own_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs are made ready to start, and no more."""
     monkeypatch.setattr(native, "fetch_pipeline", lambda: None)
-    monkeypatch.setattr(pipeline, "started", lambda program, ready: program)
+    monkeypatch.setattr(pipeline, "started", lambda program: None)
 
 
 def program() -> pipeline.Program:
@@ -98,7 +98,7 @@ def test_a_program_that_does_not_start_is_closed(monkeypatch):
     monkeypatch.setattr(lifecycle, "wait_ready", fail)
     one = program()
     with pytest.raises(BrokerError, match="ended while starting"):
-        pipeline.started(one, lambda: True)
+        pipeline.started(one)
     assert not one.directory.exists()
 
 

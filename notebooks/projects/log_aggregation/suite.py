@@ -29,9 +29,8 @@ from kafka.errors import KafkaError
 
 from helpers import Program, fresh, wait_until
 from helpers.books import Books
-from helpers.brokers import kafka
 from helpers.brokers.ports import free as free_ports
-from helpers.nodes import DOOR, HOST, Kafka
+from helpers.nodes import HOST, Kafka
 
 SERVICES = "front", "stock", "payment"
 PARTITIONS = 3
@@ -227,12 +226,6 @@ class _Topic:
         with KafkaAdminClient(**self.node.options()) as admin:
             admin.delete_records(until)
 
-    def start_broker(self):
-        """Start it on its data."""
-        self.node.start()
-        port = self.node.port(DOOR)
-        wait_until(lambda: kafka.brokers_known(port) == 1, "the broker to serve", START)
-
 
 class _System:
     """The shop, the programs on trial, and what is done to them."""
@@ -354,7 +347,7 @@ class _System:
 
         self._give_a_moment(takes_it_all, 2)
         self._kill("payment")
-        self._topic.start_broker()
+        self._topic.node.start()
         self._trial.struck("the broker was killed, with 12 MB to be shipped, and the shipper then")
         self._wait_for_all()
 

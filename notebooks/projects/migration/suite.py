@@ -34,8 +34,6 @@ from kafka.errors import KafkaError
 
 from helpers import clients, fresh, nodes, wait_until
 from helpers.books import Books
-from helpers.brokers import kafka
-from helpers.pipeline import started
 from helpers.waiting import WaitTimeout
 
 SERVICES = "relay", "old_consumer", "bridge_to_kafka", "bridge_to_rabbitmq"
@@ -150,8 +148,7 @@ class _System:
         self._kill("relay", "while RabbitMQ was dead")
         self._rabbitmq.start()
         self._kafka.start()
-        started(self._rabbitmq, self._rabbit_answers)
-        started(self._kafka, lambda: kafka.brokers_known(self._kafka.port("PLAINTEXT")) == 1)
+        self._wait("RabbitMQ to have its queues", lambda: self._queue("other"))
         self._trial.struck("both brokers were killed, and started on their data")
 
     def begin_the_shadow(self):
@@ -463,11 +460,6 @@ class _System:
 
     def _queues_left(self):
         return [queue for queue in ("orders", "bridge") if self._has_queue(queue)]
-
-    def _rabbit_answers(self):
-        with suppress(pika.exceptions.AMQPError):
-            return bool(self._queue("other"))
-        return False
 
     # -- promises --------------------------------------------------------------------------------
 
