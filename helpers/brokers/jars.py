@@ -40,10 +40,8 @@ class Jar:
     def path(self) -> Path:
         """Where it lies in the cache, in Maven's own layout."""
         folder = repository() / self.group.replace(".", "/") / self.artifact / self.version
-        return (
-            folder
-            / f"{self.artifact}-{self.version}{self.classifier and f'-{self.classifier}'}.jar"
-        )
+        words = filter(None, (self.artifact, self.version, self.classifier))
+        return folder / f"{'-'.join(words)}.jar"
 
     def complete(self) -> bool:
         """Is it there, byte for byte as locked?"""
@@ -64,12 +62,15 @@ def locked(lock: Path = KAFKA_LOCK) -> list[Jar]:
 
 
 def path(lock: Path, artifact: str) -> Path:
-    """Where the jar of a lock file lies that is called so.
+    """Where the jar of a lock file lies that is called so; of several, the first.
 
     Raises:
-        StopIteration: the lock has none.
+        KeyError: the lock has none.
     """
-    return next(jar.path() for jar in locked(lock) if jar.artifact == artifact)
+    for jar in locked(lock):
+        if jar.artifact == artifact:
+            return jar.path()
+    raise KeyError(f"{lock.name} has no jar that is called {artifact}")
 
 
 def repository() -> Path:
