@@ -31,7 +31,6 @@ LONGEST = 300  # characters of one
 PATIENCE = 30.0  # seconds for which a state is awaited; half as long after each wait in vain
 RESTARTS = 10  # of one service, that ends again and again
 APART = 1.0  # seconds between two starts of one service, at least
-HIGHEST_SEED = 999_999
 
 
 class NoProject(Exception):  # noqa: N818 (reads as the sentence it is)
@@ -274,7 +273,7 @@ def accept(project: str, folder: str | Path = "starter", *, seed: int | None = N
         >>> print(accept("task_queue", "starter", seed=1))  # doctest: +SKIP
     """
     suite, services = _suite(project), _services(project, folder)
-    chosen = Random().randrange(HIGHEST_SEED) if seed is None else seed
+    chosen = Random().randint(0, settings.HIGHEST_SEED) if seed is None else seed
     report = Report(project, services, chosen)
     trial = Trial(report)
     with trial.stack:

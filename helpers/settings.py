@@ -28,6 +28,7 @@ BACKENDS = ("compose", "native", "external")
 # Besides letters and digits, what a path may have in it: Kafka takes no comma, Java no colon, RabbitMQ
 # no quotation mark, no backslash and nothing that is a wildcard, apt no tab.
 IN_A_PATH = "/._- #%$!&;()@=+~^"
+HIGHEST_SEED = 999_999  # of what is drawn for a check or a trial, when nobody says it
 HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
 
 

@@ -17,7 +17,6 @@ from .answers import NotAttempted, Wrong
 
 Grader = Callable[..., str]
 COURSE = settings.CHECKOUT / "notebooks"
-HIGHEST_SEED = 999_999
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def grade(exercise: str, answer: Any, *, seed: int | None = None, **context: Any
         return refusal
     found = _exercises[exercise]
     if seed is None:
-        seed = random.SystemRandom().randint(0, HIGHEST_SEED)
+        seed = random.SystemRandom().randint(0, settings.HIGHEST_SEED)
     from .places import bring_up, out_of_order  # here, since it brings both clients
 
     try:

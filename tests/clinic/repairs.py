@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers import clinic
-from tests.exercises.answers import data_seed
+from tests.cases import data_seed, drawn
 
 Repair = Callable[[Any], object]
 IN_A_RUN = 2  # cases, of twelve: a patient takes half a minute
@@ -47,15 +47,8 @@ class Repairs:
         has data of its own, on every run the same: what is drawn has been tried before."""
         if not every and case not in random.Random(seed).sample(sorted(clinic.CASES), IN_A_RUN):
             return []
-        right, wrong = list(self.right.items()), list(self.wrong.items())
-        if not every:
-            right, wrong = right[:1], [random.Random(f"{case} {seed}").choice(wrong)]
-        rows = [(name, "cured", repair) for name, repair in right]
-        rows += [(name, kind, repair) for name, (kind, repair) in wrong]
-        return [
-            Treatment(case, name, kind, repair, data_seed(case, name))
-            for name, kind, repair in rows
-        ]
+        rows = drawn(case, seed, every, ("cured", self.right), self.wrong)
+        return [Treatment(case, *row, data_seed(case, row[0])) for row in rows]
 
 
 def nothing(_: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.exercises.grading import HIGHEST_SEED, grade
+from helpers.exercises.grading import grade
+from tests.cases import data_seed, drawn
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,11 @@ class Answers:
     def drawn(self, exercise: str, seed: int, every: bool) -> list[Case]:
         """All of them, each with two sets of data: its own, and the seed's. Or the reference and one
         wrong answer, which the seed draws, with their own data alone: what has been tried before."""
-        right, wrong = list(self.right.items()), list(self.wrong.items())
-        if not every:
-            right, wrong = right[:1], [random.Random(f"{exercise} {seed}").choice(wrong)]
-        rows = [(name, "right", answer) for name, answer in right]
-        rows += [(name, kind, answer) for name, (kind, answer) in wrong]
+        rows = drawn(exercise, seed, every, ("right", self.right), self.wrong)
         seeds = ["its own", seed] if every else ["its own"]
         return [
-            Case(exercise, name, kind, answer, data_seed(exercise, name, of))
-            for of in seeds
-            for name, kind, answer in rows
+            Case(exercise, *row, data_seed(exercise, row[0], of)) for of in seeds for row in rows
         ]
-
-
-def data_seed(*parts: object) -> int:
-    """The seed of a case's data: the same for the same words and numbers."""
-    return random.Random(" ".join(map(str, parts))).randint(0, HIGHEST_SEED)
 
 
 def stub(*_: Any) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.accept import COURSE, accept
-from tests.exercises.answers import data_seed
+from tests.cases import data_seed, drawn
 
 Replaced = tuple[str, str, str]  # in this file of the reference, this text by that one
 SEEDS = 20  # of the reference, when everything is tried
@@ -22,7 +22,7 @@ class Solution:
     exercise: str
     name: str
     breaks: str
-    replaced: tuple[Replaced, ...]
+    replaced: Sequence[Replaced]
     seed: int
 
     def judge(self) -> None:
@@ -50,8 +50,7 @@ class Solutions:
         """All of them, and the reference with twenty seeds; or the reference and a wrong one, which the
         seed draws. Each has a seed of its own, on every run the same: what is drawn has been tried
         before."""
-        chosen = random.Random(f"{project} {seed}").choice(sorted(self.wrong))
-        names = sorted(self.wrong) if every else [chosen]
-        rows = [(f"reference {number}", "", ()) for number in range(1, 1 + (SEEDS if every else 1))]
-        rows += [(name, self.wrong[name][0], self.wrong[name][1:]) for name in names]
+        references = {f"reference {number}": () for number in range(1, 1 + SEEDS)}
+        wrong = {name: (breaks, replaced) for name, (breaks, *replaced) in self.wrong.items()}
+        rows = drawn(project, seed, every, ("", references), wrong)
         return [Solution(project, *row, data_seed(project, row[0])) for row in rows]

@@ -1,0 +1,34 @@
+"""The cases of an exercise, a patient or a project that a run tries, and the seed of each one's data."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from helpers.settings import HIGHEST_SEED
+
+Row = tuple[str, str, Any]  # a case's name, what is to be said of it, and what is tried
+
+
+def drawn(
+    exercise: str,
+    seed: int,
+    every: bool,
+    right: tuple[str, Mapping[str, Any]],
+    wrong: Mapping[str, tuple[str, Any]],
+) -> list[Row]:
+    """All of them; or the reference, the first that is right, and a wrong one, which the seed draws.
+
+    ``right`` is what is to be said of those that are right, and those by name; of each wrong one that
+    is told by name.
+    """
+    said, by_name = right
+    good = [(name, said, one) for name, one in by_name.items()]
+    bad = [(name, kind, one) for name, (kind, one) in wrong.items()]
+    return [*good, *bad] if every else [good[0], random.Random(f"{exercise} {seed}").choice(bad)]
+
+
+def data_seed(*parts: object) -> int:
+    """The seed of a case's data: the same for the same words and numbers."""
+    return random.Random(" ".join(map(str, parts))).randint(0, HIGHEST_SEED)
