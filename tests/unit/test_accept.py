@@ -175,3 +175,29 @@ def test_a_report_has_deeds_promises_offenders_hint_and_seed(trial, tmp_path):
     assert "in the queue" in said
     assert "nowhere" not in said
     assert said.endswith(f"--mine {tmp_path} --seed 1")
+
+
+def test_what_comes_within_a_moment_comes_and_nobody_is_told_of_what_does_not(trial):
+    answers = iter([ValueError(), True])
+
+    def check():
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    assert trial.comes(check, 5, tolerate=(ValueError,))
+    assert not trial.comes(lambda: False, 0.1)
+    assert not trial._report.deeds
+
+
+def test_what_was_parked_is_three_promises(trial):
+    found = [(b"[]", "no order"), (b"{}", ""), ("order 7", "why not")]
+    trial.promise_parking("What is no order", {b"[]", b"{}", b"7" * 9999}, found, "look")
+    lost, good, mute = trial._report.promises
+    assert (lost.name, good.name, mute.name) == ("bad_is_parked", "good_is_not", "says_why")
+    assert lost.text == "What is no order is parked"
+    assert (good.offending, mute.offending) == (["order 7"], ["b'{}'"])
+    [long] = lost.offending
+    assert long.startswith("b'777")
+    assert long.endswith("777'")
+    assert len(long) < 300
