@@ -1,5 +1,10 @@
 """The suite of the migration: the reference keeps every promise, and each wrong solution breaks one."""
 
+from collections import Counter
+
+import pytest
+
+from helpers import accept
 from tests.projects.solutions import Solutions
 
 RELAY, OLD, NEW, MIGRATE = "relay.py", "old_consumer.py", "new_consumer.py", "migrate.py"
@@ -40,6 +45,10 @@ ANSWERS = {
                     SEND.replace("body)", 'body, "kafka" if role == "rabbitmq" else None)'),
                 ),
                 (RELAY, STRIKE_OUT, STRIKE_OUT + AND_TO_KAFKA),
+            ),
+            "struck out before it is sent": (
+                "nothing_lost",
+                (RELAY, SEND + STRIKE_OUT, STRIKE_OUT + SEND),
             ),
             "the bridge acknowledges before Kafka has it": (
                 "mirrored",
@@ -122,3 +131,11 @@ ANSWERS = {
 
 def test_answers(case):
     case.judge()
+
+
+def test_no_step_is_taken_once_a_bridge_loops():
+    suite = accept._suite("migration")
+    system = object.__new__(suite._System)
+    system._step, system._topic = 1, lambda: Counter({"one message": suite.COPIES + 1})
+    with pytest.raises(suite.StuckError):
+        system._go(2)  # it has no services that it could ask

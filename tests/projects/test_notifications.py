@@ -82,6 +82,14 @@ ANSWERS = {
                 ),
                 (NOTIFY, "IDLE = 0.05", "HAND = []\nIDLE = 0.05"),
             ),
+            "waits for ever for an answer": (
+                "gives_up",
+                (SENDERS, "TIMEOUT = 2 ", "TIMEOUT = None "),
+            ),
+            "waits for ever for an SMTP server": (
+                "gives_up",
+                (SENDERS, "smtplib.SMTP(provider, timeout=TIMEOUT)", "smtplib.SMTP(provider)"),
+            ),
             "given up and dropped": (
                 "reached",
                 (NOTIFY, f"        {PARK}\n", ""),

@@ -39,6 +39,7 @@ from helpers.waiting import WaitTimeout
 SERVICES = "relay", "old_consumer", "bridge_to_kafka", "bridge_to_rabbitmq"
 OWN_ORDERS, TILL_ORDERS = 4, 2  # so many grow at a time
 SECONDS = 20.0  # for what takes one or two
+MOMENT = 2.0  # seconds in which somebody shows that he goes on too early
 ATTEMPTS = 2  # of a step: a broker may be slow once
 COPIES = 20  # of one message in the topic: more come out of no crash
 BAD = ["no JSON", "[]", "{}", "[" * 50_000]
@@ -81,10 +82,7 @@ class _System:
         self._name, self._step = fresh("shop"), 0
         self._turn = self._data.randint(1, 5)  # the step from which one goes back once
         self._placed, self._entries = {}, Counter()  # by id; entries by order
-        self._heard, self._times = (
-            {},
-            Counter(),
-        )  # by the other department: first order, and how often
+        self._heard = {}  # by the other department: in the order of the first
         self._bad, self._stuck, self._deleted = {}, [], []  # bad bodies, and on which brokers
         url = f"amqp://guest:guest@127.0.0.1:{self._rabbitmq.port}"
         address = self._kafka.options()["bootstrap_servers"]
@@ -139,6 +137,7 @@ class _System:
         )  # a look, long enough for a hasty word
         self._kill("bridge_to_kafka", "with messages in hand, while Kafka was dead")
         self._kill("relay", "at the same time")
+        self._stop_a_publishing()
         self._rabbitmq.kill()
         relay = self._services["relay"]
         words = len(relay.words())
@@ -151,10 +150,18 @@ class _System:
         self._wait("RabbitMQ to have its queues", lambda: self._queue("other"))
         self._trial.struck("both brokers were killed, and started on their data")
 
+    def _stop_a_publishing(self):
+        """The broker stands still, and the relay is killed before it can have heard that it has them."""
+        left = lambda: len(self._shop.rows(OUTBOX))  # noqa: E731
+        self._place(1)  # so that it is at work again
+        self._wait("RabbitMQ to have all", lambda: self._is_heard() and not left())
+        self._rabbitmq.pause()
+        self._place(3)
+        self._trial.comes(lambda: left() < 3, MOMENT)
+        self._kill("relay", "with entries to publish, while RabbitMQ stood still")
+
     def begin_the_shadow(self):
         """The old consumer wakes late, the new one comes late; and copies come."""
-        if max(self._topic().values(), default=0) > COPIES:
-            raise StuckError  # round and round, and there's no end to it
         self._go(2, self._services["old_consumer"].resume)
         self._place(8)
         self._spoil(via="rabbitmq")
@@ -251,6 +258,8 @@ class _System:
 
     def _go(self, step, meanwhile=None):
         """One step forward, to this one; ``meanwhile`` is done when the operator waits, or has ended."""
+        if self._step and max(self._topic().values(), default=0) > COPIES:
+            raise StuckError  # round and round, and there's no end to it
         if self._state()[0] != step:
             self._operate("forward", step, meanwhile)
         elif meanwhile:

@@ -49,6 +49,7 @@ def trial(trial):
     system = System(trial, cluster)
     system.kill_the_dispatcher()
     system.kill_workers_at_work()
+    system.let_providers_take_for_ever()
     system.let_one_hang_before_a_backlog()
     system.let_a_provider_refuse()
     system.kill_the_broker()
@@ -244,10 +245,25 @@ class System:
             met = lambda w=word, b=before: self._all_have(w, b, WORKERS)  # noqa: E731
             if self._wait(f"two of each channel to be {word}", met):
                 self._trial.struck(f"all workers were killed when their providers had {word}")
-            for worker in self._all_workers():
-                worker.kill()
+            self._kill_workers()
         self._providers.feel("well")
         self._wait_for_all("those notifications")
+
+    def let_providers_take_for_ever(self):
+        """All workers have met one that never answers, and live on; those that come next are well."""
+        self._providers.feel("holding")
+        before = self._providers.count("held")
+        self._queues.put([self._people.alert() for _ in range(FAILING)])
+        met = lambda: self._all_have("held", before, WORKERS)  # noqa: E731
+        if self._wait("two of each channel to be held", met):
+            self._trial.struck("all providers took notifications, and never answered")
+        self._providers.feel("well")
+        earlier = set(self._lost)
+        self._wait_for_all("those notifications")
+        waited, text = self._lost - earlier, "A provider that never answers is given up"
+        self._trial.promise("gives_up", text, waited, FOR_EVER)
+        if waited:
+            self._kill_workers()  # what comes next is about something else
 
     def let_one_hang_before_a_backlog(self):
         """One of two stands still in the midst of its work; then urgent alerts come."""
@@ -430,6 +446,10 @@ class System:
     def _all_workers(self):
         return [worker for some in self._workers.values() for worker in some]
 
+    def _kill_workers(self):
+        for worker in self._all_workers():
+            worker.kill()
+
     def _pause_workers(self):
         for worker in self._all_workers():
             worker.pause()
@@ -460,4 +480,5 @@ POISON = "what becomes of a message that ends its service, and of an address tha
 OTHERS = "what waits behind a notification that can't be delivered now?"
 HOARD = "how much does a worker take before the first is acknowledged?"
 LATE = "in which order are messages taken, and when has a worker more in its hands than it needs?"
+FOR_EVER = "how long does a worker wait for an answer, over SMTP and over HTTP?"
 AGAIN = "where does a notification wait after it failed, how long, and who counts?"
