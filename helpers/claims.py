@@ -16,7 +16,20 @@ from .notes import Value
 
 _REGISTER = Path(__file__).with_name("claims.toml")
 _SETTLES = re.compile(r"""\bverdict\(\s*["'](\d+\.\d+)["']""")
-_NAMES = ("AMQP", "CORBA", "DCOM", "IBM", "JSON", "Kafka", "MQ", "NATS", "RabbitMQ", "SNS", "SQS")
+_NAMES = (
+    "AMQP",
+    "CORBA",
+    "DCOM",
+    "IBM",
+    "JSON",
+    "Kafka",
+    "MQ",
+    "NATS",
+    "RabbitMQ",
+    "Redis",
+    "SNS",
+    "SQS",
+)
 _PROPER = {name.lower(): name for name in (*_NAMES, "TIBCO", "ZooKeeper")} | {
     "pubsub": "Pub/Sub",
     "jetstream": "JetStream",

