@@ -18,7 +18,7 @@ from .lives import KILLED, Journal, die, live
 Fields = Mapping[bytes, bytes]
 Rescue = Callable[[Valkey, str, str, str, Callable[[Fields], None]], None]
 HOUR = 3_600_000  # milliseconds
-SECONDS = 15.0  # for a life
+SECONDS = 30.0  # for a life
 LIVES = 8
 STREAM, GROUP, NAME, ALIVE = "orders", "packers", "rescuer", "worker-alive"
 
