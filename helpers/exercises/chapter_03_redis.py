@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
-from valkey import Valkey
-
+from ..extras import need
 from ..extras.redis import Server
 from ..settings import HOST
 from .answers import Wrong
@@ -16,7 +15,7 @@ from .grading import grader
 from .lives import KILLED, Journal, die, live
 
 Fields = Mapping[bytes, bytes]
-Rescue = Callable[[Valkey, str, str, str, Callable[[Fields], None]], None]
+Rescue = Callable[[Any, str, str, str, Callable[[Fields], None]], None]
 HOUR = 3_600_000  # milliseconds
 SECONDS = 30.0  # for a life
 LIVES = 8
@@ -36,6 +35,7 @@ class Plan(NamedTuple):
 @grader("3.4")
 def rescues(rescue: Rescue, data: Random) -> str:
     """Hundreds of pending orders; some young, some deadly; the program is killed at the worst moments."""
+    need("redis")
     with Server() as server:
         plan = _fill(server, data)
         journal = Journal()
@@ -76,25 +76,31 @@ def _let_an_hour_pass(redis: Any, workers: list[str]) -> None:
             redis.xclaim(STREAM, GROUP, worker, 0, [number], idle=HOUR, justid=True)
 
 
-class _Mortal(Valkey):
+def _mortal(port: int, plan: Plan, journal: Journal) -> Any:
     """A client whose process is killed once after it has set something aside by a command of its own,
     and once after it has acknowledged a deadly order by one."""
+    from valkey import Valkey  # not before it is needed: other graders of the chapter do without
 
-    journal: Journal
-    deadly: set[bytes]
+    deadly: set[bytes] = set()
 
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        said = super().execute_command(*args, **options)
-        if str(args[0]).upper() == "XADD":
-            self._dies("aside alone")
-        if str(args[0]).upper() == "XACK" and self.deadly & {_bytes(one) for one in args[3:]}:
-            self._dies("acknowledged alone")
-        return said
-
-    def _dies(self, why: str) -> None:
-        if ["dies", why] not in self.journal.read():
-            self.journal.note("dies", why)
+    def dies(why: str) -> None:
+        if ["dies", why] not in journal.read():
+            journal.note("dies", why)
             die()
+
+    class Mortal(Valkey):
+        def execute_command(self, *args: Any, **options: Any) -> Any:
+            said = super().execute_command(*args, **options)
+            if str(args[0]).upper() == "XADD":
+                dies("aside alone")
+            if str(args[0]).upper() == "XACK" and deadly & {_bytes(one) for one in args[3:]}:
+                dies("acknowledged alone")
+            return said
+
+    redis: Any = Mortal(host=HOST, port=port)
+    entries = redis.xrange(STREAM)
+    deadly |= {number for number, fields in entries if fields[b"order"].decode() in plan.deadly}
+    return redis
 
 
 def _life(rescue: Rescue, port: int, plan: Plan, journal: Journal) -> object:
@@ -111,10 +117,7 @@ def _life(rescue: Rescue, port: int, plan: Plan, journal: Journal) -> object:
             die()
 
     def run() -> None:
-        redis: Any = _Mortal(host=HOST, port=port)
-        redis.journal, redis.deadly = journal, set()
-        entries = redis.xrange(STREAM)
-        redis.deadly = {n for n, fields in entries if fields[b"order"].decode() in plan.deadly}
+        redis = _mortal(port, plan, journal)
         rescue(redis, STREAM, GROUP, NAME, handle)
 
     return live(rescue, run, seconds=SECONDS)

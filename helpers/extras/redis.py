@@ -6,15 +6,16 @@ import importlib.util
 import platform
 import signal
 from pathlib import Path
-
-from valkey import Valkey
-from valkey.exceptions import ValkeyError
+from typing import TYPE_CHECKING
 
 from ..brokers import lifecycle, process
 from ..brokers.errors import BrokerError
 from ..brokers.ports import free as free_ports
 from ..pipeline import START_TIMEOUT, Program, started
 from ..settings import HOST
+
+if TYPE_CHECKING:
+    from valkey import Valkey
 
 __all__ = ["Server"]
 
@@ -55,6 +56,8 @@ class Server(Program):
 
     def client(self) -> Valkey:
         """A new client of it."""
+        from valkey import Valkey
+
         return Valkey(host=HOST, port=self.port)
 
     def start(self) -> None:
@@ -63,6 +66,8 @@ class Server(Program):
         lifecycle.wait_ready(self, self._answers, START_TIMEOUT)
 
     def _answers(self) -> bool:
+        from valkey.exceptions import ValkeyError
+
         try:
             with self.client() as client:
                 return bool(client.ping())

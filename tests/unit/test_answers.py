@@ -19,13 +19,16 @@ def on_pages():
 
 def answers_of_all():
     """The answers to each exercise."""
-    modules = sorted((CHECKOUT / "tests" / "exercises").glob("test_*.py"))
+    folders = ("exercises", "extras")
+    modules = [
+        f"tests.{folder}.{module.stem}"
+        for folder in folders
+        for module in sorted((CHECKOUT / "tests" / folder).glob("test_*.py"))
+    ]
     return {
         number: answers
         for module in modules
-        for number, answers in importlib.import_module(
-            f"tests.exercises.{module.stem}"
-        ).ANSWERS.items()
+        for number, answers in importlib.import_module(module).ANSWERS.items()
     }
 
 
