@@ -17,23 +17,22 @@ from .notes import Value
 _REGISTER = Path(__file__).with_name("claims.toml")
 _SETTLES = re.compile(r"""\bverdict\(\s*["'](\d+\.\d+)["']""")
 _NAMES = (
-    "AMQP",
-    "CORBA",
-    "DCOM",
-    "IBM",
-    "JSON",
-    "Kafka",
-    "MQ",
-    "NATS",
-    "RabbitMQ",
-    "Redis",
-    "SNS",
-    "SQS",
+    *(
+        "AMQP",
+        "CORBA",
+        "DCOM",
+        "IBM",
+        "JSON",
+        "JetStream",
+        "Kafka",
+        "MQ",
+        "MQTT",
+        "NATS",
+        "Pub/Sub",
+    ),
+    *("RabbitMQ", "Redis", "SNS", "SQS", "STOMP", "TIBCO", "ZooKeeper"),
 )
-_PROPER = {name.lower(): name for name in (*_NAMES, "TIBCO", "ZooKeeper")} | {
-    "pubsub": "Pub/Sub",
-    "jetstream": "JetStream",
-}
+_PROPER = {name.lower().replace("/", ""): name for name in _NAMES}
 
 
 class ClaimContradicted(AssertionError):  # noqa: N818 (reads as the sentence it is)

@@ -98,13 +98,17 @@ class Kafka(Program):
 
 
 class RabbitMQ(Program):
-    """One RabbitMQ node, with a listener for TLS beside the one without."""
+    """One RabbitMQ node, with a listener for TLS beside the one without.
 
-    def __init__(self, settings: Mapping[str, object]) -> None:
+    ``ports`` says where it listens for other protocols than AMQP: ``{"mqtt": 1883}``.
+    """
+
+    def __init__(self, settings: Mapping[str, object], *protocols: str) -> None:
         """Start it; it serves when this returns.
 
         Args:
             settings: those of ``rabbitmq.conf``.
+            protocols: what it speaks besides AMQP: ``"mqtt"``, ``"stomp"``.
 
         Raises:
             BrokerError: it can't be had or did not start; with the end of its log.
@@ -112,9 +116,11 @@ class RabbitMQ(Program):
         clients.quieten()
         native.obtain(["rabbitmq"])
         rabbitmq.epmd().start()
-        self.port, self.tls_port, inner = free_ports(3)
+        self.port, self.tls_port, inner, *others = free_ports(3 + len(protocols))
+        self.ports = dict(zip(protocols, others, strict=True))
         self._place = Place("rabbitmq", self.port, self.port, inner)  # no other node is called so
-        self._own = {TLS: f"{HOST}:{self.tls_port}", **settings}
+        doors = {f"{name}.listeners.tcp.1": f"{HOST}:{port}" for name, port in self.ports.items()}
+        self._own = {TLS: f"{HOST}:{self.tls_port}", **doors, **settings}
         ready = lambda: rabbitmq.answers(self.port)  # noqa: E731
         super().__init__("rabbitmq", self._serve, "beam.smp", signal.SIGKILL, ready)
         started(self)
@@ -136,4 +142,5 @@ class RabbitMQ(Program):
         return self.directory / "node"
 
     def _serve(self, token: str) -> process.CommandLine:
-        return rabbitmq.serve(self._place, self._folder, token, self._own)
+        plugins = [f"rabbitmq_{name}" for name in self.ports]
+        return rabbitmq.serve(self._place, self._folder, token, self._own, plugins)

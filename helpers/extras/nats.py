@@ -9,10 +9,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from ..brokers import lifecycle, process
+from ..brokers import process
 from ..brokers.errors import BrokerError
 from ..brokers.ports import free as free_ports
-from ..pipeline import START_TIMEOUT, Program, started
+from ..pipeline import Program, started
 from ..settings import HOST
 
 __all__ = ["Server"]
@@ -43,19 +43,14 @@ class Server(Program):
         self._binary = binary()
         port, self._monitoring = free_ports(2)
         self.url = f"nats://{HOST}:{port}"
-        super().__init__("nats", self._serve, main=BINARY, goodbye=signal.SIGKILL)
+        super().__init__("nats", self._serve, BINARY, signal.SIGKILL, self._answers)
         settings = {
             "listen": f"{HOST}:{port}",
             "http": f"{HOST}:{self._monitoring}",
             "jetstream": {"store_dir": str(self.data), **jetstream},
         }
         (self.directory / "nats.conf").write_text(json.dumps(settings, indent=2))
-        started(self, self._answers)
-
-    def start(self) -> None:
-        """Start it again, if it has ended or was killed; it serves when this returns."""
-        super().start()
-        lifecycle.wait_ready(self, self._answers, START_TIMEOUT)
+        started(self)
 
     def ask(self, what: str) -> dict[str, Any]:
         """A page of its monitoring, as ``"varz"`` or ``"jsz"``.

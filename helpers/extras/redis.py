@@ -8,10 +8,10 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..brokers import lifecycle, process
+from ..brokers import process
 from ..brokers.errors import BrokerError
 from ..brokers.ports import free as free_ports
-from ..pipeline import START_TIMEOUT, Program, started
+from ..pipeline import Program, started
 from ..settings import HOST
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Server(Program):
         """
         self._binary = binary()
         [self.port] = free_ports(1)
-        super().__init__("valkey", self._serve, main=BINARY, goodbye=signal.SIGKILL)
+        super().__init__("valkey", self._serve, BINARY, signal.SIGKILL, self._answers)
         self.data.mkdir()
         fixed = {"bind": HOST, "port": str(self.port), "dir": f'"{self.data}"'}
         fixed["set-proc-title"] = "no"  # it would be written over our mark in its environment
@@ -52,18 +52,13 @@ class Server(Program):
             f"{name.replace('_', '-')} {value}\n" for name, value in (fixed | settings).items()
         ]
         (self.directory / "valkey.conf").write_text("".join(lines))
-        started(self, self._answers)
+        started(self)
 
     def client(self) -> Valkey:
         """A new client of it."""
         from valkey import Valkey
 
         return Valkey(host=HOST, port=self.port)
-
-    def start(self) -> None:
-        """Start it again, if it has ended or was killed; it serves when this returns."""
-        super().start()
-        lifecycle.wait_ready(self, self._answers, START_TIMEOUT)
 
     def _answers(self) -> bool:
         from valkey.exceptions import ValkeyError

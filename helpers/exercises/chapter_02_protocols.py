@@ -1,0 +1,126 @@
+"""The grader of the lab on protocols: a subscriber of MQTT that misses nothing."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pika
+
+from .. import clients
+from ..names import fresh
+from ..nodes import RabbitMQ
+from .answers import Wrong
+from .grading import grader
+from .lives import KILLED, die, live
+
+Listen = Callable[[int, str, str, Callable[[bytes], None], float], None]
+BRIEF, ENOUGH = 1.5, 4.0  # seconds that a call has: to subscribe, and to catch up
+LATE = 10.0  # seconds that a call may take longer, on a busy machine
+WRONG_KIND = b"?"
+
+
+@grader("2.3")
+def missed_nothing(answer: Listen, data: Random, node: RabbitMQ) -> str:
+    """Two names; one of them is killed in the middle of a message. Each is to get all."""
+    topic, names = f"readings/{fresh('probe')}", [fresh("device"), fresh("device")]
+    letters = iter(data.sample("abcdefghijklmnopqrstuvwxyz", 12))
+    parts = [[next(letters).encode() for _ in range(many)] for many in (3, 2, 2)]
+    with tempfile.TemporaryDirectory() as folder:
+        run = partial(_run, answer, node.ports["mqtt"], topic, Path(folder))
+        for name in names:
+            run(name, BRIEF)
+        _publish(node, topic, parts[0])
+        if run(names[0], ENOUGH, dies_at=parts[0][1]) is not KILLED:
+            _expect_bytes(_handled(Path(folder), names[0]))
+            raise Wrong(
+                "lost",
+                f"{len(parts[0])} messages came while no listen ran, and handle was not called for "
+                "the second of them by the next one.",
+                "The broker keeps messages for a session that it knows, at a quality that it keeps.",
+            )
+        _publish(node, topic, parts[1])
+        run(names[0], ENOUGH)
+        _publish(node, topic, parts[2])
+        for name in names:
+            run(name, ENOUGH)
+        sent = [body for part in parts for body in part]
+        in_hand = set(parts[0])  # when it was killed
+        for name, killed in zip(names, (in_hand, set()), strict=True):
+            _expect(_handled(Path(folder), name), sent, killed, name == names[0])
+    return (
+        "nothing was missed: not while nobody listened, and not what a dead listener had in hand."
+    )
+
+
+def _run(
+    answer: Listen,
+    port: int,
+    topic: str,
+    folder: Path,
+    name: str,
+    seconds: float,
+    dies_at: bytes = b"",
+) -> object:
+    def handle(payload: bytes) -> None:
+        if payload == dies_at:
+            die()
+        right = isinstance(payload, bytes | bytearray)
+        with (folder / name).open("ab") as file:
+            file.write((payload if right else WRONG_KIND) + b"\n")
+
+    def work() -> float:
+        begun = time.monotonic()
+        answer(port, name, topic, handle, seconds)
+        return time.monotonic() - begun
+
+    took = live(answer, work, seconds=seconds + LATE)
+    if isinstance(took, float) and took < 0.8 * seconds:
+        raise Wrong(
+            "left_early",
+            f"listen had {seconds:g} s, and returned after {took:.1f}.",
+            "It is to listen until the time is over, whether something comes or not.",
+        )
+    return took
+
+
+def _publish(node: RabbitMQ, topic: str, bodies: list[bytes]) -> None:
+    """As a publisher of AMQP does, each confirmed by the broker."""
+    with pika.BlockingConnection(node.rabbitmq) as connection:
+        channel, key = connection.channel(), topic.replace("/", ".")
+        orders = [body.decode() for body in bodies]
+        clients.publish(channel, key, orders, exchange="amq.topic")
+
+
+def _handled(folder: Path, name: str) -> list[bytes]:
+    file = folder / name
+    return file.read_bytes().split() if file.is_file() else []
+
+
+def _expect(found: list[bytes], sent: list[bytes], killed: set[bytes], was_killed: bool) -> None:
+    who = "the one that was killed" if was_killed else "the other name"
+    _expect_bytes(found)
+    if lost := [body for body in sent if body not in found]:
+        raise Wrong(
+            "lost",
+            f"{len(sent)} messages were sent, and {who} has not handled {len(lost)}, "
+            f"{lost[0].decode()!r} for instance.",
+            "When is a message acknowledged, and whose session is it? handle first, then PUBACK.",
+        )
+    often = [body for body, times in Counter(found).items() if times > 1 and body not in killed]
+    if often:
+        raise Wrong(
+            "twice",
+            f"{often[0].decode()!r} was handled more than once by {who}, and nobody had died of it.",
+            "A message that was handled is acknowledged; then it doesn't come again.",
+        )
+
+
+def _expect_bytes(found: list[bytes]) -> None:
+    if WRONG_KIND in found:
+        raise Wrong("no_bytes", "handle was not given bytes.", "Give it the payload as it came.")
