@@ -1,5 +1,7 @@
 """Nodes of a lab's own: they serve, with the lab's settings, on this machine only, and end."""
 
+import socket
+
 import pika
 import psutil
 import pytest
@@ -22,8 +24,9 @@ each_kind = pytest.mark.parametrize(
     [
         lambda: Kafka({"SECOND": "PLAINTEXT"}, {"num.io.threads": 3}),
         lambda: RabbitMQ({"channel_max": 77}),
+        lambda: RabbitMQ({"channel_max": 77}, "mqtt", "stomp"),
     ],
-    ids=["kafka", "rabbitmq"],
+    ids=["kafka", "rabbitmq", "rabbitmq with MQTT and STOMP"],
 )
 
 
@@ -36,6 +39,8 @@ def test_a_node_has_its_settings_listens_here_only_and_ends(start):
                 assert len(admin.describe_cluster()["brokers"]) == 1
             assert "num.io.threads=3\n" in (node.directory / "server.properties").read_text()
         else:
+            for port in node.ports.values():
+                socket.create_connection((HOST, port), timeout=5).close()
             assert "77" in node.ctl("environment").partition("{channel_max,")[2][:4]
     assert not node.processes()
     assert not node.directory.exists()
