@@ -48,9 +48,13 @@ class Broker:
         with KafkaAdminClient(**self.kafka) as admin:
             manager = admin._manager
             manager.run(manager.send, alter(entries=[entry], validate_only=False))
-            answer = manager.run(manager.send, describe(components=[whose], strict=True))
-        found = {value.key: value.value for one in answer.entries for value in one.values}
-        return int(found[BYTES_A_SECOND])
+
+            def allowed():
+                answer = manager.run(manager.send, describe(components=[whose], strict=True))
+                found = [value for one in answer.entries or () for value in one.values]
+                return [int(value.value) for value in found if value.key == BYTES_A_SECOND]
+
+            return wait_until(allowed, f"{self.name} to know the quota")[0]  # soon, not at once
 
     def close(self):
         """End it, and delete what it has stored."""
