@@ -36,6 +36,7 @@ def leave_all(answer: Answer, data: Random) -> str:
     broken = data.randint(2, 4)
     with Artemis() as broker:
         given = SimpleNamespace(stomp=broker.stomp)
+        _make(broker, QUEUE)
         _expect_none(answer, broker, given, orders, broken)
         _expect_closed(broker)
         _expect_all(answer, broker, given, orders)
@@ -121,6 +122,7 @@ def _expect_all(answer: Answer, broker: Any, given: Any, orders: list[str]) -> N
 def _expect_nothing_more(answer: Answer, broker: Any, given: Any, data: Random) -> None:
     """Another queue, and another time: nothing is left from the first."""
     name, order = f"queue-{data.randrange(1000)}", f"order {data.randrange(1000)}"
+    _make(broker, name)
     ask(answer, given, name, iter([order]))
     found = {queue: _take(broker, queue) for queue in (QUEUE, name)}
     if found != {QUEUE: [], name: [order]}:
@@ -142,6 +144,26 @@ def _expect_closed(broker: Any) -> None:
         raise Wrong(
             "left_open", "a connection was left open.", "Disconnect, whatever happens."
         ) from None
+
+
+def _make(broker: Any, queue: str) -> None:
+    """Have a queue of that name; of AMQP 1.0, Artemis would make it a topic."""
+    import stomp
+
+    made = threading.Event()
+
+    class Listener(stomp.ConnectionListener):
+        def on_receipt(self, _frame: Any) -> None:
+            made.set()
+
+    connection = stomp.Connection12([broker.stomp])
+    connection.set_listener("", Listener())
+    connection.connect(wait=True)
+    connection.subscribe(f"/queue/{queue}", id="1", headers={"receipt": "made"})
+    if not made.wait(20):
+        raise RuntimeError("Artemis did not make a queue.")
+    connection.disconnect()
+    wait_until(lambda: not connection.is_connected(), "the connection to be closed")
 
 
 def _look(broker: Any) -> list[str]:

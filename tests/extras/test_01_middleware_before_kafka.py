@@ -58,12 +58,12 @@ def leave_all_with(
 
 
 def read_first(broker, queue, orders):
-    """Right too: has all of them before it sends the first; and gives the transaction up if need be."""
+    """Right too: has all of them before it sends the first."""
     return leave_all_with()(broker, queue, iter(list(orders)))
 
 
-def over_amqp(broker, queue, orders):
-    """Right too, over a second connection: it looks whether the first is really done."""
+def lazily(broker, queue, orders):
+    """Right too: takes them by a generator of its own."""
     return leave_all_with(change=lambda given: (order for order in given))(broker, queue, orders)
 
 
@@ -72,7 +72,7 @@ ANSWERS = {
         right={
             "reference": leave_all_with(change=None),
             "read first": read_first,
-            "lazy": over_amqp,
+            "lazy": lazily,
         },
         wrong={
             "no transaction": (
