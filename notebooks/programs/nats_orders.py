@@ -1,16 +1,24 @@
 """Twelve orders on NATS: published, collected, and what a server still knows of them. For the lab."""
 
 import asyncio
+import contextlib
+import signal
 import time
 
 import nats
 
 NAMED = {"Nats-Msg-Id": "order-1"}  # a header: the id of order 1
 
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGTERM}
+
+
+async def unconcerned(error):
+    """A connection broke: we have ended the server ourselves."""
+
 
 async def connect(server):
     """A connection, and what asks JetStream over it."""
-    client = await nats.connect(server.url)
+    client = await nats.connect(server.url, error_cb=unconcerned)
     return client, client.jetstream()
 
 
@@ -62,14 +70,18 @@ async def stored(jetstream):
     return {info.config.name: info.state.messages for info in await jetstream.streams_info()}
 
 
-async def forgotten(server, end, consumer):
+async def forgotten(server, how, consumer):
     """Acknowledge ten orders, end the server: of how many does it know nothing afterwards?"""
     client, jetstream = await connect(server)
     orders = await jetstream.pull_subscribe("file", consumer)
-    for message in await orders.fetch(10):
+    messages = await orders.fetch(10)
+    [process] = server.processes()
+    for message in messages:
         await message.ack_sync()  # waits for the server's answer
-    await client.close()
-    end()  # kill, or stop
+    process.send_signal(SIGNALS[how])  # at once
+    with contextlib.suppress(OSError):  # it may have ended already
+        await client.close()
+    server.stop()  # waits until it has ended
     server.start()
     client, jetstream = await connect(server)
     bookmark = await jetstream.consumer_info("file", consumer)
