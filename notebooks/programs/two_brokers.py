@@ -3,7 +3,7 @@
 from kafka import KafkaAdminClient
 from kafka.protocol.admin import client_quotas
 
-from helpers import clients
+from helpers import clients, wait_until
 from helpers.extras.kfake import Kfake
 from helpers.nodes import Kafka
 
