@@ -315,7 +315,7 @@ class System:
         self._queues.put([self._people.alert() for _ in range(3)])
         refused = lambda: self._providers.count("refused")[broken] >= before + 3  # noqa: E731
         self._wait("some to be refused", refused)
-        self._pause_workers()
+        self._pause_workers(first=broken)  # before its four tries are over, on a busy machine too
         self._put_and_dispatch(FAILING, "routine")
         self._dispatcher.pause()
         self._queues.put([self._people.alert("urgent") for _ in range(2)])
@@ -450,9 +450,10 @@ class System:
         for worker in self._all_workers():
             worker.kill()
 
-    def _pause_workers(self):
-        for worker in self._all_workers():
-            worker.pause()
+    def _pause_workers(self, first=CHANNELS[0]):
+        for channel in sorted(CHANNELS, key=lambda channel: channel != first):
+            for worker in self._workers[channel]:
+                worker.pause()
 
     def _resume_workers(self):
         for worker in self._all_workers():
