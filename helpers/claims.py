@@ -16,23 +16,14 @@ from .notes import Value
 
 _REGISTER = Path(__file__).with_name("claims.toml")
 _SETTLES = re.compile(r"""\bverdict\(\s*["'](\d+\.\d+)["']""")
-_NAMES = (
-    *(
-        "AMQP",
-        "CORBA",
-        "DCOM",
-        "IBM",
-        "JSON",
-        "JetStream",
-        "Kafka",
-        "MQ",
-        "MQTT",
-        "NATS",
-        "Pub/Sub",
-    ),
-    *("RabbitMQ", "Redis", "SNS", "SQS", "STOMP", "TIBCO", "ZooKeeper"),
-)
-_PROPER = {name.lower().replace("/", ""): name for name in _NAMES}
+_PROPER = {
+    name.lower().replace("/", ""): name
+    for line in (
+        "AMQP CORBA DCOM IBM JSON JetStream Kafka MQ MQTT NATS",
+        "Pub/Sub RabbitMQ Redis SNS SQS STOMP TIBCO ZooKeeper",
+    )
+    for name in line.split()
+}
 
 
 class ClaimContradicted(AssertionError):  # noqa: N818 (reads as the sentence it is)
