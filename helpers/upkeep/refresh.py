@@ -48,11 +48,12 @@ def main(named: Sequence[str]) -> int:
     chosen = [Path(path) for path in named] or notebooks.paths(settings.CHECKOUT / "notebooks")
     failed = 0
     for path in chosen:
-        if missing := extras.missing(*notebooks.extras(path)):
-            print(f"{path.name}: left as it is; it needs {missing}: run `make extras`", flush=True)
-            continue
         try:
-            print(f"{path.name}: {'stored anew' if refresh(path) else 'unchanged'}", flush=True)
+            if missing := extras.missing(*notebooks.extras(path)):
+                said = f"left as it is; it needs {missing}: run `make extras`"
+            else:
+                said = "stored anew" if refresh(path) else "unchanged"
+            print(f"{path.name}: {said}", flush=True)
         except (RefreshError, OSError, nbformat.ValidationError) as error:
             print(f"{path.name}: NOT refreshed. {error}", flush=True)
             failed += 1
