@@ -12,7 +12,7 @@ from .drawing import MESSAGE, OTHER, SMALL, Diagram, diagram
 )
 def two_clients_one_key(d: Diagram) -> None:
     d.text(79, 26, "key: customer 5", size=SMALL)
-    d.frame(218, 16, 210, 224, "Kafka: topic orders")
+    d.frame(218, 16, 210, 224, "topic orders")
     rows = (
         ("Java's client:\nmurmur2", "placed", "0", MESSAGE, "worker of 0:\nbehind"),
         ("librdkafka:\nCRC-32", "cancelled", "1", OTHER, "worker of 1:\nhandles it now"),
