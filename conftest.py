@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import random
@@ -127,13 +128,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.path in _broken:
         pytest.skip("an earlier cell of this notebook failed")
-    if isinstance(item, IPyNbCell) and (missing := extras.missing(*notebooks.extras(item.path))):
+    if isinstance(item, IPyNbCell) and (missing := _missing(item.path)):
         pytest.skip(f"needs {missing}: run `make extras`")
     backend = settings.forced_backend() or "native"
     if item.get_closest_marker("native_files") and backend != "native":
         pytest.skip(
             f"needs files that are fetched for native brokers only; here they are {backend}"
         )
+
+
+@functools.cache
+def _missing(notebook: Path) -> str:
+    """The systems that a notebook declares, and that are not on this machine."""
+    return extras.missing(*notebooks.extras(notebook))
 
 
 @pytest.hookimpl(wrapper=True)

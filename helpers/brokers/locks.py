@@ -3,10 +3,11 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
+from .. import settings
 from ..waiting import WaitTimeout, wait_until
 from .errors import BrokerError
 from .progress_line import Progress
@@ -69,3 +70,9 @@ def held(path: Path, waiting_for: str, timeout: float = 180.0) -> Iterator[None]
         os.set_inheritable(file.fileno(), True)  # for a child that outlives this process
         wait_for(file, path, waiting_for, timeout)
         yield
+
+
+def installing() -> AbstractContextManager[None]:
+    """Hold the lock under which something is put into the cache: one installation at a time."""
+    waiting = "Waiting for another installation to end"
+    return held(settings.cache_dir() / "install.lock", waiting, timeout=1800)

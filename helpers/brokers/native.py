@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from .. import settings
@@ -55,7 +55,10 @@ def obtain(brokers: Sequence[str]) -> None:
     """Obtain the brokers that are missing on this machine; once only, whoever asks."""
     marks.sweep()
     steps = {"kafka": kafka_install.install, "rabbitmq": rabbitmq_install.install}
-    with _installing(), ThreadPoolExecutor() as pool:  # Java is busy while packages are fetched
+    with (
+        locks.installing(),
+        ThreadPoolExecutor() as pool,
+    ):  # Java is busy while packages are fetched
         for step in [pool.submit(steps[broker]) for broker in brokers]:
             step.result()
 
@@ -68,14 +71,9 @@ def install() -> None:
 
 def fetch_pipeline() -> None:
     """Have the files of the programs that labs run beside Kafka, and those of Kafka, which they use."""
-    with _installing():
+    with locks.installing():
         jars.fetch()
         jars.fetch(jars.PIPELINE_LOCK, "Kafka Streams, Kafka Connect and Debezium")
-
-
-def _installing() -> AbstractContextManager[None]:
-    waiting = "Waiting for another installation to end"
-    return locks.held(settings.cache_dir() / "install.lock", waiting, timeout=1800)
 
 
 # --- starting -----------------------------------------------------------------------------------

@@ -15,12 +15,17 @@ from .errors import BrokerError
 FREE = range(26_100, 32_768)
 
 
-def taken(port: int) -> bool:
-    """Does anything on this machine hold the port?"""
+def answers(port: int) -> bool:
+    """Does anything on this machine listen at the port?"""
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        if probe.connect_ex((settings.HOST, port)) == 0:
-            return True
+        return probe.connect_ex((settings.HOST, port)) == 0
+
+
+def taken(port: int) -> bool:
+    """Does anything on this machine hold the port?"""
+    if answers(port):
+        return True
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

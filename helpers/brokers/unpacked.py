@@ -9,8 +9,6 @@ from .. import settings
 from . import debian, locks
 from .progress_line import Progress
 
-PATIENCE = 1800.0  # seconds that another installation may take
-
 
 def root(package: str) -> Path:
     """Where it is unpacked: the directory that has ``usr/``."""
@@ -33,8 +31,7 @@ def obtain(package: str, called: str, suite: str = "") -> None:
         AptError: this is not Debian or Ubuntu, or it could not be fetched.
         LockError: another installation does not end.
     """
-    waiting = "Waiting for another installation to end"
-    with locks.held(settings.cache_dir() / "install.lock", waiting, PATIENCE):
+    with locks.installing():
         if there(package):
             return
         shutil.rmtree(root(package).parent, ignore_errors=True)

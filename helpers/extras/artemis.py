@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import signal
-import socket
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from ..brokers import jars, java, process
-from ..brokers.ports import free as free_ports
+from ..brokers import jars, java, ports, process
 from ..pipeline import Program, started
 from ..settings import HOST
 
@@ -65,15 +63,15 @@ class Artemis(Program):
 
     def __init__(self) -> None:
         """Raises BrokerError: it did not start; with its last words."""
-        stomp, amqp = free_ports(2)
+        stomp, amqp = ports.free(2)
         self.stomp = HOST, stomp
         self.amqp = f"amqp://{HOST}:{amqp}"
-        self._ports = stomp, amqp
-        super().__init__("artemis", self._serve, "java", signal.SIGKILL, self._listens)
+        listens = lambda: ports.answers(stomp) and ports.answers(amqp)  # noqa: E731
+        super().__init__("artemis", self._serve, "java", signal.SIGKILL, listens)
         java.write_class_path(self.directory / "class-path.args", jars.locked(LOCK))
         (self.directory / "etc").mkdir()
-        ports = {"host": HOST, "stomp": stomp, "amqp": amqp}
-        network = {"prefixes": PREFIXES, "java": JAVA_ALONE, **ports}
+        doors = {"host": HOST, "stomp": stomp, "amqp": amqp}
+        network = {"prefixes": PREFIXES, "java": JAVA_ALONE, **doors}
         written = CONFIGURATION.format(data=escape(str(self.data)), **network)
         (self.directory / "etc" / "broker.xml").write_text(written)
         started(self)
@@ -81,10 +79,3 @@ class Artemis(Program):
     def _serve(self, token: str) -> process.CommandLine:
         command = java.command(self.directory / "class-path.args", token)
         return [*command, MAIN, self.directory], {}
-
-    def _listens(self) -> bool:
-        for port in self._ports:
-            with socket.socket() as one:
-                if one.connect_ex((HOST, port)):
-                    return False
-        return True

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..brokers import process
-from ..brokers.ports import free as free_ports
+from ..brokers import ports, process
 from ..pipeline import Program, started
 from ..settings import HOST
 
@@ -29,9 +27,10 @@ class NamingService(Program):
 
     def __init__(self) -> None:
         """Raises BrokerError: it did not start; with its last words."""
-        [self._port] = free_ports(1)
+        [self._port] = ports.free(1)
         self.address = f"corbaloc:iiop:{HOST}:{self._port}/NameService"
-        super().__init__("naming-service", self._serve, "omniNames", signal.SIGTERM, self._listens)
+        listens = lambda: ports.answers(self._port)  # noqa: E731
+        super().__init__("naming-service", self._serve, "omniNames", signal.SIGTERM, listens)
         self.data.mkdir()
         started(self)
 
@@ -40,10 +39,6 @@ class NamingService(Program):
         program = Path(found.origin or "").parent / "bin" / "omniNames" if found else "omniNames"
         here = ["-ORBendPoint", f"giop:tcp:{HOST}:{self._port}"]
         return [program, "-start", str(self._port), "-always", "-datadir", self.data, *here], {}
-
-    def _listens(self) -> bool:
-        with socket.socket() as one:
-            return one.connect_ex((HOST, self._port)) == 0
 
 
 def compile_idl(text: str) -> list[str]:

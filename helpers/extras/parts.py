@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .. import settings
-from ..brokers import debian, jars, locks, unpacked
+from ..brokers import jars, locks
 from ..brokers.errors import BrokerError
 from ..brokers.progress_line import Progress
 
@@ -46,32 +46,6 @@ class Jars:
 
 
 @dataclass(frozen=True)
-class DebianPackage:
-    """A program of a package of Debian or Ubuntu, unpacked without root; ``suite`` is a release other
-    than the machine's own. One that the machine has already is taken instead."""
-
-    package: str
-    program: str
-    suite: str = ""
-
-    def there(self) -> bool:
-        return bool(shutil.which(self.program)) or unpacked.there(self.package)
-
-    def path(self) -> Path:
-        """Where the program is."""
-        installed = shutil.which(self.program)
-        return Path(installed or unpacked.root(self.package) / "usr/bin" / self.program)
-
-    def obtain(self) -> None:
-        if not debian.available():
-            raise NotHere(f"there is no {self.program}: install it with this system's own tools.")
-        try:
-            unpacked.obtain(self.package, self.package, self.suite)
-        except debian.AptError as error:
-            raise BrokerError(f"{self.package} could not be fetched. {error}") from error
-
-
-@dataclass(frozen=True)
 class GoProgram:
     """A program whose source is in ``go/``, built by the machine's own Go: the modules that it uses
     are fetched, and held against the sums in its go.sum."""
@@ -93,11 +67,7 @@ class GoProgram:
         draft = self.path().with_suffix(".part")
         draft.parent.mkdir(parents=True, exist_ok=True)
         command = ["go", "build", "-mod=readonly", "-trimpath", "-o", str(draft), "."]
-        waiting = "Waiting for another installation to end"
-        with (
-            locks.held(settings.cache_dir() / "install.lock", waiting, timeout=1800),
-            Progress(f"Building {self.name}"),
-        ):
+        with locks.installing(), Progress(f"Building {self.name}"):
             done = subprocess.run(
                 command, cwd=SOURCES / self.name, capture_output=True, text=True, check=False
             )

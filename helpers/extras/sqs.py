@@ -7,12 +7,10 @@ not Amazon: one process, which keeps everything in memory.
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 from typing import Any
 
-from ..brokers import process
-from ..brokers.ports import free as free_ports
+from ..brokers import ports, process
 from ..pipeline import Program, started
 from ..settings import HOST
 
@@ -35,9 +33,10 @@ class Server(Program):
         Raises:
             BrokerError: it did not start; with the end of its log.
         """
-        [self._port] = free_ports(1)
+        [self._port] = ports.free(1)
         self.url = f"http://{HOST}:{self._port}"
-        super().__init__("sqs", self._serve, "python", signal.SIGKILL, self._listens)
+        listens = lambda: ports.answers(self._port)  # noqa: E731
+        super().__init__("sqs", self._serve, "python", signal.SIGKILL, listens)
         started(self)
 
     @property
@@ -48,13 +47,6 @@ class Server(Program):
     def _serve(self, _token: str) -> process.CommandLine:
         place = ["-H", HOST, "-p", str(self._port)]
         return [sys.executable, "-m", "moto.server", *place], {}
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection((HOST, self._port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
 
 def options(url: str) -> dict[str, Any]:

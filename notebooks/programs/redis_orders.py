@@ -43,12 +43,9 @@ def stored_after_a_kill(server, ledger):
     """Append twelve orders, kill the server, start it again: how many has it then?"""
     redis = server.client()
     append(redis, "orders", ledger)
-    if redis.info("persistence")[
-        "aof_enabled"
-    ]:  # a slow disk may hold a write up; see that it doesn't
-        wait_until(
-            lambda: not redis.info("persistence")["aof_buffer_length"], "the file to be written"
-        )
+    files = lambda: redis.info("persistence")  # noqa: E731
+    if files()["aof_enabled"]:  # a slow disk may hold a write up; see that it doesn't
+        wait_until(lambda: not files()["aof_buffer_length"], "the file to be written")
     server.kill()
     server.start()
     return redis.xlen("orders")

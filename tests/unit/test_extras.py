@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from helpers import extras, notebooks, settings
-from helpers.brokers import BrokerError, debian
+from helpers.brokers import BrokerError
 from helpers.extras import packages, parts
 from helpers.extras.packages import Packages
-from helpers.extras.parts import DebianPackage, GoProgram
+from helpers.extras.parts import GoProgram
 from tests import pages
 
 NOWHERE = Packages("pip", "no-such-package-anywhere")
@@ -97,21 +97,6 @@ def test_what_cannot_be_fetched_is_said_with_the_installers_words(lock):
     installer(lock, refuses="far")
     with pytest.raises(BrokerError, match=r"far-away==1\.0[^?]+network\?"):
         packages.install()
-
-
-def test_without_debian_a_program_of_its_own_is_asked_for(monkeypatch, tmp_path):
-    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
-    monkeypatch.setattr(debian, "available", lambda: False)
-    package = DebianPackage("frobnicate", "frobnicate")
-    assert not package.there()
-    with pytest.raises(parts.NotHere, match="no frobnicate: install it"):
-        package.obtain()
-    own = tmp_path / "frobnicate"
-    own.write_text("")
-    own.chmod(0o700)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert package.there()
-    assert package.path() == own
 
 
 @pytest.fixture

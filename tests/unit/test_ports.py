@@ -25,6 +25,13 @@ def test_no_outgoing_connection_is_given_a_free_port():
     assert not set(ports.free(200)) & set(range(first, last + 1))
 
 
+def test_a_port_answers_while_somebody_listens_there():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ports.answers(port)
+    assert not ports.answers(port)
+
+
 def test_a_port_that_is_held_is_not_free(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         held = server.getsockname()[1]
