@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,19 +27,20 @@ from helpers.brokers import marks, ports
 from helpers.brokers.places import every_place
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-# Waits until the tests are over or killed, and leaves nothing of their brokers.
+# Waits until the tests are over or killed, and leaves nothing of their brokers and temporary files.
 LEAVE_NOTHING = """
-import shutil, signal, sys
+import shutil, signal, sys, tempfile
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.stdin.read()
 from helpers import brokers, settings
 brokers.down(delete_data=True)
 shutil.rmtree(settings.run_dir())
+for space in sys.argv[1:]:
+    shutil.rmtree(space, ignore_errors=True)
 """
 
 _broken: set[Path] = set()
-_sockets = tempfile.TemporaryDirectory(prefix="breaking-brokers-kernels-")
-_kernels = itertools.count(1)
+_spaces: list[str] = []
 _ends: list[subprocess.Popen] = []
 
 
@@ -55,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "native_files: reads what is fetched for native brokers only"
     )
     _seed(config)
+    if not hasattr(config, "workerinput"):
+        _use_own_space(config)
     if threading.current_thread() is threading.main_thread():
         # a command in a script's background has Ctrl-C ignored, and so would have what it starts
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -180,7 +183,7 @@ def _pictures(outputs: list[dict[str, Any]]) -> int:
 def _kernel(**options: Any) -> KernelManager:
     """A kernel behind Unix sockets of its own. Jupyter picks TCP ports that are free and has the kernel
     bind them half a second later; if another process was faster, the kernel dies, and says nothing."""
-    address = Path(_sockets.name) / str(next(_kernels))
+    address = Path(tempfile.mkdtemp(prefix="kernel-"), "port")
     return KernelManager(transport="ipc", ip=str(address), **options)
 
 
@@ -193,6 +196,24 @@ def containers(offset: int | str) -> set[str]:
     label = f"label=com.docker.compose.project=breaking-brokers-{offset}"
     listing = ["docker", "ps", "--all", "--quiet", "--filter", label]
     return set(subprocess.check_output(listing, text=True).split())
+
+
+def _use_own_space(config: pytest.Config) -> None:
+    """Temporary files go to a directory that ends with the tests: nbval kills its kernels, which leave
+    theirs. Its name is short, for a socket's path has room for a hundred letters."""
+    before = os.environ.get("TMPDIR")
+    space = tempfile.mkdtemp(prefix="bb-")
+    _spaces.append(space)
+    os.environ["TMPDIR"] = tempfile.tempdir = space
+
+    def leave() -> None:
+        shutil.rmtree(_spaces.pop(), ignore_errors=True)
+        tempfile.tempdir = None
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+
+    config.add_cleanup(leave)
 
 
 def _use_own_ports() -> None:
@@ -208,7 +229,7 @@ def _use_own_ports() -> None:
     os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
     _ends.append(
         subprocess.Popen(
-            [sys.executable, "-c", LEAVE_NOTHING],
+            [sys.executable, "-c", LEAVE_NOTHING, *_spaces],
             cwd=settings.CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -224,7 +245,10 @@ def _leave_nothing() -> None:
 
 
 def _free_offset() -> int:
-    for offset in random.sample(range(1000, 7000, 20), 50):
+    """One at which no port is taken, and which no other process of this run of tests can draw."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for offset in random.sample(range(1000 + 20 * worker, 7000, 20 * workers), 50):
         wanted = [port for place in every_place(offset).values() for port in place.listens]
         if not any(map(ports.taken, wanted)):
             return offset

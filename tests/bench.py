@@ -1,12 +1,15 @@
-"""`make bench`: how fast the brokers start, fail over and stop; medians, and ratios within one run.
+"""`make bench`: how fast the brokers start, fail over and stop; what each notebook takes; a page of both.
 
-Seconds depend on the machine and are there for scale. The ratios are what is promised.
-Run it on a quiet machine, with no other broker of the course running.
+Medians, and ratios within one run. Seconds depend on the machine and are there for scale; the ratios are
+what is promised. Run it on a quiet machine, with no other broker of the course running: half an hour.
 """
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
+import platform
 import shutil
 import statistics
 import subprocess
@@ -14,6 +17,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pika
 from kafka import KafkaAdminClient, KafkaProducer
@@ -33,10 +37,17 @@ from helpers.brokers import (
     rabbitmq_install,
 )
 from helpers.brokers.places import every_place, single
+from helpers.notebooks import in_reading_order
+from tests.run import NBVAL, others
 
 ROUNDS = 7
+COURSE = settings.CHECKOUT / "notebooks"
+PAGE = COURSE / "NUMBERS.md"
+BUILT = settings.CHECKOUT / "build"
+HEADING = "| what | measured | at most | | for scale |\n|---|---|---|---|---|"
 QUORUM = {"x-queue-type": "quorum"}
 SESSION = kafka.COMMON["broker.session.timeout.ms"] / 1000
+TEMPLATE = Path(__file__).with_name("numbers.md")
 DISTRIBUTION_JVM = (  # kafka-server-start.sh and kafka-run-class.sh of 4.3.1
     "-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
     "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
@@ -256,48 +267,110 @@ def median(measure: Callable[[], float], rounds: int = ROUNDS) -> float:
     return statistics.median(values)
 
 
-def row(what: str, value: float, against: float | None, at_most: float, unit: str = "s") -> None:
-    """Print one line of the table."""
+def row(what: str, value: float, against: float | None, at_most: float, unit: str = "s") -> str:
+    """One line of the table, which is printed, too."""
     measured = value / against if against else value
-    mark = "ok" if measured <= at_most else "OVER"
+    mark = "ok" if measured <= at_most else "**over**"
     scale = f"{value:.2f} {unit}" + (f" against {against:.2f} {unit}" if against else "")
     shown = f"{measured:.2f} ×" if against else f"{measured:.2f} {unit}"
-    print(f"\r| {what} | {shown} | {at_most:g} | {mark} | {scale} |", flush=True)
+    line = f"| {what} | {shown} | {at_most:g} | {mark} | {scale} |"
+    print(f"\r{line}", flush=True)
+    return line
+
+
+def of_brokers() -> list[str]:
+    """The lines of the brokers' table, measured one after the other."""
+    brokers.rabbitmq_cluster()  # forms the template, once on each machine
+    kafka_alone = median(lambda: cold("kafka"))
+    brokers.down(delete_data=True)
+    distribution = median(distribution_kafka)
+    lines = [row("Kafka against the distribution's way", kafka_alone, distribution, 0.5)]
+    rabbitmq_alone = median(lambda: cold("rabbitmq"))
+    brokers.down(delete_data=True)
+    rabbitmq.epmd().start()
+    own_script = median(distribution_rabbitmq)
+    lines.append(row("RabbitMQ against its own script", rabbitmq_alone, own_script, 1.15))
+    both = median(lambda: cold("kafka", "rabbitmq"))
+    lines += [
+        row("both against the slower one", both, max(kafka_alone, rabbitmq_alone), 1.25),
+        row("resident: Kafka", resident("kafka"), None, 200, "MB"),
+        row("resident: RabbitMQ", resident("rabbitmq"), None, 160, "MB"),
+        row("set-up cell, brokers up", median(set_up_cell), None, 0.7),
+        row("chapter 3 under nbval", median(chapter_3, 3), None, 35),
+    ]
+    alone = median(lambda: lab("jupyterlab", "--no-browser", "--allow-root"))
+    with_course = median(lambda: lab("helpers", "lab"))
+    lines.append(row("lab, second run, beyond jupyter lab alone", with_course - alone, None, 2))
+    brokers.up(quiet=True)
+    lines += [
+        row("clean stop of both", seconds(brokers.down), None, 7),
+        row("three Kafka nodes against one", median(three_kafka), kafka_alone, 2.3),
+        row("resident: three Kafka", resident("kafka-"), None, 550, "MB"),
+        row("failover against the session time", median(failover), SESSION, 1.5),
+    ]
+    one = median(one_rabbitmq)
+    return [
+        *lines,
+        row("three RabbitMQ nodes against one", median(three_rabbitmq), one, 1.5),
+        row("resident: three RabbitMQ", resident("rabbitmq-"), None, 430, "MB"),
+    ]
+
+
+def of_notebooks() -> dict[str, list[float]]:
+    """Seconds and resident bytes of each notebook, two at a time as `make test` has them.
+
+    Raises:
+        subprocess.CalledProcessError: a notebook did not pass.
+    """
+    file = BUILT / "numbers.json"
+    file.parent.mkdir(exist_ok=True)
+    without = [f"--ignore={path}" for path in others()]
+    measured = ["-p", "tests.numbers", "--numbers", str(file)]
+    command = [sys.executable, "-m", "pytest", "-q", *measured, *NBVAL, *without, "notebooks"]
+    subprocess.run(command, check=True, cwd=settings.CHECKOUT)
+    return json.loads(file.read_text())
+
+
+def machine() -> str:
+    """What it was measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GB, {system}, Python {platform.python_version()}"
+
+
+def page(brokers_table: list[str], notebooks: dict[str, list[float]]) -> str:
+    """The page of numbers, from both measurements."""
+    by_path = {settings.CHECKOUT / name: found for name, found in notebooks.items()}
+    rows = []
+    for path in in_reading_order(by_path, COURSE):
+        took, resident_bytes = by_path[path]
+        link = f"[{path.stem}]({path.relative_to(COURSE).as_posix()})"
+        rows.append(f"| {link} | {took:.0f} s | {resident_bytes / 1e6:.0f} MB |")
+    total = sum(took for took, _ in notebooks.values())
+    most = max(resident_bytes for _, resident_bytes in notebooks.values())
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        machine=machine(),
+        date=datetime.date.today(),
+        brokers="\n".join([HEADING, *brokers_table]),
+        minutes=round(total / 60),
+        most=f"{most / 1e6:.0f}",
+        count=len(notebooks),
+        notebooks="\n".join(rows),
+    )
 
 
 def main() -> None:
-    """Measure everything, a row at a time."""
+    """Measure everything, a row at a time, and write the page."""
     _use_own_ports()
-    print("| what | measured | at most | | for scale |\n|---|---|---|---|---|")
+    print(HEADING)
     try:
-        brokers.rabbitmq_cluster()  # forms the template, once on each machine
-        kafka_alone = median(lambda: cold("kafka"))
-        brokers.down(delete_data=True)
-        row("Kafka against the distribution's way", kafka_alone, median(distribution_kafka), 0.5)
-        rabbitmq_alone = median(lambda: cold("rabbitmq"))
-        brokers.down(delete_data=True)
-        rabbitmq.epmd().start()
-        row("RabbitMQ against its own script", rabbitmq_alone, median(distribution_rabbitmq), 1.15)
-        both = median(lambda: cold("kafka", "rabbitmq"))
-        row("both against the slower one", both, max(kafka_alone, rabbitmq_alone), 1.25)
-        row("resident: Kafka", resident("kafka"), None, 200, "MB")
-        row("resident: RabbitMQ", resident("rabbitmq"), None, 160, "MB")
-        row("set-up cell, brokers up", median(set_up_cell), None, 0.7)
-        row("chapter 3 under nbval", median(chapter_3, 3), None, 25)
-        alone = median(lambda: lab("jupyterlab", "--no-browser", "--allow-root"))
-        with_course = median(lambda: lab("helpers", "lab"))
-        row("lab, second run, beyond jupyter lab alone", with_course - alone, None, 2)
-        brokers.up(quiet=True)
-        row("clean stop of both", seconds(brokers.down), None, 7)
-        row("three Kafka nodes against one", median(three_kafka), kafka_alone, 2.5)
-        row("resident: three Kafka", resident("kafka-"), None, 550, "MB")
-        row("failover against the session time", median(failover), SESSION, 1.5)
-        one = median(one_rabbitmq)
-        row("three RabbitMQ nodes against one", median(three_rabbitmq), one, 1.3)
-        row("resident: three RabbitMQ", resident("rabbitmq-"), None, 430, "MB")
+        table = of_brokers()
     finally:
         brokers.down(delete_data=True)
         shutil.rmtree(settings.run_dir(), ignore_errors=True)
+    PAGE.write_text(page(table, of_notebooks()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
-Types first; helpers and exercises, two modules at a time; the brokers' lives, alone; the clinic and the
-projects, two modules at a time; then every notebook under strict nbval, two at a time. A seed draws the
+Types first; then helpers and exercises, and the brokers' lives, the clinic and the projects, two modules
+at a time; then every notebook under strict nbval, two at a time. A seed draws the
 order and the answers that are tried. It follows from what is checked out: one content is tested in one
 way, wherever that is, and the next in another. ``--all`` tries every answer on the exercises' graders,
 every repair in the clinic, and every solution of the projects, the references with twenty seeds; makes the
@@ -57,8 +57,9 @@ def phases(seed: int, all_of_it: bool = False, extras: bool = False) -> dict[str
     found = {
         "types": ["-m", "mypy"],
         "helpers and exercises": pytest(*TWO, *every, "tests/unit", "tests/exercises"),
-        "brokers": pytest("tests/brokers"),
-        "clinic and projects": pytest(*TWO, *every, "tests/clinic", "tests/projects"),
+        "brokers, clinic and projects": pytest(
+            *TWO, *every, "tests/brokers", "tests/clinic", "tests/projects"
+        ),
         "notebooks": pytest(*notebooks),
     }
     if all_of_it:

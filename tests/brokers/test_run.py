@@ -1,4 +1,4 @@
-"""A run of notebooks under nbval: what it says of a failure, and that no broker outlives it."""
+"""A run of notebooks under nbval: what it says of a failure, and that no broker and no file outlives it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from conftest import containers
@@ -19,7 +22,14 @@ from helpers.brokers import marks
 WRONG = "Kafka and RabbitMQ are down.\n"
 
 
-def start(notebooks: Path) -> subprocess.Popen:
+@pytest.fixture
+def space() -> Iterator[Path]:
+    """Where a run has its temporary files."""
+    with tempfile.TemporaryDirectory(prefix="bb-") as folder:
+        yield Path(folder)
+
+
+def start(notebooks: Path, space: Path) -> subprocess.Popen:
     """A run of pytest like that of all notebooks, in two processes."""
     own = ("BREAKING_BROKERS_OWNER", "BREAKING_BROKERS_PORT_OFFSET", "PYTEST_CURRENT_TEST")
     return subprocess.Popen(
@@ -28,7 +38,8 @@ def start(notebooks: Path) -> subprocess.Popen:
             *("--nbval", "--nbval-current-env", str(notebooks)),
         ],
         cwd=settings.CHECKOUT,
-        env={name: value for name, value in os.environ.items() if name not in own},
+        env={name: value for name, value in os.environ.items() if name not in own}
+        | {"TMPDIR": str(space)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -47,14 +58,14 @@ def write(notebook: Path, *cells: nbformat.NotebookNode) -> None:
     nbformat.write(new_notebook(cells=list(cells)), notebook)
 
 
-def test_a_failure_shows_the_cell_the_difference_and_the_logs(tmp_path):
+def test_a_failure_shows_the_cell_the_difference_and_the_logs(tmp_path, space):
     said = [new_output("stream", name="stdout", text=WRONG)]
     first = new_code_cell("from helpers import up\nbrokers = up()", outputs=said)
     write(tmp_path / "wrong.ipynb", first, new_code_cell("1 / 0"))
     data = {"text/plain": "'a picture'", "image/png": "AAAA"}
     drawn = [new_output("execute_result", data=data, execution_count=1)]
     write(tmp_path / "picture.ipynb", new_code_cell("'a picture'", outputs=drawn))
-    output, _ = start(tmp_path).communicate()
+    output, _ = start(tmp_path, space).communicate()
     assert "2 failed, 1 skipped" in output
     assert "draws 0 pictures, not 1" in output
     for words in ("wrong.ipynb::Cell 0", "brokers = up()", WRONG, "Kafka and RabbitMQ are up."):
@@ -63,7 +74,15 @@ def test_a_failure_shows_the_cell_the_difference_and_the_logs(tmp_path):
         assert re.search(rf"-- log of {name} --+\n.*\w", output)
 
 
-def test_brokers_end_with_a_run_that_is_killed(tmp_path):
+def test_no_temporary_file_outlives_a_run(tmp_path, space):
+    source = "import tempfile\nopen(tempfile.mkdtemp() + '/file', 'w').write('left') and None"
+    write(tmp_path / "leaves.ipynb", new_code_cell(source))
+    output, _ = start(tmp_path, space).communicate()
+    assert "1 passed" in output
+    assert list(space.iterdir()) == []
+
+
+def test_brokers_and_files_end_with_a_run_that_is_killed(tmp_path, space):
     notebook, told = tmp_path / "long.ipynb", tmp_path / "run"
     source = f"""
 from pathlib import Path
@@ -73,10 +92,11 @@ Path({str(told)!r}).write_text(str(settings.run_dir()))
 __import__("threading").Event().wait(600)
 """
     write(notebook, new_code_cell(source))
-    killed = start(notebook)
+    killed = start(notebook, space)
     run = Path(wait_until(lambda: told.is_file() and told.read_text(), "brokers", timeout=90))
     assert len(brokers_of(run)) >= 2
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     wait_until(lambda: not run.exists(), "the end of its brokers", timeout=60)
+    wait_until(lambda: not list(space.iterdir()), "the end of its files", timeout=60)
     assert brokers_of(run) == set()
