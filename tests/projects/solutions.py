@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.accept import COURSE, accept
@@ -42,15 +42,17 @@ class Solution:
 
 @dataclass(frozen=True)
 class Solutions:
-    """The wrong solutions of a project, by name: the promise that each breaks, and what is replaced."""
+    """The wrong solutions of a project, by name: the promise that each breaks, and what is replaced. And
+    others that are right, which a suite might not have the patience for."""
 
     wrong: dict[str, tuple[str, *tuple[Replaced, ...]]]
+    right: dict[str, tuple[Replaced, ...]] = field(default_factory=dict)
 
     def drawn(self, project: str, seed: int, every: bool) -> list[Solution]:
-        """All of them, and the reference with twenty seeds; or the reference and a wrong one, which the
+        """All, and the reference with twenty seeds; or the reference and a wrong one, which the
         seed draws. Each has a seed of its own, on every run the same: what is drawn has been tried
         before."""
-        references = {f"reference {number}": () for number in range(1, 1 + SEEDS)}
+        references = {f"reference {number}": () for number in range(1, 1 + SEEDS)} | self.right
         wrong = {name: (breaks, replaced) for name, (breaks, *replaced) in self.wrong.items()}
         rows = drawn(project, seed, every, ("", references), wrong)
         return [Solution(project, *row, data_seed(project, row[0])) for row in rows]

@@ -3,7 +3,7 @@
 from tests.projects.solutions import Solutions
 
 SHIPPER, LINES, INDEXER, INDEX = "shipper.py", "lines.py", "indexer.py", "index.py"
-SAVED = "            positions.save(name, end)\n"
+SAVED = "            positions.save(name, file.tell())\n"
 SENT = "            send(args, producer, taken)\n"
 GROUP = """        group_id=f"{args.name}.indexer",
         auto_offset_reset="earliest",
@@ -43,9 +43,17 @@ ANSWERS = {
                 "nothing_lost",
                 (
                     SHIPPER,
-                    "return hashlib.sha256(first).hexdigest()[:16]",
+                    'return hashlib.sha256(start.partition(b"\n")[0]).hexdigest()[:16]',
                     "return str(os.fstat(file.fileno()).st_ino)",
                 ),
+            ),
+            "reads on in a log that was emptied": (
+                "once",
+                (SHIPPER, " and identity(file) == name:", ":"),
+            ),
+            "does not say that a log was emptied": (
+                "loss_said",
+                (SHIPPER, "            print(said, file=sys.stderr, flush=True)\n", ""),
             ),
             "all lines in memory": (
                 "bounded",

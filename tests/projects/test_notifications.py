@@ -126,6 +126,31 @@ ANSWERS = {
                 "says_why",
                 (QUEUES, "persistent(reason=reason)", "persistent()"),
             ),
+            "a replay acknowledges automatically": (
+                "reached",
+                (REPLAY, "basic_get(parked)", "basic_get(parked, auto_ack=True)"),
+                (REPLAY, "        channel.basic_ack(method.delivery_tag)\n", ""),
+            ),
+            "a replay takes all before it puts one back": (
+                "reached",
+                (
+                    REPLAY,
+                    "    for _ in range(number):\n        method, _, body = channel.basic_get(parked)\n",
+                    "    hand = [channel.basic_get(parked, auto_ack=True) for _ in range(number)]\n"
+                    "    for method, _, body in hand:\n",
+                ),
+                (REPLAY, "        channel.basic_ack(method.delivery_tag)\n", ""),
+            ),
+            "a replay with a new key": (
+                "once",
+                (
+                    REPLAY,
+                    "        headers = {",
+                    '        body = json.dumps({**json.loads(body), "id": str(uuid.uuid4())}).encode()\n'
+                    "        headers = {",
+                ),
+                (REPLAY, "import json\n", "import json\nimport uuid\n"),
+            ),
             "a replay that forgets the channel": (
                 "reached",
                 (REPLAY, "headers = {args.channel: True,", "headers = {"),

@@ -17,6 +17,7 @@ PUT = """            put = "INSERT INTO outbox (message_id, kind, body) VALUES (
 """
 PUBLISH = "channel.basic_publish(name, answer, row[2], persistent(message_id=row[0]))\n"
 IS_NEW = "is_new = database.execute(note, [message_id]).rowcount"
+CONNECT = "    return pika.BlockingConnection(nodes).channel()\n"
 COVERED = " AND cents >= :cents"
 IN_STOCK = " AND pieces >= :pieces"
 
@@ -115,14 +116,30 @@ ANSWERS = {
                 (MESSAGES, "else 0 < value <= MOST", "else value <= MOST"),
             ),
             "classic queues": (
-                "ends",
+                "drained",
                 (MESSAGES, '"x-queue-type": "quorum"', '"x-queue-type": "classic"'),
                 (MESSAGES, "arguments=quorum | last_resort", "arguments=quorum"),
             ),
-        }
+        },
+        {
+            "slow to find the other nodes": (
+                (
+                    MESSAGES,
+                    CONNECT,
+                    "    with contextlib.suppress(pika.exceptions.AMQPError):\n"
+                    "        return pika.BlockingConnection(nodes[:1]).channel()\n"
+                    f"    time.sleep(8)\n{CONNECT}",
+                ),
+                (
+                    MESSAGES,
+                    "import argparse\n",
+                    "import argparse\nimport contextlib\nimport time\n",
+                ),
+            ),
+        },
     )
 }
 
 
-def test_answers(case):
+def test_answers(case, own_ports):
     case.judge()

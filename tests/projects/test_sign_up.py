@@ -106,5 +106,5 @@ ANSWERS = {
 }
 
 
-def test_answers(case):
+def test_answers(case, own_ports):
     case.judge()

@@ -6,7 +6,8 @@ The shop (``shop.py``) is given, and logs into LOGS/SERVICE/SERVICE.log. Program
 - ``shipper.py --brokers HOST:PORT… --name NAME --log FILE --positions FILE`` ships the lines of a log and
   of its older files, FILE.1, FILE.2 …, to the topic NAME.logs, with the service as the key. One for each
   log. Tokens, ``tok_`` and letters and digits, never leave the machine. When it is killed,
-  or the broker does not answer, 100 lines are sent again at most.
+  or the broker does not answer, 100 lines are sent again at most. When a log is emptied while it is read,
+  lines that it has not read are lost: then it names the log in its error output.
 - ``indexer.py --brokers HOST:PORT… --name NAME --database FILE`` puts them into SQLite, in their order:
   ``lines (service, time, level, message)``. What is no JSON object with these three texts, or is of 65,536
   bytes or more, goes to ``parked (service, line, reason)``; of what is too long the beginning. What the
@@ -40,6 +41,7 @@ START = 60.0  # seconds
 SENT_AGAIN = 100  # lines, when a shipper is killed, or does not hear of the broker
 BROKER_GONE = 2  # times
 NOISE, NOISY = 800, 15_000  # lines, and bytes of each
+DOOMED = 150  # lines, more than a shipper has in hand, that are emptied away before it is through
 ROOM = 16e6  # bytes that a shipper may need more while there is no broker
 TOKEN = re.compile(rb"tok_[A-Za-z0-9]{8,}")  # the greater part of one
 CUSTOMERS = "Zoë Krüger", "李小龙", "Олена Шевченко", "محمد الفاسي", "O'Brien", "Åsa 🌻"
@@ -70,6 +72,7 @@ def trial(trial):
         system.kill_the_broker()
         system.begin_logs_anew()
         system.empty_logs()
+        system.empty_a_log_that_is_read()
         system.send_what_is_bad()
         system.kill_the_indexer_at_work()
         system.let_the_indexer_hang_too_long()
@@ -133,7 +136,7 @@ class _Shop:
 
     def empty(self, service):
         """Empty its log in place, and delete the older files."""
-        self._past[service] = self.lines(service)
+        self._past[service] = [line for line in self.lines(service) if b"doomed" not in line]
         *old, log = self.files(service)
         for file in old:
             file.unlink()
@@ -244,6 +247,7 @@ class _System:
         self._bad = 0
         self._away = []  # of each time that records were deleted unread: lines, offsets
         self._given_up = 0  # lines for which we have waited in vain
+        self._errors = 0  # that a shipper had printed before its log was emptied
 
     # -- the programs ------------------------------------------------------------------------
 
@@ -271,10 +275,9 @@ class _System:
     # -- states ------------------------------------------------------------------------------
 
     def _found(self):
-        """How many lines are in the index, or parked."""
-        counted = [
-            self._books.rows(f"SELECT count(*) FROM {table}") for table in ("lines", "parked")
-        ]
+        """How many lines are in the index, or parked; without those that may be missing."""
+        tables = "lines WHERE message NOT LIKE 'doomed%'", "parked"
+        counted = [self._books.rows(f"SELECT count(*) FROM {table}") for table in tables]
         return sum(rows[0][0] for rows in counted if rows)
 
     def _wanted(self):
@@ -370,6 +373,21 @@ class _System:
                 self._shop.order(10)
         self._trial.struck("logs were emptied in place")
         self._wait_for_all()
+
+    def empty_a_log_that_is_read(self):
+        """Its shipper has some lines in hand, which the broker does not take; the others nobody has. It is
+        emptied, and grows past the place at which the shipper is."""
+        self._shop.empty("payment")
+        self._topic.node.pause()
+        self._shop.write("payment", b"".join(_line(f"doomed {n:03d}") for n in range(DOOMED)))
+        self._give_a_moment(lambda: False)
+        self._errors = len(self._shippers["payment"].errors())
+        self._shop.empty("payment")
+        self._shop.write("payment", b"".join(_line(f"begun anew {n}") for n in range(2 * DOOMED)))
+        self._topic.node.resume()
+        self._wait_for_all()
+        if self._doomed():
+            self._trial.struck("a log was emptied while it was read")
 
     def send_what_is_bad(self):
         """What is no line of a log, or not yet; what is no record of a shipper's; records again."""
@@ -480,6 +498,11 @@ class _System:
         rows = [_entry(service, line) for line in self._shop.lines(service)]
         return [row for row in rows if row]
 
+    def _doomed(self):
+        """Lines that were found, although they might be missing, and how often."""
+        query = "SELECT service, time, level, message FROM lines WHERE message LIKE 'doomed%'"
+        return Counter(self._books.rows(query))
+
     def _gaps(self):
         """The partition and offset of each record that is said to be missing."""
         rows = self._books.rows("SELECT partition, first, next FROM gaps")
@@ -490,7 +513,8 @@ class _System:
         say, wanted = self._trial.promise, self._all_lines()
         query = "SELECT service, time, level, message FROM lines ORDER BY rowid"
         rows = self._books.rows(query)
-        found = Counter(rows)
+        doomed = self._doomed()
+        found = Counter(row for row in rows if row not in doomed) + (doomed - Counter(set(doomed)))
         missing, lost, gaps, unsaid = wanted - found, wanted - found, self._gaps(), []
         for lines, offsets in self._away:
             gone = missing & lines
@@ -503,6 +527,11 @@ class _System:
         say("nothing_lost", "Each line that was not deleted is found", map(_short, lost), LOST)
         say("once", "Each is found once, and nothing else is", map(_short, found - wanted), TWICE)
         say("gaps_said", "What was deleted unread is said to be missing", unsaid, GAPS)
+        errors = self._shippers["payment"].errors()[self._errors :]
+        unread = DOOMED - len(doomed) if doomed else 0  # none, if it was not reading just then
+        silent = unread and not any("payment.log" in line for line in errors)
+        lost = [f"{unread} lines of payment"] if silent else []
+        say("loss_said", "What was emptied away unread is said to be lost", lost, EMPTIED)
         say("order", "The lines of a service are in their order", self._disordered(rows), ORDER)
         self._topic.look()
         again = [
@@ -518,6 +547,7 @@ class _System:
     def _sent_again(self):
         """How many records there are more than lines, of each service."""
         counted = {service: len(self._shop.lines(service)) for service in SERVICES}
+        counted["payment"] += len(self._doomed())
         sent = self._topic.sent - self._repeated
         return {name: sent[name.encode()] - number for name, number in counted.items()}
 
@@ -638,6 +668,7 @@ LOST = (
 )
 TWICE = "a record may come again. What tells that it is the same line?"
 GAPS = "what does a consumer do by default whose next record has been deleted, and who hears of it?"
+EMPTIED = "what does a shipper read next when its file is another one now, and who hears of it?"
 ORDER = "order holds within a partition. Which lines are in one?"
 AGAIN = "what does a shipper know when it begins?"
 BUFFER = "how many lines are on their way when nobody takes them? The file can wait."

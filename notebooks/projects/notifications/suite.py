@@ -13,7 +13,8 @@ Programs of a system, each told ``--broker URL`` and ``--name`` (what its queues
   reason is tried four times at most, over two seconds at least. What can't be delivered goes to
   NAME.C.parked, the alert as its body, and the header ``reason`` says why. Its queues are called NAME.C,
   or begin with that and a dot.
-- ``replay.py --channel C`` puts back what is parked of the channel, and ends.
+- ``replay.py --channel C`` puts back what is parked of the channel, and ends. It may be killed like the
+  others, and is run again.
 
 A provider is an SMTP server, or an HTTP server that takes POST of ``{"to": ADDRESS, "text": TEXT}``. It
 knows what it had before by the mail's Message-ID, or the header Idempotency-Key; chat doesn't.
@@ -21,7 +22,7 @@ knows what it had before by the mail's Message-ID, or the header Idempotency-Key
 
 import json
 from collections import Counter, defaultdict
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pika
@@ -40,6 +41,7 @@ SECONDS = 15.0  # for a deed
 MOMENT = 3.0  # seconds
 MARK = b"no JSON"  # is parked
 COLUMNS = "name", "messages"
+HIGH = "set_vm_memory_high_watermark"
 
 
 def trial(trial):
@@ -164,20 +166,32 @@ class Queues:
         node = cluster.rabbitmq(1)
         self.address = f"amqp://guest:guest@{node.host}:{node.port}"
 
-    def put(self, bodies):
-        """Alerts for the dispatcher; all are safe when this returns."""
+    def put(self, bodies, queue="alerts"):
+        """Alerts for the dispatcher, or others; all are safe when this returns."""
         persistent = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent)
         with self._connected() as connection:
             channel = connection.channel()
             channel.confirm_delivery()
             for body in bodies:
-                channel.basic_publish("", f"{self.name}.alerts", body, persistent, mandatory=True)
+                channel.basic_publish("", f"{self.name}.{queue}", body, persistent, mandatory=True)
 
     def ready(self, queue):
         """How many wait in a queue: the name without that of the run."""
         with self._connected() as connection:
             found = connection.channel().queue_declare(f"{self.name}.{queue}", passive=True)
         return found.method.message_count
+
+    def close(self):
+        """From now on the broker gives and does not take, as if its memory was full: who publishes waits."""
+        self._ctl(HIGH, "0")
+
+    def open(self):
+        """It takes again, also what came meanwhile."""
+        self._ctl(HIGH, "absolute", "256MB")
+
+    def has_blocked(self):
+        """Does somebody wait who has published?"""
+        return "blocked" in self._ctl("list_connections", "state")
 
     def left(self):
         """What waits or is in somebody's hands, and not parked, by queue. This takes a second."""
@@ -209,7 +223,7 @@ class System:
         self._trial, self._cluster, self._data = trial, cluster, trial.data
         self._people, self._providers = People(trial.data), Providers(trial)
         self._queues = Queues(cluster)
-        self._lost, self._urgent = set(), set()
+        self._lost, self._urgent, self._parked = set(), set(), []
         told = "--broker", self._queues.address, "--name", self._queues.name
         self._told = told
         self._dispatcher = trial.start("dispatch.py", *told)
@@ -290,21 +304,27 @@ class System:
         self._wait_for_all("what it had in hand")
 
     def let_a_provider_refuse(self):
-        """Until all is parked; then it is well, and what was parked is replayed."""
-        broken = self._data.choice(CHANNELS)
+        """Until all is parked; then it is well, and what was parked is replayed. The first replay is
+        killed when it has put one back, and has not heard that the broker has it."""
+        broken = self._data.choice(REMEMBERING)
         parked = f"{broken}.parked"
+        self._take_what_is_parked()
         self._providers.feel("refusing", [broken])
         self._queues.put([self._people.alert() for _ in range(FAILING)])
         self._wait("the other channels", lambda: not self._missing_elsewhere(broken))
         late = self._missing_elsewhere(broken)
         self._trial.promise("independent", "One broken channel holds up no other", late, OTHERS)
-        enough = FAILING + len(self._people.nobody[broken])
-        if self._wait("what fails to be parked", lambda: self._queues.ready(parked) >= enough):
+        all_parked = lambda: self._queues.ready(parked) >= FAILING  # noqa: E731
+        if self._wait("what fails to be parked", all_parked):
             self._trial.struck(f"{broken} refused everything, until all was parked")
         self._look_at_the_tries(self._providers.times("refused", broken))
         self._providers.feel("well")
-        replay = self._trial.run("replay.py", *self._told, "--channel", broken)
-        self._wait("the replay to end", lambda: not replay.running())
+        with self._replaying(broken):
+            if self._wait("the replay to put something back", self._queues.has_blocked):
+                self._trial.struck("a replay was killed when it had put back, unconfirmed")
+        self._queues.open()
+        self._wait("what it had in hand to be parked again", all_parked)
+        self._replay(broken)
         self._wait_for_all("what was replayed")
 
     def kill_the_broker(self):
@@ -320,6 +340,13 @@ class System:
         self._dispatcher.pause()
         self._queues.put([self._people.alert("urgent") for _ in range(2)])
         waiting = self._queues.ready("alerts")
+        parked = self._people.alert(channels=[broken])
+        self._queues.put([parked], f"{broken}.parked")
+        with self._replaying(broken):
+            if self._wait(
+                "a replay to take it", lambda: not self._queues.ready(f"{broken}.parked")
+            ):
+                self._trial.struck("a replay was killed with an alert in its hands")
         self._cluster.kill(1)
         self._providers.feel("well")
         self._resume_workers()
@@ -327,7 +354,20 @@ class System:
         self._cluster.restart(1)
         if waiting:
             self._trial.struck("the broker was killed with a backlog, and started on its data")
+        self._replay(broken)
         self._wait_for_all("the last notifications", 30)
+
+    @contextmanager
+    def _replaying(self, channel):
+        """A replay that can put nothing back, as the broker takes no messages; then it is killed."""
+        self._queues.close()
+        replay = self._trial.run("replay.py", *self._told, "--channel", channel)
+        yield
+        replay.kill()
+
+    def _replay(self, channel):
+        replay = self._trial.run("replay.py", *self._told, "--channel", channel)
+        self._wait("the replay to end", lambda: not replay.running())
 
     # -- promises ----------------------------------------------------------------------------
 
@@ -368,13 +408,16 @@ class System:
 
     def promise_parking(self):
         """What was put aside."""
-        name = self._queues.name
-        rows, wanted = self._queues.parked(f"{name}.parked"), set(self._people.bad)
-        for channel in CHANNELS:
-            parked = self._queues.parked(f"{name}.{channel}.parked")
-            rows += [(_address(body, channel), reason) for body, reason in parked]
-            wanted |= self._people.nobody[channel]
+        self._take_what_is_parked()
+        rows = self._parked + self._queues.parked(f"{self._queues.name}.parked")
+        wanted = set(self._people.bad).union(*self._people.nobody.values())
         self._trial.promise_parking("What can't be done", wanted, rows, POISON)
+
+    def _take_what_is_parked(self):
+        """Of the channels: nobody replays it any more."""
+        for channel in CHANNELS:
+            parked = self._queues.parked(f"{self._queues.name}.{channel}.parked")
+            self._parked += [(_address(body, channel), reason) for body, reason in parked]
 
     def _look_at_the_backlog(self, before):
         """What the other worker did, while one stood still."""

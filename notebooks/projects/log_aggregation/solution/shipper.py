@@ -5,7 +5,8 @@ While there is no broker, it waits, and the file keeps what comes. A line that w
 sent again by the next life, with the same place.
 
 A file is known by its first line, not by its name: that changes when the log is begun anew, and a name
-may then stand for another file. Nor by its inode: that stays when a log is emptied in place.
+may then stand for another file. Nor by its inode: that stays when a log is emptied in place. What was
+emptied away before it was read is lost; a shipper that was reading it says so.
 
 By hand: python shipper.py --brokers 127.0.0.1:9092 --name try --log logs/payment/payment.log --positions FILE
 """
@@ -13,6 +14,7 @@ By hand: python shipper.py --brokers 127.0.0.1:9092 --name try --log logs/paymen
 import hashlib
 import json
 import os
+import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -49,11 +51,10 @@ def is_at(path, file):
 
 def identity(file):
     """What a file is known by: its first line, which nobody changes. None while it has none."""
-    file.seek(0)
-    first = file.readline(lines.LONGEST)
-    if not first.endswith(b"\n") and len(first) < lines.LONGEST:
+    start = os.pread(file.fileno(), lines.LONGEST, 0)  # as it is now, not as it was buffered
+    if b"\n" not in start and len(start) < lines.LONGEST:
         return None
-    return hashlib.sha256(first).hexdigest()[:16]
+    return hashlib.sha256(start.partition(b"\n")[0]).hexdigest()[:16]
 
 
 class Positions:
@@ -106,12 +107,12 @@ def send(args, producer, taken):
 def ship(args, producer, positions, files):
     """Ship what is new, a few lines at a time, each few when those before are safe."""
     for name, file in files.items():
-        while taken := take(file, name, positions.of(name)):
-            end = file.tell()
-            if identity(file) != name:  # emptied meanwhile: what was read may be of another log
-                break
+        while (taken := take(file, name, positions.of(name))) and identity(file) == name:
             send(args, producer, taken)
-            positions.save(name, end)
+            positions.save(name, file.tell())
+        if identity(file) != name:  # what was taken last may be of another log
+            said = f"{args.log} was emptied while it was read: some of its lines may be lost"
+            print(said, file=sys.stderr, flush=True)
 
 
 def main():
