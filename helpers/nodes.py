@@ -79,10 +79,10 @@ class Kafka(Program):
             "inter.broker.listener.name": DOOR,
             **settings,
         }
-        place = Place("kafka", 0, port, inner)
+        self._place = Place("kafka", 0, port, inner)
 
         def serve(token: str) -> process.CommandLine:
-            return kafka.serve(place, self.directory, token, own=self.settings)
+            return kafka.serve(self._place, self.directory, token, own=self.settings)
 
         ready = lambda: kafka.brokers_known(port) == 1  # noqa: E731
         super().__init__("kafka", serve, "java", signal.SIGKILL, ready)
@@ -95,6 +95,15 @@ class Kafka(Program):
     def options(self, listener: str = DOOR) -> dict[str, Any]:
         """Options of a client that comes to this listener; without one, to the administrator's."""
         return clients.kafka_options(self._ports[listener])
+
+    def tool(self, tool: str, *arguments: str) -> str:
+        """Run one of Kafka's tools as the administrator, called as its script is, without the
+        ``kafka-`` in front; returns what it prints.
+
+        Raises:
+            BrokerError: it can't be fetched, or it failed; with its own words."""
+        command, environment = native.tool(self._place, tool, arguments)
+        return process.output(f"kafka-{tool}", command, environment)
 
 
 class RabbitMQ(Program):

@@ -7,6 +7,7 @@ import psutil
 import pytest
 from kafka import KafkaAdminClient
 
+from helpers.brokers import BrokerError
 from helpers.nodes import HOST, Kafka, RabbitMQ
 
 
@@ -56,3 +57,11 @@ def test_a_node_that_was_killed_serves_when_its_start_returns(start):
                 assert len(admin.describe_cluster()["brokers"]) == 1
         else:
             pika.BlockingConnection(node.rabbitmq).close()
+
+
+def test_kafkas_tools_work_at_a_node_of_ones_own_and_fail_with_their_words():
+    with Kafka({}, {}) as node:
+        node.tool("topics", "--create", "--topic", "orders")
+        assert "orders" in node.tool("topics", "--list").split()
+        with pytest.raises(BrokerError, match="already exists"):
+            node.tool("topics", "--create", "--topic", "orders")
