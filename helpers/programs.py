@@ -6,9 +6,7 @@ They are found beside the notebook: in the workbook it is the learner's own copy
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
-import json
 import os
 import runpy
 import signal
@@ -19,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import pipeline, settings
+from . import pipeline, settings, workbook
 from .brokers import marks, process
 from .waiting import wait_until
 
@@ -28,8 +26,7 @@ if TYPE_CHECKING:
 
 FOLDER = "programs"
 PAUSED = "paused"  # what one prints right before it stops itself (SIGSTOP), and nobody else
-COURSE = settings.CHECKOUT / "notebooks"
-LAID = ".course.json"  # in the workbook: what was laid there
+COURSE = settings.NOTEBOOKS
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
 ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the new process
 LOOK = 0.3  # seconds between two looks at whether the kernel lives
@@ -57,7 +54,7 @@ class Program(pipeline.Program):
         """
         self._file = _find(name)
         self._arguments = [str(argument) for argument in arguments]
-        if _is_old(self._file):
+        if workbook.is_old(self._file):
             print(
                 f"The course has a newer {name} than your copy. What runs is yours; the new one lies "
                 "beside it after the next `make lab`."
@@ -228,22 +225,6 @@ def _find(name: str) -> Path:
         f"There is no program {name!r} in {folders[1]}. There are: {', '.join(known) or 'none'}. "
         "`make lab` lays those of the course into the workbook."
     )
-
-
-def _is_old(file: Path) -> bool:
-    """Has the course's file changed since this copy of it was laid, or last compared?"""
-    workbook = next((above for above in file.parents if (above / LAID).is_file()), file.parent)
-    name = file.relative_to(workbook)
-    course = COURSE / name
-    if not course.is_file() or file.read_bytes() == course.read_bytes():
-        return False
-    digest = hashlib.sha256(course.read_bytes()).hexdigest()
-    if (file.parent / f"{file.stem}.new-{digest[:8]}{file.suffix}").is_file():
-        return True
-    try:
-        return json.loads((workbook / LAID).read_text())[name.as_posix()] != digest
-    except (OSError, ValueError, KeyError):
-        return False
 
 
 def _lines(file: Path) -> list[str]:

@@ -22,6 +22,7 @@ import platformdirs
 KAFKA_VERSION = "4.3.1"
 HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = CHECKOUT / "notebooks"
 
 RABBITMQ_SERIES = ("4.3", "4.0", "3.10")
 BACKENDS = ("compose", "native", "external")

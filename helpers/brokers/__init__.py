@@ -133,9 +133,8 @@ def tool(broker: str, tool: str, arguments: Sequence[str]) -> CommandLine:
     """
     if _wants_external():
         raise NotOurs(
-            f"The tools that come with the course are for its own brokers, and {SPOKEN[broker]} here "
-            "belongs to somebody else (KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Use the tools of "
-            "that installation, or unset those variables."
+            f"The course's tools are for its own brokers, and {SPOKEN[broker]} here is somebody else's. "
+            "Use the tools of that installation, or unset KAFKA_BOOTSTRAP_SERVERS and AMQP_URL."
         )
     backend, place = _backend(), single(broker)
     if broker == "rabbitmq" or not names_a_broker(arguments):
@@ -213,7 +212,7 @@ def _in_sight() -> list[Backend]:
 
 
 def _own(names: tuple[str, ...]) -> Brokers:
-    _make_room()
+    neighbours.settle()
     backend = _backend()
     try:
         lifecycle.up(backend, names)
@@ -237,12 +236,6 @@ def _reached(backend: Backend, names: Sequence[str]) -> Brokers:
     )
 
 
-def _make_room() -> None:
-    """Go to other ports, and say so, where another copy of the course has ours."""
-    if chosen := neighbours.settle():
-        print(chosen)
-
-
 def _external(names: Sequence[str]) -> Brokers:
     wanted = {name: where for name, where in external.options().items() if name in names}
     for name, where in wanted.items():
@@ -264,7 +257,7 @@ def _breakable(name: str) -> Backend:
             "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."
         )
     _prepare((name,))
-    _make_room()
+    neighbours.settle()
     return _backend()
 
 

@@ -129,26 +129,20 @@ class KafkaCluster(Cluster):
         return sorted(map(int, self._partition(topic, partition)["isr_nodes"]))
 
     def _partition(self, topic: str, partition: int) -> dict[str, Any]:
+        from kafka import KafkaAdminClient
         from kafka.errors import KafkaConnectionError
+
+        def described() -> list[dict[str, Any]]:
+            with KafkaAdminClient(**self.kafka) as admin:
+                return [row for one in admin.describe_topics([topic]) for row in one["partitions"]]
 
         # the node that the client asks may have died a moment ago,
         # or may not have heard yet of a topic made a moment ago
-        rows = wait_until(
-            lambda: self._partitions(topic),
-            f"a node to know the topic {topic!r}",
-            tolerate=(KafkaConnectionError,),
-        )
-        for row in rows:
+        what = f"a node to know the topic {topic!r}"
+        for row in wait_until(described, what, tolerate=(KafkaConnectionError,)):
             if row["partition_index"] == partition:
                 return row
         raise BrokerError(f"Topic {topic!r} has no partition {partition}.")
-
-    def _partitions(self, topic: str) -> list[dict[str, Any]]:
-        from kafka import KafkaAdminClient
-
-        with KafkaAdminClient(**self.kafka) as admin:
-            described = admin.describe_topics([topic])
-        return [row for found in described for row in found["partitions"]]
 
 
 class RabbitMQCluster(Cluster):

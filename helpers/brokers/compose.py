@@ -10,14 +10,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from .. import settings
-from . import kafka, marks, ports
+from . import kafka, marks, ports, process
 from .errors import BrokerError
 from .places import Place, every_place, single
 from .tools import CommandLine, directed
@@ -40,8 +39,8 @@ UNFETCHED = (
     r"no such host|toomanyrequests|rate limit|tls handshake|i/o timeout|pull access|registry"
 )
 REMEDIES = {
-    r"docker daemon|permission denied": "`docker info` says whether the engine runs and lets you "
-    "in; start it.",
+    r"gave no answer|docker daemon|permission denied": "`docker info` says whether the engine runs "
+    "and lets you in; start it.",
     r"unknown command|not a docker command": "Compose is missing: "
     "https://docs.docker.com/compose/install/ says how to add it.",
     r"already allocated|address already in use": "Something else has the port: "
@@ -315,35 +314,16 @@ def _docker(*arguments: str, timeout: float, **variables: str) -> str:
     Raises:
         BrokerError: there is none, it failed, or it took longer than ``timeout`` seconds."""
     command = ["docker", *arguments]
+    environment = {**os.environ, **_variables(), **variables}
     try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **_variables(), **variables},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-            close_fds=False,  # it keeps the lock until it ends, should this process be killed before
-        )
+        return process.output(f"`{shlex.join(command)}`", command, environment, timeout)
     except FileNotFoundError as error:
         raise BrokerError(
             "There is no `docker` on the PATH. Install Docker with Compose and run this again. "
             + WAY_OUT
         ) from error
-    except subprocess.TimeoutExpired as error:
-        raise BrokerError(
-            f"`{shlex.join(command)}` did not end within {timeout:.0f} s. `docker info` says "
-            f"whether the engine answers; start or restart it. {WAY_OUT}"
-        ) from error
-    if done.returncode:
-        words = (done.stderr.strip() or done.stdout.strip())[-1200:]
-        raise BrokerError(
-            f"`{shlex.join(command)}` ended with {done.returncode}:\n{words}\n"
-            f"{_remedy(words)} {WAY_OUT}"
-        )
-    return done.stdout
+    except BrokerError as error:
+        raise BrokerError(f"{error}\n{_remedy(str(error))} {WAY_OUT}") from error
 
 
 def _remedy(words: str) -> str:

@@ -62,16 +62,16 @@ def unpack(
     if suite:
         _take_sources(work, suite)
     say("package lists")
-    update = _run(work, "apt-get", "-qq", "update")
+    update = _run(work, "apt-get", "-qq", "update", check=False)
     names = _wanted(work, package, also, bool(suite))
     if package not in names:  # otherwise it does not matter which source is dead
         words = update.stderr.strip()[-600:] or "it is in no source of this machine"
         raise AptError(f"`apt-get update` did not find {package}:\n{words}")
     say("packages")
-    _checked(_run(work, "apt-get", "-qq", "download", *sorted(names)))
+    _run(work, "apt-get", "-qq", "download", *sorted(names))
     say("unpacking")
     for deb in sorted((work / "debs").glob("*.deb")):
-        _checked(_run(work, "dpkg", "-x", str(deb), str(root)))
+        _run(work, "dpkg", "-x", str(deb), str(root))
     shutil.rmtree(work)
 
 
@@ -79,7 +79,7 @@ def _configure(work: Path) -> None:
     """Write apt's configuration: where things are, and of the system's only how and whence it fetches.
 
     A file for APT_CONFIG can't ``#clear`` the system's hooks, since apt reads it before the others."""
-    lines = _checked(_run(work, "apt-config", "dump", "--format", '%F "%V";%n')).stdout.splitlines()
+    lines = _run(work, "apt-config", "dump", "--format", '%F "%V";%n').stdout.splitlines()
     kept = [line for line in lines if line.startswith(("Acquire::", "Dir::Etc::"))]
     own = {
         "Dir::Etc::parts": os.devnull,
@@ -99,7 +99,7 @@ def _configure(work: Path) -> None:
 
 def _take_sources(work: Path, suite: str) -> None:
     """Have apt know this release only, from the mirrors that the machine has its own from."""
-    addresses = _checked(_run(work, "apt-get", "update", "--print-uris")).stdout
+    addresses = _run(work, "apt-get", "update", "--print-uris").stdout
     mirrors = re.findall(rf"'(\S+)/dists/{system()[1]}/InRelease'", addresses)
     if not mirrors or not KEYRING.is_file():
         raise AptError(f"this machine has no source and no keys of Debian to take {suite} from")
@@ -113,8 +113,11 @@ def _take_sources(work: Path, suite: str) -> None:
 def _wanted(work: Path, package: str, also: str, libraries: bool) -> set[str]:
     """The package and what it needs of the kinds asked for; without it where apt knows none."""
     depends = ("apt-cache", "depends", "--recurse", *[f"--no-{name}" for name in RELATIONS])
-    names = re.findall(r"^[\w.+-]+$", _run(work, *depends, package).stdout, re.MULTILINE)
-    shown = _run(work, "apt-cache", "show", "--no-all-versions", *names).stdout if names else ""
+    names = re.findall(
+        r"^[\w.+-]+$", _run(work, *depends, package, check=False).stdout, re.MULTILINE
+    )
+    about = ("apt-cache", "show", "--no-all-versions", *names)
+    shown = _run(work, *about, check=False).stdout if names else ""
     known = {}
     for stanza in shown.split("\n\n"):
         fields = dict(re.findall(r"^([\w-]+): (.*)$", stanza, re.MULTILINE))
@@ -134,24 +137,22 @@ def _wanted(work: Path, package: str, also: str, libraries: bool) -> set[str]:
     return wanted
 
 
-def _run(work: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of apt or dpkg in ``work``, with the configuration there once it is written."""
+def _run(work: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command of apt or dpkg in ``work``, with the configuration there once it is written.
+
+    Raises:
+        AptError: it failed, unless nobody is to ``check`` that.
+    """
     own = work / "apt.conf"
-    return subprocess.run(
+    done = subprocess.run(
         command,
         cwd=work / "debs",
         env={**os.environ, **({"APT_CONFIG": str(own)} if own.exists() else {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        check=False,
     )
-
-
-def _checked(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    if done.returncode:
-        raise AptError(
-            f"`{done.args[0]} … {done.args[-1]}` ended with {done.returncode}:\n"
-            + done.stderr.strip()[-600:]
-        )
+    if check and done.returncode:
+        words = done.stderr.strip()[-600:]
+        raise AptError(f"`{command[0]} … {command[-1]}` ended with {done.returncode}:\n{words}")
     return done

@@ -103,10 +103,9 @@ def fetch(lock: Path = KAFKA_LOCK, what: str = f"Kafka {settings.KAFKA_VERSION}"
         except (OSError, BrokerError) as error:
             pool.shutdown(cancel_futures=True)
             raise BrokerError(
-                f"The jar files of {what} could not be fetched from Maven Central ({error}). "
-                "Check the network (or the proxy, HTTPS_PROXY; where somebody looks into TLS, the file "
-                "of certificates, REQUESTS_CA_BUNDLE) and run `python -m helpers install` again: what "
-                "has come already is kept."
+                f"The jar files of {what} could not be fetched from Maven Central ({error}). Check the "
+                "network (a proxy: HTTPS_PROXY; certificates of its own: REQUESTS_CA_BUNDLE) and run "
+                "`python -m helpers install` again: what has come already is kept."
             ) from error
 
 

@@ -158,9 +158,8 @@ def refuse_other_checkouts(backend: Backend) -> None:
     for name, other in backend.owners().items():
         if other != str(settings.CHECKOUT) and (Path(other) / "helpers").is_dir():
             raise BrokerError(
-                f"{name} on these ports was started by another copy of the course, in {other}. "
-                "Run `python -m helpers down` there, or set BREAKING_BROKERS_PORT_OFFSET=100 here, "
-                "so that this copy has brokers of its own."
+                f"{name} on these ports was started by another copy of the course, in {other}. Run "
+                "`python -m helpers down` there, or set BREAKING_BROKERS_PORT_OFFSET=100 here."
             )
 
 

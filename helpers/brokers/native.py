@@ -114,9 +114,8 @@ def _refuse_full_disk() -> None:
     free = shutil.disk_usage(settings.run_dir()).free
     if free < LEAST_DISK:
         raise BrokerError(
-            f"Only {free // 1_000_000} MB are free in {settings.run_dir()}; the brokers need "
-            f"{LEAST_DISK // 1_000_000} MB. Free some, or set BREAKING_BROKERS_CACHE to a directory "
-            "on another disk."
+            f"Only {free // 10**6} MB are free in {settings.run_dir()}, and {LEAST_DISK // 10**6} needed. "
+            "Free some, or set BREAKING_BROKERS_CACHE to a directory on another disk."
         )
 
 

@@ -13,28 +13,30 @@ STEP = 20  # nodes of one copy are up to 18 ports apart
 END = 3400  # from 3,420 on, one copy's RabbitMQ would meet another's Kafka
 
 
-def settle() -> str:
-    """Where another copy of the course has our ports, choose free ones for this checkout, for good.
+def settle() -> None:
+    """Where another copy of the course has our ports, choose free ones for this checkout, for good, and
+    say so.
 
     Brokers of ours that run are left where they are, and a program that is not the course's is
-    nobody's neighbour. Returns what was chosen, as a sentence; empty if nothing had to be.
+    nobody's neighbour.
 
     Raises:
         SettingsError: all the ports that could be chosen are taken.
     """
     if settings.forced_offset() is not None or not _others_have(every_place()):
-        return ""
+        return
     offsets = list(range(STEP, END, STEP))
     random.Random(f"{os.getuid()} {settings.CHECKOUT}").shuffle(offsets)
     for offset in offsets:
         wanted = [port for place in every_place(offset).values() for port in place.listens]
         if not any(map(ports.taken, [*wanted, epmd_port(offset)])):
             settings.remember_offset(offset)
-            return (
+            print(
                 f"Another copy of the course on this machine has the usual ports, so this one uses "
                 f"its own from now on: {offset} is added to each (Kafka {9092 + offset}, RabbitMQ "
                 f"{5672 + offset}). BREAKING_BROKERS_PORT_OFFSET chooses differently."
             )
+            return
     raise settings.SettingsError(
         f"Another copy of the course has the usual ports, and every other set up to {END} further "
         "on is taken, too. Set BREAKING_BROKERS_PORT_OFFSET to a number from 3420 to 7000."

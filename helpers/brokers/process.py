@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from ..waiting import wait_until
-from . import files, marks
+from . import marks
 from .errors import BrokerError
 
 CommandLine = tuple[Sequence[str | Path], Mapping[str, str]]  # and what it adds to the environment
@@ -131,7 +131,8 @@ class Node:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the log, or an empty string."""
-        return files.tail(self.log, lines)
+        text = self.log.read_text("utf-8", "replace") if self.log.is_file() else ""
+        return "\n".join(text.splitlines()[-lines:])
 
     def _mains(self) -> list[psutil.Process]:
         found = self.processes()
@@ -164,7 +165,7 @@ def output(
             text=True,
             errors="replace",
             timeout=timeout,
-            check=False,
+            close_fds=False,  # it keeps the lock until it ends, should this process be killed before
         )
     except subprocess.TimeoutExpired as error:
         raise BrokerError(f"{name} gave no answer in {timeout:.0f} s.") from error

@@ -59,18 +59,13 @@ class Progress:
         while not self._ended.is_set():
             line = f"{self._what} … {time.monotonic() - self._started:.0f} s"
             if rewrites:
-                self._write("\r" + line.ljust(self._width))
+                print("\r" + line.ljust(self._width), end="", flush=True)
                 self._width = max(self._width, len(line))
             else:
-                self._write(line + "\n")
+                print(line, flush=True)
             self._ended.wait(1.0 if rewrites else 10.0)
         if self._width:
-            self._write("\r" + " " * self._width + "\r")
-
-    @staticmethod
-    def _write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+            print("\r" + " " * self._width, end="\r", flush=True)
 
 
 def accept_any_console() -> None:

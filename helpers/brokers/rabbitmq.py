@@ -41,7 +41,9 @@ def environment(place: Place, folder: Path) -> dict[str, str]:
 
     The home beside ``folder`` has the Erlang cookie that all nodes of a run share."""
     home = folder.parent / "home"
-    _bake(home / ".erlang.cookie")
+    cookie = home / ".erlang.cookie"
+    if not cookie.is_file():
+        files.write(cookie, secrets.token_hex(16), mode=0o400)
     path, unpacked = os.environ.get("PATH", "/usr/bin:/bin"), rabbitmq_install.root()
     if unpacked:
         path = f"{unpacked}/usr/bin:{path}"
@@ -70,17 +72,6 @@ def environment(place: Place, folder: Path) -> dict[str, str]:
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} {LEAN}",
         "RABBITMQ_CTL_ERL_ARGS": f"{loopback} -start_epmd false",
     }
-
-
-def _bake(cookie: Path) -> None:
-    """Write the secret that nodes and tools share, unless there is one: never readable by others."""
-    if cookie.is_file():
-        return
-    cookie.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = cookie.with_name(f"{cookie.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o400), "w") as file:
-        file.write(secrets.token_hex(16))
-    draft.replace(cookie)
 
 
 def write_config(
@@ -181,17 +172,15 @@ def _check_data(data: Path) -> None:
     files.write(data / "version", now)
 
 
-def ctl(
-    environment: Mapping[str, str], *arguments: str, tool: str = "rabbitmqctl", timeout: float = 60
-) -> str:
+def ctl(environment: Mapping[str, str], *arguments: str, tool: str = "rabbitmqctl") -> str:
     """Run ``rabbitmqctl``, or another tool, for a node and return what it prints.
 
     Raises:
-        BrokerError: it failed, with its own words, or gave no answer in ``timeout`` seconds.
+        BrokerError: it failed, with its own words, or gave no answer in a minute.
     """
     command = [str(rabbitmq_install.program(tool)), *arguments]
     name = " ".join([tool, *arguments])
-    return MUTTER.sub("", process.output(name, command, environment, timeout))
+    return MUTTER.sub("", process.output(name, command, environment, timeout=60))
 
 
 def serve_metrics(place: Place, folder: Path) -> int:

@@ -20,12 +20,11 @@ def there(package: str) -> bool:
     return _complete(package).is_file()
 
 
-def obtain(package: str, called: str, suite: str = "") -> None:
+def obtain(package: str, called: str) -> None:
     """Have it in the cache.
 
     Args:
         called: what people call it, for the progress line.
-        suite: a release other than the machine's own: see ``debian.unpack``.
 
     Raises:
         AptError: this is not Debian or Ubuntu, or it could not be fetched.
@@ -39,12 +38,8 @@ def obtain(package: str, called: str, suite: str = "") -> None:
             raise debian.AptError("Only Debian's and Ubuntu's package is unpacked by the course.")
         fetching = f"Fetching {called}"
         with Progress(fetching) as progress:
-            debian.unpack(
-                package,
-                root(package),
-                lambda what: progress.update(f"{fetching}: {what}"),
-                suite=suite,
-            )
+            say = lambda what: progress.update(f"{fetching}: {what}")  # noqa: E731
+            debian.unpack(package, root(package), say)
         _complete(package).touch()
 
 

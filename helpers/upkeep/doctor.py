@@ -5,7 +5,6 @@ import re
 import resource
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from .. import brokers, settings, shadows
 from ..brokers import compose, external, jars, java, marks, memory, ports, process, rabbitmq_install
 from ..brokers.lifecycle import answers
 from ..brokers.places import SPOKEN, Place, single
-from .workbook import WORKBOOK
+from ..notes import WORKBOOK
 
 LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
 LEAST_ADDRESSES = 6_000_000_000  # bytes; Java reserves them to prepare Kafka, and uses 200 MB
@@ -53,7 +52,7 @@ def main() -> int:
 
 def examine() -> Iterator[Finding]:
     """Look at everything, in the order in which it is needed."""
-    yield _python()
+    yield Finding("Python", platform.python_version())  # an older one can't run this
     yield _packages()
     yield _in_the_way()
     try:
@@ -79,19 +78,15 @@ def examine() -> Iterator[Finding]:
         yield from map(_answers, map(single, SPOKEN))
 
 
-def _python() -> Finding:
-    return Finding("Python", platform.python_version())  # an older one can't run this
-
-
 def _packages() -> Finding:
     text = (settings.CHECKOUT / "requirements.txt").read_text(encoding="utf-8")
     pins = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;#]+)", text, re.MULTILINE)
-    wrong = [
-        f"{name} {_installed(name)}, not {pin}" for name, pin in pins if _installed(name) != pin
-    ]
-    if wrong:
-        return Finding("packages", "; ".join(wrong), "`make setup` installs what is pinned.")
-    return Finding("packages", f"{len(pins)} as pinned")
+    found = {name: _installed(name) for name, _ in pins}
+    wrong = "; ".join(
+        f"{name} {found[name]}, not {pin}" for name, pin in pins if found[name] != pin
+    )
+    remedy = wrong and "`make setup` installs what is pinned."
+    return Finding("packages", wrong or f"{len(pins)} as pinned", remedy)
 
 
 def _installed(name: str) -> str:
@@ -128,13 +123,11 @@ def _disk() -> Finding:
 
 def _open_files() -> Finding:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = soft == resource.RLIM_INFINITY or soft > MOST_FILES
-    remedy = ""
-    if unlimited:
+    if soft == resource.RLIM_INFINITY or soft > MOST_FILES:
         remedy = "`ulimit -n 65536`: with no limit at all RabbitMQ takes minutes to start."
-    elif soft < LEAST_FILES:
-        remedy = "`ulimit -n 4096` in the shell that starts the course."
-    return Finding("open files", "unlimited" if unlimited else f"up to {soft}", remedy)
+        return Finding("open files", "unlimited", remedy)
+    remedy = "`ulimit -n 4096` in the shell that starts the course." if soft < LEAST_FILES else ""
+    return Finding("open files", f"up to {soft}", remedy)
 
 
 def _localhost() -> Finding:
@@ -149,19 +142,9 @@ def _localhost() -> Finding:
 
 def _java() -> Finding:
     try:
-        done = subprocess.run(
-            [java.java(), "-version"],
-            env=process.clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-        said = (done.stderr + done.stdout).splitlines()[0]
-        if done.returncode == 0:
-            return Finding("Java", said)
-    except (OSError, ImportError, IndexError, subprocess.TimeoutExpired) as error:
-        said = str(error)
-    return Finding("Java", f"does not run ({said})", "`make setup` installs it again.")
+        return Finding("Java", process.output("java", [java.java(), "--version"]).splitlines()[0])
+    except (OSError, ImportError, IndexError, brokers.BrokerError) as error:
+        return Finding("Java", f"does not run ({error})", "`make setup` installs it again.")
 
 
 def _jars(name: str, what: str, lock: Path) -> Finding:
@@ -187,10 +170,9 @@ def _docker() -> Finding:
 
 
 def _stale_runs() -> Finding:
-    found = {mark.node for _, mark in marks.ours() if mark.owner and not marks.lives(mark.owner)}
-    if found:
-        return Finding("earlier runs", ", ".join(sorted(found)), "`make down` ends them.")
-    return Finding("earlier runs", "none")
+    dead = {mark.node for _, mark in marks.ours() if mark.owner and not marks.lives(mark.owner)}
+    found = ", ".join(sorted(dead))
+    return Finding("earlier runs", found or "none", found and "`make down` ends them.")
 
 
 def _ports() -> Iterator[Finding]:
@@ -207,9 +189,7 @@ def _ports() -> Iterator[Finding]:
                 seen = f"the course's own broker ({place.name})"
             else:
                 seen = f"held by {ports.holder(port)}"
-                remedy = (
-                    "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move the course's ports."
-                )
+                remedy = "Stop that, or set BREAKING_BROKERS_PORT_OFFSET=100 to move all of ours."
             yield Finding(f"port {port}", seen, remedy)
 
 

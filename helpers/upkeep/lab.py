@@ -14,9 +14,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
-from .. import brokers, notebooks, settings
+from .. import brokers, notebooks, settings, workbook
 from ..brokers import external, locks, neighbours
-from . import workbook
 
 FRONT_DOOR = f"workbook/{notebooks.FRONT_DOOR}"
 DEFAULTS = Path(__file__).parent / "jupyter"
@@ -37,8 +36,8 @@ def main() -> int:
     _have_a_home()
     for line in workbook.sync().lines():
         print(line)
-    if not external.wanted() and (chosen := neighbours.settle()):
-        print(chosen)
+    if not external.wanted():
+        neighbours.settle()
     with _register() as _:
         minder = _start_brokers()
         server = _server()

@@ -8,7 +8,6 @@ from .. import claims, notes, settings
 from ..notebooks import cells, in_reading_order
 
 ELSEWHERE = "This is the course itself; progress is kept in the workbook that `make lab` opens."
-COURSE = settings.CHECKOUT / "notebooks"
 _EXERCISE = re.compile(r"^### Exercise (\d+\.\d+)", re.MULTILINE)
 
 
@@ -20,7 +19,8 @@ def report() -> str:
     """
     if not notes.kept():
         return ELSEWHERE
-    kept, asked, settled = notes.read(), exercises_in(COURSE), claims.settled_in(COURSE)
+    course = settings.NOTEBOOKS
+    kept, asked, settled = notes.read(), exercises_in(course), claims.settled_in(course)
     numbers = sorted({_chapter(number) for number in [*asked, *settled]})
     lines = [_line(chapter, kept, asked, settled) for chapter in numbers]
     return "\n".join([*filter(None, lines), _next(kept, asked, settled)])
@@ -67,11 +67,11 @@ def _of(done: list[str], every: list[str]) -> str:
 def _next(kept: notes.Notes, asked: dict[str, Path], settled: dict[str, list[Path]]) -> str:
     unsolved = {path for number, path in asked.items() if number not in kept.exercises}
     unrun = {p for number, paths in settled.items() if number not in kept.claims for p in paths}
-    unfinished = in_reading_order(unsolved | unrun, COURSE)
-    chapters = [path for path in unfinished if path.parent == COURSE]
+    unfinished = in_reading_order(unsolved | unrun, settings.NOTEBOOKS)
+    chapters = [path for path in unfinished if path.parent == settings.NOTEBOOKS]
     if not unfinished:
         return "Nothing is left: every exercise is solved, and every claim was run."
-    return f"Next: {(chapters or unfinished)[0].relative_to(COURSE).as_posix()}"
+    return f"Next: {(chapters or unfinished)[0].relative_to(settings.NOTEBOOKS).as_posix()}"
 
 
 def _chapter(number: str) -> int:

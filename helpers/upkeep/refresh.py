@@ -45,7 +45,7 @@ class RefreshError(RuntimeError):
 
 def main(named: Sequence[str]) -> int:
     """Refresh the notebooks named, or all. Returns 0 if each ran to its end, else 1."""
-    chosen = [Path(path) for path in named] or notebooks.paths(settings.CHECKOUT / "notebooks")
+    chosen = [Path(path) for path in named] or notebooks.paths(settings.NOTEBOOKS)
     failed = 0
     for path in chosen:
         try:

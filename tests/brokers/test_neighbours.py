@@ -48,7 +48,7 @@ def offset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
     ],
 )
 def test_ports_beside_another_copy_are_chosen_said_and_remembered(
-    monkeypatch, tmp_path, offset, deed, names, cache
+    monkeypatch, tmp_path, capsys, offset, deed, names, cache
 ):
     copy = tmp_path / "copy"
     shutil.copytree(settings.CHECKOUT / "helpers", copy / "helpers")
@@ -60,15 +60,17 @@ def test_ports_beside_another_copy_are_chosen_said_and_remembered(
     try:
         if cache == "its own":  # as another user's is
             monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / "cache"))
-        said = neighbours.settle()
+        capsys.readouterr()
+        neighbours.settle()
+        said = capsys.readouterr().out
         chosen = settings.port_offset()
         assert chosen != offset
         assert chosen % neighbours.STEP == 0
         assert f"{chosen} is added" in said
-        assert neighbours.settle() == ""
+        neighbours.settle()
         assert settings.port_offset() == chosen
         monkeypatch.setenv(FORCED, str(offset))
-        assert neighbours.settle() == ""
+        neighbours.settle()
         assert settings.port_offset() == offset
     finally:
         if BACKEND == "compose":
@@ -78,14 +80,15 @@ def test_ports_beside_another_copy_are_chosen_said_and_remembered(
         shutil.rmtree(run)
 
 
-def test_a_program_that_is_not_the_courses_is_nobodys_neighbour(offset):
+def test_a_program_that_is_not_the_courses_is_nobodys_neighbour(offset, capsys):
     with socket.socket() as stranger:
         stranger.bind((settings.HOST, every_place()["kafka"].port))
         stranger.listen()
-        assert neighbours.settle() == ""
+        neighbours.settle()
     assert settings.port_offset() == offset
 
 
-def test_where_nothing_runs_nothing_is_chosen(offset):
-    assert neighbours.settle() == ""
+def test_where_nothing_runs_nothing_is_chosen(offset, capsys):
+    neighbours.settle()
+    assert capsys.readouterr().out == ""
     assert settings.port_offset() == offset

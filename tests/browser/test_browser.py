@@ -17,8 +17,7 @@ from urllib.parse import quote
 import pika
 import pytest
 
-from helpers import settings, wait_until
-from helpers.upkeep import workbook
+from helpers import settings, wait_until, workbook
 from tests import pages
 from tests.labs import Lab
 

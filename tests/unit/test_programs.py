@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from helpers import Ledger, programs, wait_until
+from helpers import Ledger, programs, settings, wait_until
 from helpers.programs import Program, show
 
 WORKER = '''
@@ -187,7 +187,7 @@ def test_an_old_copy_is_told(start, folder, tmp_path, monkeypatch, capsys):
     course = tmp_path / "course"
     (course / "programs").mkdir(parents=True)
     (course / "programs" / "worker.py").write_text(WORKER)
-    monkeypatch.setattr(programs, "COURSE", course)
+    monkeypatch.setattr(settings, "NOTEBOOKS", course)
     start()
     assert capsys.readouterr().out == ""
     digest = hashlib.sha256(WORKER.encode()).hexdigest()
@@ -206,7 +206,7 @@ def test_an_old_copy_of_a_project_is_told(tmp_path, monkeypatch, capsys):
         (root / name).parent.mkdir(parents=True)
         (root / name).write_text("")
     (tmp_path / ".course.json").write_text(json.dumps({name: hashlib.sha256(b"").hexdigest()}))
-    monkeypatch.setattr(programs, "COURSE", course)
+    monkeypatch.setattr(settings, "NOTEBOOKS", course)
     for content, said in (("", ""), ("new = 1", "newer")):
         (course / name).write_text(content)
         programs.Program(str(tmp_path / name)).close()

@@ -41,7 +41,7 @@ def workbook(tmp_path, monkeypatch) -> Path:
     notebook(course / "labs" / "03_lab.ipynb", ["3.3"], [])
     notebook(course / "04_kafka.ipynb", [], ["4.1"])
     folder.mkdir()
-    monkeypatch.setattr(progress, "COURSE", course)
+    monkeypatch.setattr(settings, "NOTEBOOKS", course)
     monkeypatch.setattr(grading, "COURSE", course)
     monkeypatch.setattr(notes, "WORKBOOK", folder)
     monkeypatch.chdir(folder)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.programs import LAID
-from helpers.upkeep import workbook as module
-from helpers.upkeep.workbook import sync
+from helpers import workbook as module
+from helpers.workbook import LAID, sync
 
 
 def notebook(source: str, outputs: bool = True) -> str:

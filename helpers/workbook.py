@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..brokers import files
-from ..notes import WORKBOOK
-from ..programs import LAID
-from ..settings import CHECKOUT
+from . import settings
+from .brokers import files
+from .notes import WORKBOOK
 
-SOURCE = CHECKOUT / "notebooks"
+LAID = ".course.json"  # in the workbook: what was laid there
 NOT_COPIED = {"__pycache__", "conftest.py"}  # and whatever begins with a dot
 
 
@@ -41,7 +40,7 @@ class Changes:
         return said
 
 
-def sync(source: Path = SOURCE, workbook: Path = WORKBOOK) -> Changes:
+def sync(source: Path = settings.NOTEBOOKS, workbook: Path = WORKBOOK) -> Changes:
     """Bring the workbook up to the course, and leave what the learner changed as it is.
 
     Raises:
@@ -75,6 +74,18 @@ def sync(source: Path = SOURCE, workbook: Path = WORKBOOK) -> Changes:
     if now != before:
         _write(workbook / LAID, json.dumps(now, indent=1, sort_keys=True).encode())
     return changes
+
+
+def is_old(file: Path) -> bool:
+    """Has the course's file changed since this copy of it was laid, or last compared?"""
+    workbook = next((above for above in file.parents if (above / LAID).is_file()), file.parent)
+    name = file.relative_to(workbook).as_posix()
+    new = _digest_of(settings.NOTEBOOKS / name)
+    if new in (None, _digest_of(file)):
+        return False
+    if _digest_of(workbook / _beside(name, str(new))):
+        return True
+    return _read_state(workbook).get(name, new) != new
 
 
 def cleared(notebook: bytes) -> bytes:
