@@ -64,7 +64,7 @@ def test_what_came_half_is_fetched_again(monkeypatch, tmp_path):
     monkeypatch.setattr(debian, "available", lambda: True)
     fetched = []
 
-    def unpack(package, root, say, suite):
+    def unpack(package, root, say):
         root.mkdir(parents=True)
         fetched.append(package)
         if len(fetched) == 1:
