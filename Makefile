@@ -18,7 +18,7 @@ help:
 	@echo 'make refresh   run notebooks again and store their outputs: all, or NOTEBOOKS="a.ipynb b.ipynb"'
 	@echo 'make diagrams  draw the diagrams of the notebooks again'
 	@echo 'make book      make the web book, from the outputs that the notebooks store'
-	@echo 'make bench     measure how fast the brokers start, fail over and stop'
+	@echo 'make bench     measure the brokers and the notebooks, and write the page of numbers (half an hour)'
 	@echo 'make setup     set up the environment and obtain the brokers'
 	@echo 'make extras    obtain the other systems too, which only some labs need'
 	@echo 'make lock      bring the locks up to date with requirements.txt, requirements-extra.txt and requirements-book.txt'
