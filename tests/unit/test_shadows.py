@@ -52,6 +52,8 @@ OF_EXTRAS = {
     "boto3",
     "botocore",
     "CosNaming",
+    "google",
+    "grpc",
     "nats",
     "omniORB",
     "paho",

@@ -71,7 +71,7 @@ def one_route_or_two(d: Diagram) -> None:
     packers = d.program(556, 150, "packers: full", width=140)
     d.arrow(shop.right, route.left)
     d.arrow((route.right[0], 104), analytics.left)
-    d.step(430, 78, 1)
+    d.step(424, 62, 1)
     d.arrow((route.right[0], 118), packers.left, lost=True)
     d.step(468, 168, 2)
     d.note(36, 152, "wait, for both")
