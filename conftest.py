@@ -203,6 +203,7 @@ def _use_own_space(config: pytest.Config) -> None:
     theirs. Its name is short, for a socket's path has room for a hundred letters."""
     before = os.environ.get("TMPDIR")
     space = tempfile.mkdtemp(prefix="bb-")
+    os.chmod(space, 0o711)  # noqa: S103 (PostgreSQL, which another user runs, has its files below)
     _spaces.append(space)
     os.environ["TMPDIR"] = tempfile.tempdir = space
 
