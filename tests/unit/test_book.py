@@ -25,7 +25,8 @@ def book(tmp_path_factory):
 def test_every_notebook_and_every_page_beside_them_is_in_the_contents_once():
     pages = [page.source for page in every_page(ROOT)]
     written = [path.relative_to(ROOT).as_posix() for path in paths(ROOT / "notebooks")]
-    written += [f"notebooks/{name}.md" for name in ("GLOSSARY", "SCORECARD", "SETTINGS")]
+    names = ("GLOSSARY", "NUMBERS", "SCORECARD", "SETTINGS")
+    written += [f"notebooks/{name}.md" for name in names]
     assert {*written, "CHANGELOG.md", "CONTRIBUTING.md", "README.md"} <= set(pages)
     assert len(set(pages)) == len(pages)
 
