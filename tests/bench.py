@@ -47,7 +47,7 @@ BUILT = settings.CHECKOUT / "build"
 HEADING = "| what | measured | at most | reached? | for scale |\n|---|---|---|---|---|"
 QUORUM = {"x-queue-type": "quorum"}
 SESSION = kafka.COMMON["broker.session.timeout.ms"] / 1000
-TEMPLATE = Path(__file__).with_name("numbers.md")
+TEMPLATE = Path(__file__).with_name("footprint.md")
 DISTRIBUTION_JVM = (  # kafka-server-start.sh and kafka-run-class.sh of 4.3.1
     "-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
     "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
@@ -325,7 +325,7 @@ def of_notebooks() -> dict[str, list[float]]:
     file = BUILT / "numbers.json"
     file.parent.mkdir(exist_ok=True)
     without = [f"--ignore={path}" for path in others()]
-    measured = ["-p", "tests.numbers", "--numbers", str(file)]
+    measured = ["-p", "tests.footprint", "--numbers", str(file)]
     command = [sys.executable, "-m", "pytest", "-q", *measured, *NBVAL, *without, "notebooks"]
     subprocess.run(command, check=True, cwd=settings.CHECKOUT)
     return json.loads(file.read_text())

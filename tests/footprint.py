@@ -1,6 +1,6 @@
 """What each notebook takes: a plugin of pytest for `make bench`, beside nbval's in two processes.
 
-``-p tests.numbers --numbers FILE`` writes into FILE, as JSON, for each notebook ``[seconds, bytes]``: those
+``-p tests.footprint --numbers FILE`` writes into FILE, as JSON, for each notebook ``[seconds, bytes]``: those
 of its cells and of starting its kernel, and the most that its kernel and all that this started (programs,
 clusters, databases) were resident with at one time. The single brokers, which all share, are not among it.
 """
