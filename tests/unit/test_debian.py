@@ -6,6 +6,8 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,7 +97,6 @@ def sign(mirror: Path, home: Path, monkeypatch: pytest.MonkeyPatch, until: str) 
         f"Suite: {NEXT}\nCodename: {NEXT}\nComponents: main\nArchitectures: {architecture()} all\n"
         f"{date}Valid-Until: Thu, 01 Jan {until} 00:00:00 UTC\nSHA256:\n{sums}"
     )
-    home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--passphrase", ""]
     make = [*gpg, "--quick-gen-key", "nobody@localhost", "rsa3072", "sign", "never"]
     seal = [*gpg, "-o", str(folder / "InRelease"), "--clearsign", str(folder / "Release")]
@@ -124,25 +125,32 @@ def test_an_update_that_failed_is_named_where_nothing_has_the_package(mirror, tm
         unpacked(tmp_path)
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home for gpg. Its agent listens at a socket there, whose path must be a short one."""
+    with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(not shutil.which("gpg"), reason="needs gpg to sign a release")
 class TestAnotherRelease:
-    def test_its_libraries_come_along(self, mirror, tmp_path, monkeypatch):
-        sign(mirror, tmp_path / "keys", monkeypatch, until="2099")
+    def test_its_libraries_come_along(self, mirror, tmp_path, home, monkeypatch):
+        sign(mirror, home, monkeypatch, until="2099")
         found = unpacked(tmp_path, also="erlang-.*", suite=NEXT)
         assert found == {"tool", "erlang-part", "libdirect1", "libfar1"}  # not the helper's
         assert not (tmp_path / "hooked").exists()
 
-    def test_that_others_signed_is_refused(self, mirror, tmp_path, monkeypatch):
-        sign(mirror, tmp_path / "strangers", monkeypatch, until="2099")
+    def test_that_others_signed_is_refused(self, mirror, tmp_path, home, monkeypatch):
+        sign(mirror, home, monkeypatch, until="2099")
         monkeypatch.undo()
         monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
         with pytest.raises(debian.AptError, match="NO_PUBKEY"):
             unpacked(tmp_path, suite=NEXT)
 
     def test_that_is_out_of_date_is_refused_unless_the_system_takes_it(
-        self, mirror, tmp_path, monkeypatch
+        self, mirror, tmp_path, home, monkeypatch
     ):
-        sign(mirror, tmp_path / "keys", monkeypatch, until="2023")
+        sign(mirror, home, monkeypatch, until="2023")
         with pytest.raises(debian.AptError, match="expired"):
             unpacked(tmp_path, suite=NEXT)
         shutil.rmtree(tmp_path / "root")
