@@ -29,7 +29,7 @@ from helpers.brokers.places import every_place
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Waits until the tests are over or killed, and leaves nothing of their brokers and temporary files.
 LEAVE_NOTHING = """
-import shutil, signal, sys, tempfile
+import shutil, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.stdin.read()
 from helpers import brokers, settings
@@ -201,20 +201,14 @@ def containers(offset: int | str) -> set[str]:
 def _use_own_space(config: pytest.Config) -> None:
     """Temporary files go to a directory that ends with the tests: nbval kills its kernels, which leave
     theirs. Its name is short, for a socket's path has room for a hundred letters."""
-    before = os.environ.get("TMPDIR")
     space = tempfile.mkdtemp(prefix="bb-")
     os.chmod(space, 0o711)  # noqa: S103 (PostgreSQL, which another user runs, has its files below)
     _spaces.append(space)
-    os.environ["TMPDIR"] = tempfile.tempdir = space
-
-    def leave() -> None:
-        shutil.rmtree(_spaces.pop(), ignore_errors=True)
-        tempfile.tempdir = None
-        os.environ.pop("TMPDIR")
-        if before is not None:
-            os.environ["TMPDIR"] = before
-
-    config.add_cleanup(leave)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("TMPDIR", space)
+    patch.setattr(tempfile, "tempdir", space)
+    config.add_cleanup(patch.undo)
+    config.add_cleanup(lambda: shutil.rmtree(_spaces.pop(), ignore_errors=True))
 
 
 def _use_own_ports() -> None:

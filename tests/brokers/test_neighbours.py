@@ -68,9 +68,11 @@ def test_ports_beside_another_copy_are_chosen_said_and_remembered(
         assert chosen % neighbours.STEP == 0
         assert f"{chosen} is added" in said
         neighbours.settle()
+        assert capsys.readouterr().out == ""
         assert settings.port_offset() == chosen
         monkeypatch.setenv(FORCED, str(offset))
         neighbours.settle()
+        assert capsys.readouterr().out == ""
         assert settings.port_offset() == offset
     finally:
         if BACKEND == "compose":
@@ -85,6 +87,7 @@ def test_a_program_that_is_not_the_courses_is_nobodys_neighbour(offset, capsys):
         stranger.bind((settings.HOST, every_place()["kafka"].port))
         stranger.listen()
         neighbours.settle()
+    assert capsys.readouterr().out == ""
     assert settings.port_offset() == offset
 
 
