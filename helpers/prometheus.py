@@ -62,7 +62,7 @@ class Prometheus(Program):
             BrokerError: there is no Prometheus for this machine, or it did not start; with what to do.
         """
         self._minute = minute
-        self._binary = _obtain()
+        self._binary = obtain()
         [port] = free_ports(1)
         self.url = f"http://{settings.HOST}:{port}"
         sees = lambda: self._sees(len(targets))  # noqa: E731
@@ -166,7 +166,7 @@ def _job(name: str, address: str) -> dict[str, Any]:
     }
 
 
-def _obtain() -> Path:
+def obtain() -> Path:
     """Where its programs are: the machine's own, or Debian's package, unpacked without root.
 
     Raises:

@@ -314,16 +314,18 @@ def _docker(*arguments: str, timeout: float, **variables: str) -> str:
     Raises:
         BrokerError: there is none, it failed, or it took longer than ``timeout`` seconds."""
     command = ["docker", *arguments]
+    name = f"`{shlex.join(command)}`"
     environment = {**os.environ, **_variables(), **variables}
     try:
-        return process.output(f"`{shlex.join(command)}`", command, environment, timeout)
+        return process.output(name, command, environment, timeout)
     except FileNotFoundError as error:
         raise BrokerError(
             "There is no `docker` on the PATH. Install Docker with Compose and run this again. "
             + WAY_OUT
         ) from error
     except BrokerError as error:
-        raise BrokerError(f"{error}\n{_remedy(str(error))} {WAY_OUT}") from error
+        words = str(error).removeprefix(name)
+        raise BrokerError(f"{error}\n{_remedy(words)} {WAY_OUT}") from error
 
 
 def _remedy(words: str) -> str:

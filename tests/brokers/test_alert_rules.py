@@ -55,7 +55,7 @@ def hold(rules, folder):
     file = folder / "test.json"
     whole = {"rule_files": ["rules.json"], "evaluation_interval": EVERY, "tests": [test]}
     file.write_text(json.dumps(whole))
-    promtool = prometheus._obtain() / "promtool"
+    promtool = prometheus.obtain() / "promtool"
     process.output("promtool", [promtool, "test", "rules", file])
 
 

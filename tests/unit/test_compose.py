@@ -125,6 +125,13 @@ def test_a_failure_says_what_docker_said_and_what_to_do(docker, words, next_step
     assert next_step in str(caught.value).partition(words)[2]
 
 
+def test_what_to_do_follows_from_docker_s_words_and_not_from_ours(docker, monkeypatch, tmp_path):
+    monkeypatch.setattr(compose, "FILE", tmp_path / "registry" / "docker-compose.yml")
+    docker("compose) echo 'something new' >&2; exit 1;;")
+    with pytest.raises(BrokerError, match="compose -p breaking-brokers-200 logs"):
+        compose.start(members("kafka"))
+
+
 def test_where_docker_was_chosen_and_fails_the_brokers_start_without_it(
     docker, monkeypatch, capsys
 ):
@@ -155,6 +162,7 @@ def test_tests_have_ports_of_their_own_and_delete_nothing_else(
     path = os.environ["PATH"]
     monkeypatch.undo()
     monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr(conftest, "_spaces", [])  # the whole run's, which isn't over
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", backend)
     for changed in ("BREAKING_BROKERS_PORT_OFFSET", "BREAKING_BROKERS_OWNER"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import extras, notebooks, settings
-from helpers.brokers import BrokerError
+from helpers.brokers import BrokerError, rabbitmq_install
 from helpers.extras import packages, parts
 from helpers.extras.packages import Packages
 from helpers.extras.parts import GoProgram
@@ -64,6 +64,17 @@ def test_what_cannot_be_fetched_is_a_failure_and_the_rest_is_fetched(registered,
     registered["later"] = registered["here"]
     assert not extras.obtain()
     assert capsys.readouterr().out.splitlines()[2:] == ["Far: FAILED. no network", "Pip: here"]
+
+
+@pytest.mark.parametrize(
+    ("release", "here"), [((3, 10), False), ((4, 0), True), ((4, 3), True), (None, True)]
+)
+def test_a_lab_that_needs_a_newer_rabbitmq_is_not_for_an_older(monkeypatch, release, here):
+    monkeypatch.setattr(rabbitmq_install, "release", lambda: release)
+    monkeypatch.setattr(rabbitmq_install, "version", lambda: "3.10.8")
+    assert extras.missing("rabbitmq-4") == ("" if here else "RabbitMQ 4.0 or newer")
+    with pytest.raises(extras.NotHere, match=r"RabbitMQ is 3\.10\.8 here"):
+        extras.EXTRAS["rabbitmq-4"].parts[0].obtain()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, dict]:
     """Its two files, for a minute of two seconds; it is not started."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(marks, "sweep", list)
-    monkeypatch.setattr(prometheus, "_obtain", lambda: Path("/nowhere"))
+    monkeypatch.setattr(prometheus, "obtain", lambda: Path("/nowhere"))
     monkeypatch.setattr(Prometheus, "start", lambda self: None)
     monkeypatch.setattr(lifecycle, "wait_ready", lambda *_: None)
     with Prometheus(TARGETS, RULES, minute=2) as one:
@@ -55,7 +55,7 @@ def test_without_a_package_it_says_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(debian, "available", lambda: False)
     with pytest.raises(BrokerError, match="brew install prometheus"):
-        prometheus._obtain()
+        prometheus.obtain()
 
 
 def test_what_came_half_is_fetched_again(monkeypatch, tmp_path):
@@ -72,6 +72,6 @@ def test_what_came_half_is_fetched_again(monkeypatch, tmp_path):
 
     monkeypatch.setattr(debian, "unpack", unpack)
     with pytest.raises(BrokerError, match="no network"):
-        prometheus._obtain()
-    assert prometheus._obtain() == prometheus._obtain()
+        prometheus.obtain()
+    assert prometheus.obtain() == prometheus.obtain()
     assert fetched == ["prometheus", "prometheus"]
