@@ -12,13 +12,13 @@
 ``BREAKING_BROKERS_BACKEND`` forces one.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any
-
-import pika
+from typing import IO, TYPE_CHECKING, Any
 
 from .. import settings
 from . import clients, compose, environment, external, lifecycle, locks, native, neighbours
@@ -27,6 +27,9 @@ from .cluster import KafkaCluster, RabbitMQCluster
 from .errors import BrokerError, NotOurs
 from .places import SPOKEN, every_place, members, single, spoken
 from .tools import CommandLine, names_a_broker
+
+if TYPE_CHECKING:
+    import pika
 
 BOTH = tuple(SPOKEN)
 HOLD_TIMEOUT = 110.0  # seconds; longer than a lesson, shorter than a cell may take in a test

@@ -1,13 +1,16 @@
 """The client libraries: their options for our brokers, their noise, and a fault that is mended here."""
 
+from __future__ import annotations
+
 import functools
 import logging
-from typing import Any
-
-import pika
+from typing import TYPE_CHECKING, Any
 
 from .. import settings
 from . import external
+
+if TYPE_CHECKING:
+    import pika
 
 RECONNECT_BACKOFF_MAX_MS = 200
 
@@ -30,6 +33,8 @@ def rabbitmq_parameters(port: int) -> pika.URLParameters:
 
     Without heartbeats: pika sends them only when called, and the broker would close a notebook's
     connection whenever its reader thinks for three minutes."""
+    import pika
+
     return pika.URLParameters(f"amqp://guest:guest@{settings.HOST}:{port}/%2F?heartbeat=0")
 
 

@@ -1,18 +1,21 @@
 """Three nodes that can be killed: the same verbs for Kafka and RabbitMQ, whatever runs them."""
 
+from __future__ import annotations
+
 import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import pika
+from typing import TYPE_CHECKING, Any
 
 from ..waiting import wait_until
 from . import clients, lifecycle
 from .backend import Backend, Node
 from .errors import BrokerError
 from .places import Place
+
+if TYPE_CHECKING:
+    import pika
 
 
 class Cluster:

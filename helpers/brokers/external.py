@@ -5,14 +5,17 @@
 ``RABBITMQ_MANAGEMENT_URL`` is ``http://host:15672`` or ``https://…``, for who has use for it.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import ssl
-from typing import Any
-
-import pika
+from typing import TYPE_CHECKING, Any
 
 from .errors import BrokerError
+
+if TYPE_CHECKING:
+    import pika
 
 # broker → the environment variable that names one
 VARIABLES = {"kafka": "KAFKA_BOOTSTRAP_SERVERS", "rabbitmq": "AMQP_URL"}
@@ -78,6 +81,8 @@ def rabbitmq_parameters() -> pika.URLParameters | None:
     url = os.environ.get("AMQP_URL", "").strip()
     if not url:
         return None
+    import pika
+
     try:
         if not url.startswith(("amqp://", "amqps://")):
             raise ValueError("no AMQP URL")
@@ -148,6 +153,8 @@ def probe(kafka: dict[str, Any] | None = None, rabbitmq: pika.URLParameters | No
                 "certificate all look like this; logging.getLogger('kafka') knows which it is."
             ) from error
     if rabbitmq:
+        import pika
+
         try:
             pika.BlockingConnection(rabbitmq).close()
         except Exception as error:
