@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pika
 import pytest
+import requests
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import (
     ACL,
@@ -281,12 +282,12 @@ def test_dead_letters_with_another_key_than_the_binding(live, channel):
 
 def test_what_a_policy_sets_counts_too(live, channel):
     queue = clients.declare_queue(channel, fresh("orders"), "classic")
-    policy = ["set_policy", queue, f"^{queue}$", '{"max-length": 9, "overflow": "reject-publish"}']
-    subprocess.run([*HELPERS, "rabbitmqctl", *policy], check=True, capture_output=True)
+    limit = {"max-length": 9, "overflow": "reject-publish"}
+    change(live, "PUT", f"policies/%2F/{queue}", pattern=f"^{queue}$", definition=limit)
     try:
         wait_until(lambda: of(audit(live), queue) == set(), "the broker's statistics", 20)
     finally:
-        subprocess.run([*HELPERS, "rabbitmqctl", "clear_policy", queue], check=True)
+        change(live, "DELETE", f"policies/%2F/{queue}")
     wait_until(lambda: of(audit(live), queue) == {"no-limit"}, "the broker's statistics", 20)
 
 
@@ -319,18 +320,30 @@ def test_without_a_management_api_it_says_what_it_can_not_see(live):
 def test_what_a_user_of_rabbitmq_may_not_read_is_said(live, channel, tag, hidden):
     user, password = fresh("auditor"), secrets.token_hex(8)
     queue = clients.declare_queue(channel, fresh("orders"), "classic")
-    for words in (["add_user", user, password], ["set_user_tags", user, *tag.split()],
-                  ["set_permissions", user, "^$", "^$", ".*"]):  # fmt: skip
-        subprocess.run([*HELPERS, "rabbitmqctl", *words], check=True, capture_output=True)
+    change(live, "PUT", f"users/{user}", password=password, tags=tag)
     try:
+        change(live, "PUT", f"permissions/%2F/{user}", configure="^$", write="^$", read=".*")
         parameters = replace_credentials(live.rabbitmq, user, password)
         found = audit(replace(live, kafka=None, rabbitmq=parameters))
     finally:
-        subprocess.run([*HELPERS, "rabbitmqctl", "delete_user", user], check=True)
+        change(live, "DELETE", f"users/{user}")
     [one] = [one for one in found if one.rule == "unchecked"]
     assert hidden in one.name
     assert "refuses this user (HTTP 401)" in one.why
     assert of(found, queue) == ({"no-limit"} if tag else set())
+
+
+def change(live: brokers.Brokers, method: str, what: str, **values: object) -> None:
+    """By the management API, which takes a hundredth of rabbitmqctl's time."""
+    login = live.rabbitmq.credentials
+    done = requests.request(
+        method,
+        f"{live.management}/api/{what}",
+        auth=(login.username, login.password),
+        json=values or None,
+        timeout=20,
+    )
+    done.raise_for_status()
 
 
 def replace_credentials(
