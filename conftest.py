@@ -27,6 +27,8 @@ from helpers.brokers import marks, ports
 from helpers.brokers.places import every_place
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# in a notebook, or a suite or a case that it calls
+CLUSTER = re.compile(r'_cluster\(|\baccept\(\\"|import .*\bclinic\b')
 # Waits until the tests are over or killed, and leaves nothing of their brokers and temporary files.
 LEAVE_NOTHING = """
 import shutil, signal, sys
@@ -90,7 +92,7 @@ def _seed(config: pytest.Config) -> int:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Before nbval's cells run, which no fixture reaches, have brokers for their kernels."""
-    if not session.config.getoption("nbval", False):
+    if not session.config.getoption("nbval", False) or session.config.option.collectonly:
         return
     nbval.kernel.KernelManager = _kernel
     if _is_main(session):
@@ -119,11 +121,20 @@ def live(own_ports: None) -> brokers.Brokers:  # noqa: ARG001 (they come first)
     return brokers.up()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs."""
+    """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs.
+
+    There is one cluster of each broker, and a notebook waits until another has left it. So those that
+    use one are a group, which comes first; each of the others is a group of its own."""
+    for item in items:
+        if isinstance(item, IPyNbCell):
+            group = "clusters" if _uses_a_cluster(item.path) else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
     if (seed := config.getoption("--seed")) is not None:
         order = sorted({item.path for item in items if isinstance(item, IPyNbCell)})
         random.Random(seed).shuffle(order)
+        order.sort(key=_uses_a_cluster, reverse=True)
         place = {path: n for n, path in enumerate(order)}
         items.sort(key=lambda item: place.get(item.path, -1))
 
@@ -138,6 +149,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(
             f"needs files that are fetched for native brokers only; here they are {backend}"
         )
+
+
+@functools.cache
+def _uses_a_cluster(notebook: Path) -> bool:
+    return bool(CLUSTER.search(notebook.read_text(encoding="utf-8")))
 
 
 @functools.cache

@@ -59,6 +59,11 @@ def test_a_seed_gives_the_notebooks_an_order_and_leaves_the_cells_theirs():
         assert cells == [f"{file}::Cell {n}" for n in range(len(cells))]
 
 
+def test_those_that_use_a_cluster_come_first():
+    firsts = {collected(seed)[0].partition("::")[0] for seed in (2, 3)}
+    assert firsts == {"notebooks/01_history.ipynb"}  # the only one of these
+
+
 def collected(seed: int) -> list[str]:
     command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "--nbval", f"--seed={seed}"]
     done = subprocess.run(
