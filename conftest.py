@@ -21,6 +21,8 @@ import nbval.kernel
 import pytest
 from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from helpers import brokers, extras, notebooks, settings
 from helpers.brokers import marks, ports
@@ -121,16 +123,9 @@ def live(own_ports: None) -> brokers.Brokers:  # noqa: ARG001 (they come first)
     return brokers.up()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs.
-
-    There is one cluster of each broker, and a notebook waits until another has left it. So those that
-    use one are a group, which comes first; each of the others is a group of its own."""
-    for item in items:
-        if isinstance(item, IPyNbCell):
-            group = "clusters" if _uses_a_cluster(item.path) else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
+    """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs. Those that
+    use a cluster come first: see `OneCluster`."""
     if (seed := config.getoption("--seed")) is not None:
         order = sorted({item.path for item in items if isinstance(item, IPyNbCell)})
         random.Random(seed).shuffle(order)
@@ -149,6 +144,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(
             f"needs files that are fetched for native brokers only; here they are {backend}"
         )
+
+
+class OneCluster(LoadScopeScheduling):
+    """One worker runs all notebooks that use a cluster. There is one cluster of each broker, and who
+    comes second waits until it is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        notebook = nodeid.partition("::")[0]
+        return "clusters" if _uses_a_cluster(settings.CHECKOUT / notebook) else notebook
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneCluster | None:
+    """For notebooks; other tests are shared out as ``--dist`` says."""
+    return OneCluster(config, log) if config.getoption("nbval", False) else None
 
 
 @functools.cache

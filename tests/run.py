@@ -31,7 +31,7 @@ STRICT = (
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120"),
     *("--nbval-sanitize-with", "tests/sanitize.cfg"),
 )
-NBVAL = (*STRICT, "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+NBVAL = (*STRICT, *TWO, "--no-loadscope-reorder")
 
 
 def others() -> list[str]:
