@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .drawing import BLUE, BLUE_INK, GREY_TINT, RED_INK, SMALL, Diagram, diagram
 
-ORDERS = ("9:20", "9:50", "10:05", "9:55", "10:10", "9:40")  # as they come
+ORDERS = ("9:20", "9:45", "10:08", "9:52", "10:13", "9:40")  # as they come
+IN_TIME = "9:52"  # before the watermark, and its hour is open
 WAIT, TOP, STEP = 10, 92, 38  # minutes; units
 EDGES = ("9:00", "10:00")
 
@@ -15,15 +16,15 @@ def _minute(time: str) -> int:
 
 
 def _x(minute: float) -> float:
-    return 128 + 4.5 * (minute - _minute(EDGES[0]))
+    return 128 + 6 * (minute - _minute(EDGES[0]))
 
 
 @diagram(
     "A watermark closes an hour",
-    "Six orders come one after the other: of 9:20, 9:50, 10:05, 9:55, 10:10 and 9:40. The watermark is"
-    " ten minutes behind the latest order so far. The order of 9:55 is in time. With the order of 10:10"
-    " the watermark is at 10:00, and the hour from 9 to 10 is closed. The order of 9:40 is late.",
-    height=356,
+    "Six orders come one after the other: of 9:20, 9:45, 10:08, 9:52, 10:13 and 9:40. The watermark is"
+    " ten minutes behind the latest order so far. The order of 9:52 is in time. With the order of 10:13"
+    " the watermark is past 10:00, and the hour from 9 to 10 is closed. The order of 9:40 is late.",
+    height=378,
 )
 def watermark(d: Diagram) -> None:
     left, low = _x(_minute(EDGES[0])), TOP + STEP * len(ORDERS) - STEP / 2
@@ -43,15 +44,13 @@ def watermark(d: Diagram) -> None:
     for row, time in enumerate(ORDERS):
         y = TOP + STEP * row
         d.text(64, y, f"number {row + 1}", size=SMALL)
-        last = row == len(ORDERS) - 1
         box = d.cells(_x(_minute(time)) - 28, y, [time], size=56, height=26)
-        if last:
+        if time == IN_TIME:
+            d.text(box.left[0] - 8, y, "in time", size=SMALL, bold=True, anchor="end")
+        if row == len(ORDERS) - 1:
             d.text(
                 box.right[0] + 8, y, "late", size=SMALL, bold=True, colour=RED_INK, anchor="start"
             )
-    closes = TOP + STEP * (len(ORDERS) - 1.5)
-    d.text(
-        _x(_minute("10:00")) + 10, closes + 34, "here 9 to 10 is closed", size=SMALL, anchor="start"
-    )
-    d.text(left, low + 28, "blue: the watermark, 10 minutes behind the latest order",
-           size=SMALL, colour=BLUE_INK, anchor="start")  # fmt: skip
+    said = "blue: the watermark, 10 minutes behind the latest order", "past 10:00 it closes 9 to 10"
+    for line, text in enumerate(said):
+        d.text(left, low + 28 + 22 * line, text, size=SMALL, colour=BLUE_INK, anchor="start")
