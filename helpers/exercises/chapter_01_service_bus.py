@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,7 @@ def routes(answer: Answer, data: Random) -> str:
     first = [full, *free]
     data.shuffle(first)
     told = [*_asked(answer, source, first), *_asked(answer, other, others)]
+    _expect_each_named(told, [*first, *others])
     with Artemis() as artemis:
         _leave(artemis, source, orders)
         _leave(artemis, other, other_orders)
@@ -107,6 +109,17 @@ def _asked(answer: Answer, source: str, targets: list[Target]) -> list[dict[str,
             "Return a list of routes, each as `route(...)` makes it.",
         )
     return list(said)
+
+
+def _expect_each_named(told: list[dict[str, Any]], targets: list[Target]) -> None:
+    said = json.dumps(told, default=str)
+    for target in targets:
+        if target.address not in said:
+            raise Wrong(
+                "forgotten",
+                f"no route leads to {target.address}, which is in the list of targets.",
+                "There may be any number of them: each gets a copy of each order.",
+            )
 
 
 def _expect_nobody_waits(full: Target, targets: list[Target], orders: list[str]) -> None:

@@ -73,7 +73,7 @@ ANSWERS = {
             "copied without a transaction": ("not_in_a_transaction", apart(copy="")),
             "the same names": ("mixed_up", apart(name="queue-{n}")),
             "copied twice": ("twice", apart(more=2)),
-            "two of them": ("waits", apart(of=2)),
+            "two of them": ("forgotten", apart(of=2)),
             "a place that is not there": ("not_started", nonsense),
             "no list": ("no_routes", lambda source, targets: f"{source} to {targets}"),
             "nothing": ("no_routes", lambda _source, _targets: None),
