@@ -66,7 +66,6 @@ def routes(answer: Answer, data: Random) -> str:
     first = [full, *free]
     data.shuffle(first)
     told = [*_asked(answer, source, first), *_asked(answer, other, others)]
-    _expect_each_named(told, [*first, *others])
     with Artemis() as artemis:
         _leave(artemis, source, orders)
         _leave(artemis, other, other_orders)
@@ -79,6 +78,7 @@ def routes(answer: Answer, data: Random) -> str:
                 'A route: {"route": {"from": {"uri": source, "steps": [{"to": target}]}}}.',
             ) from None
         with bus:
+            _expect_each_named(told, [*first, *others])
             try:
                 _expect_nobody_waits(full, free, orders)
                 _expect_nobody_waits(full, others, other_orders)
