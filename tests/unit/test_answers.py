@@ -2,7 +2,11 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from helpers.notebooks import cells
 
@@ -30,6 +34,13 @@ def answers_of_all():
         for module in modules
         for number, answers in getattr(importlib.import_module(module), "ANSWERS", {}).items()
     }
+
+
+@pytest.mark.parametrize("module", ["exercises/test_chapter_07.py", "projects/test_clickstream.py"])
+def test_who_tries_answers_has_ports_of_his_own(module):
+    command = [sys.executable, "-m", "pytest", "--setup-plan", "--seed", "1", f"tests/{module}"]
+    plan = subprocess.check_output(command, cwd=CHECKOUT, text=True)
+    assert "SETUP    S own_ports" in plan
 
 
 def test_each_exercise_has_answers_and_each_answer_an_exercise():
