@@ -1,5 +1,9 @@
 """The suite of the sign-up: the reference keeps every promise, and each wrong solution breaks one."""
 
+import json
+from random import Random
+
+from helpers.accept import _suite
 from tests.projects.solutions import Solutions
 
 REGISTRATION, MAILER, ANALYTICS, CRM = "registration.py", "mailer.py", "analytics.py", "crm.py"
@@ -108,3 +112,14 @@ ANSWERS = {
 
 def test_answers(case, own_ports):
     case.judge()
+
+
+def test_nobody_asks_anything_about_somebody_who_registers_later():
+    for seed in range(200):
+        people = _suite("sign_up")._People(Random(seed))
+        guest = people.person()
+        asked = [json.loads(value) for _, value in people.requests_and(guest, 20)]
+        of_the_guest = [
+            one["do"] for one in asked if one["email"].casefold() == guest["email"].casefold()
+        ]
+        assert of_the_guest == ["register"]

@@ -98,6 +98,12 @@ class _People:
         weights = [60, 26, 8, 6]
         return [self._data.choices(kinds, weights)[0]() for _ in range(number)]
 
+    def requests_and(self, person, number):
+        """So many more, and somewhere between them somebody registers, of whom the others know nothing."""
+        rows = self.requests(number)
+        rows.insert(self._data.randint(0, len(rows)), self.register(person))
+        return rows
+
     def person(self):
         """Somebody who is not registered."""
         self._drawn += 1
@@ -268,6 +274,9 @@ class _System:
         rows = self._people.requests(number)
         for row in more:
             rows.insert(self._data.randint(0, len(rows)), row)
+        self._send_requests(rows)
+
+    def _send_requests(self, rows):
         self._send("requests", rows)
         self._sent += len(rows)
 
@@ -350,7 +359,7 @@ class _System:
 
     def let_the_mailer_hang(self):
         """It stands still in the midst of a mail, is replaced, and comes back."""
-        self._ask(20, self._people.register(self._guest))
+        self._send_requests(self._people.requests_and(self._guest, 20))
         if not self._wait("the guest's mail", lambda: PAUSED in self._mails.lines()):
             return
         self._services["mailer"].pause()
