@@ -157,8 +157,9 @@ class OneCluster(LoadScopeScheduling):
     comes second waits until it is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        notebook = nodeid.partition("::")[0]
-        return "clusters" if _uses_a_cluster(settings.CHECKOUT / notebook) else notebook
+        name = nodeid.partition("::")[0]
+        notebook = settings.CHECKOUT / name  # not there, if it's none of the course's
+        return "clusters" if notebook.is_file() and _uses_a_cluster(notebook) else name
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneCluster | None:

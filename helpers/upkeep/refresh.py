@@ -181,7 +181,7 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
     )
     try:
         with Progress(f"Running {path.name}") as progress:
-            client.execute()
+            client.execute(cleanup_kc=True)  # and end the kernel, which is ours
     except CellExecutionError as error:
         raise RefreshError(f"{_where(begun)} raised {error.ename}: {error.evalue}") from error
     except CellTimeoutError as error:

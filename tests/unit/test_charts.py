@@ -186,7 +186,7 @@ def test_a_notebook_shows_figures_whatever_mplbackend_says(monkeypatch, cell, ba
         monkeypatch.setenv("MPLBACKEND", backend)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
-    NotebookClient(notebook, km=manager, timeout=60).execute()
+    NotebookClient(notebook, km=manager, timeout=60).execute(cleanup_kc=True)
     [output] = notebook.cells[0].outputs
     assert output.data["image/png"]
     assert output.data["text/plain"].startswith("<Figure size 880x")

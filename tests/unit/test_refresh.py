@@ -5,6 +5,7 @@ import functools
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -149,6 +150,16 @@ def test_the_kernel_is_this_python_in_the_notebooks_folder(tmp_path):
     path = stored(tmp_path, "import os, sys\nprint(sys.prefix, os.getcwd(), sep='\\n')")
     where = outputs(path)[0][0].text.splitlines()
     assert where == [os.path.realpath(sys.prefix), os.path.realpath(tmp_path)]
+
+
+@pytest.mark.parametrize("source", ["1", "1 / 0"])
+def test_no_kernel_is_left(tmp_path, source):
+    path = tmp_path / "any.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(source)]), path)
+    before = set(psutil.Process().children(recursive=True))
+    with suppress(RefreshError):
+        refresh(path)
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def test_what_progress_wiped_out_is_not_stored():
