@@ -115,8 +115,9 @@ def test_answers(case, own_ports):
 
 
 def test_nobody_asks_anything_about_somebody_who_registers_later():
+    suite = _suite("sign_up")
     for seed in range(200):
-        people = _suite("sign_up")._People(Random(seed))
+        people = suite._People(Random(seed))
         guest = people.person()
         asked = [json.loads(value) for _, value in people.requests_and(guest, 20)]
         of_the_guest = [

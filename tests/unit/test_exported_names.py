@@ -20,9 +20,7 @@ def test_there_are_few():
 
 @pytest.mark.parametrize("name", helpers.__all__)
 def test_each_is_there_and_documented(name):
-    importlib.import_module(
-        "helpers.clients"
-    )  # the only one that is not there before it's imported
+    importlib.import_module("helpers.clients")  # the only one that isn't there before
     first_paragraph = getattr(helpers, name).__doc__.partition("\n\n")[0]
     assert first_paragraph.strip().endswith(".")
 
