@@ -10,6 +10,9 @@ from kafka import KafkaAdminClient
 from helpers.brokers import BrokerError
 from helpers.nodes import HOST, Kafka, RabbitMQ
 
+# their port mapper stays for all nodes of a run
+pytestmark = pytest.mark.usefixtures("own_ports")
+
 
 def addresses(node):
     return {

@@ -11,6 +11,8 @@ from helpers.exercises.chapter_10_sharing import PARTS, needed
 from helpers.nodes import HOST, RabbitMQ
 from helpers.programs import module
 
+# their port mapper stays for all nodes of a run
+pytestmark = pytest.mark.usefixtures("own_ports")
 ACTIONS = {
     "declare": lambda channel: clients.declare_queue(channel, "new"),
     "publish": lambda channel: clients.publish(channel, "key", ["order"], exchange="out"),
