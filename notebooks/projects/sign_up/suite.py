@@ -28,7 +28,7 @@ from pathlib import Path
 from time import monotonic
 
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.admin import OffsetSpec
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import KafkaError
 
 from helpers import Program, clients, fresh, kafka_cluster
@@ -71,10 +71,11 @@ def trial(trial):
     if system.begin():
         system.kill_the_registration_at_work()
         system.kill_everybody_at_work()
-        system.kill_the_registration_between_two_steps()
         system.let_the_mailer_hang()
         system.send_what_came_before()
         system.kill_a_node()
+        system.kill_the_registration_before_anything_is_safe()
+        system.kill_the_registration_between_two_steps()
     system.start_the_newsletter()
     system.promise_an_end()
     system.promise_mails()
@@ -90,19 +91,13 @@ class _People:
         self._data = data
         self.alive, self.registered, self.gone = {}, [], []
         self.refused = []
-        self._granted, self._drawn = [], 0
+        self._granted, self._staying, self._drawn = [], set(), 0
 
     def requests(self, number):
         """So many more, as key and value; each changes what is true."""
         kinds = [self._register, self._change, self._delete, self._press_twice]
         weights = [60, 26, 8, 6]
         return [self._data.choices(kinds, weights)[0]() for _ in range(number)]
-
-    def requests_and(self, person, number):
-        """So many more, and somewhere between them somebody registers, of whom the others know nothing."""
-        rows = self.requests(number)
-        rows.insert(self._data.randint(0, len(rows)), self.register(person))
-        return rows
 
     def person(self):
         """Somebody who is not registered."""
@@ -122,6 +117,13 @@ class _People:
         self.alive[key] = {**person, "email": key, "changes": 0, "addresses": [person["address"]]}
         self.registered.append((key, person["day"], person["country"]))
         return self._request("register", person)
+
+    def register_for_good(self, person=None):
+        """His request. Nobody asks for anything else about him: if it is lost, that shows."""
+        person = person or self.person()
+        self._staying.add(person["email"].casefold())
+        self.register(person)
+        return self._granted.pop()
 
     def bad(self, content):
         """A request that is to be refused."""
@@ -150,7 +152,7 @@ class _People:
             said.append({"request": self._id(), "do": "register", **self.person(), **more})
         short = {"request": self._id(), "do": "register", **self.person()}
         del short["country"]
-        known = self._data.choice(sorted(self.alive))
+        known = self._somebody()
         nobody = {"do": "delete", "email": "nobody@example.org"}
         said += [short, {"request": self._id(), **nobody}]
         said.append({"request": self._id(), "do": "change", "email": known, "day": "2026-03-01"})
@@ -165,9 +167,8 @@ class _People:
         return self.register(person)
 
     def _change(self):
-        if not self.alive:
+        if not (email := self._somebody()):
             return self._register()
-        email = self._data.choice(sorted(self.alive))
         new = self.person()
         some = self._data.sample(["name", "address", "country", "news"], self._data.randint(1, 3))
         change = {name: new[name] for name in some}
@@ -177,22 +178,25 @@ class _People:
         return self._request("change", {"email": email, **change})
 
     def _delete(self):
-        if not self.alive:
+        if not (email := self._somebody()):
             return self._register()
-        email = self._data.choice(sorted(self.alive))
         self.gone.append((email, self.alive.pop(email)["addresses"]))
         return self._request("delete", {"email": email})
 
     def _press_twice(self):
         """The same form once more, after the first was granted."""
-        if not self.alive:
+        if not (email := self._somebody()):
             return self._register()
-        email = self._data.choice(sorted(self.alive))
         form = {**self.person(), "email": email}
         key, value = self._request("register", form)
         self._granted.pop()
         self.refused.append(value)
         return key, value
+
+    def _somebody(self):
+        """The address of somebody who may change his mind; None, if there is nobody."""
+        known = sorted(self.alive.keys() - self._staying)
+        return self._data.choice(known) if known else None
 
     def repeated(self, number):
         """So many requests that were granted, once more: nobody had heard the answer."""
@@ -217,7 +221,7 @@ class _System:
         self._trial, self._cluster, self._data = trial, cluster, trial.data
         self._name = fresh("sign-up")
         self._people = _People(trial.data)
-        self._sent, self._unreadable = 0, []
+        self._sent, self._unreadable, self._in_hand = 0, [], slice(0)
         self._make_topics()
         options = {**cluster.kafka, "acks": "all"}
         self._producer = trial.stack.enter_context(closing(KafkaProducer(**options)))
@@ -313,6 +317,18 @@ class _System:
         end = self._end("people", PARTITIONS)
         return all(self._done(service) >= end for service in services)
 
+    def _come_to_rest(self):
+        """Wait until all are idle, and not only say so: whoever registers last is known."""
+        last, value = self._people.register_for_good()
+        self._send_requests([(last, value)])
+        profiles, contacts = "SELECT email FROM profiles", "SELECT email FROM contacts"
+
+        def is_known():
+            known = self._books["profiles"].rows(profiles), self._books["crm"].rows(contacts)
+            return self._is_idle(*SUBSCRIBERS) and all((last.decode(),) in rows for rows in known)
+
+        self._wait("the requests to be done", is_known)
+
     # -- deeds -------------------------------------------------------------------------------
 
     def begin(self):
@@ -322,44 +338,35 @@ class _System:
 
     def kill_the_registration_at_work(self):
         """It has requests in hand, and can save nothing."""
+        self._come_to_rest()
+        done = self._done("registration")
         with self._locked("registration"):
+            self._send_requests([self._people.register_for_good()])
             self._ask(12, *self._people.bad_ones())
-            self._give_a_moment(lambda: self._is_idle())
+            self._give_a_moment(lambda: self._done("registration") > done)
             self._services["registration"].kill()
         self._trial.struck("the registration was killed with requests in hand")
-        self._wait("the requests to be done", lambda: self._is_idle())
 
     def kill_everybody_at_work(self):
         """All have events in hand, and can neither save nor send anything."""
+        self._come_to_rest()
         self._mails.pause()
+        before = self._end("people", PARTITIONS)
         with self._locked("profiles", "analytics", "crm"):
+            self._send_requests([self._people.register_for_good()])
+            self._wait("the first event", lambda: self._is_idle())
             self._ask(30, *self._people.repeated(5))
             self._wait("the events", lambda: self._is_idle())
+            self._in_hand = slice(before, self._end("people", PARTITIONS))
             self._give_a_moment(lambda: self._is_idle(*SUBSCRIBERS))
             for service in SUBSCRIBERS:
                 self._services[service].kill()
         self._mails.resume()
         self._trial.struck("all other services were killed with events in hand")
 
-    def kill_the_registration_between_two_steps(self):
-        """It is frozen again and again, until more is published than committed, or the other way round."""
-        self._wait("the requests to be done", lambda: self._is_idle())
-        registration, at_rest = self._services["registration"], self._published() - self._sent
-        self._ask(40)
-        for _ in range(LOOKS):
-            registration.pause()
-            if steps := self._published() - self._done("registration") - at_rest:
-                registration.kill()
-                what = "published and not committed" if steps > 0 else "committed and not published"
-                self._trial.struck(f"the registration was killed when something was {what}")
-                break
-            registration.resume()
-            self._wait("it to go on", lambda: True)
-        registration.resume()
-
     def let_the_mailer_hang(self):
         """It stands still in the midst of a mail, is replaced, and comes back."""
-        self._send_requests(self._people.requests_and(self._guest, 20))
+        self._ask(20, self._people.register_for_good(self._guest))
         if not self._wait("the guest's mail", lambda: PAUSED in self._mails.lines()):
             return
         self._services["mailer"].pause()
@@ -372,8 +379,10 @@ class _System:
         )
 
     def send_what_came_before(self):
-        """Events of the first hour come again, those of deleted people too; and others that are none."""
-        early = sorted(self._records("people"), key=lambda record: record.timestamp)[:50]
+        """Early events come again, those of deleted people too; and others that are none. Not those that
+        a service had in hand when it was killed: what it has lost is not given back."""
+        early = sorted(self._records("people"), key=lambda record: record.timestamp)
+        del early[self._in_hand]
         gone = [email.encode() for email, _ in self._people.gone]
         twice = [one for one in early if any(email in (one.value or b"") for email in gone)]
         twice += self._data.sample(early, min(25, len(early)))
@@ -396,17 +405,63 @@ class _System:
         return []
 
     def kill_a_node(self):
-        """A node is killed, and the registration before another leads in its place."""
-        self._wait("the requests to be done", lambda: self._is_idle())
+        """It leads events, and the registration has some to publish."""
+        self._come_to_rest()
         node = self._node_to_kill()
         registration = self._services["registration"]
         registration.pause()
         self._ask(25)
         self._cluster.kill(node)
         registration.resume()
-        self._give_a_moment(lambda: self._is_idle())
-        registration.kill()
-        self._trial.struck(f"node {node} was killed, and the registration before another node led")
+        self._trial.struck(f"node {node} was killed when it led events")
+        topic = f"{self._name}.people"
+        in_sync = lambda n: self._cluster.in_sync(topic, n)  # noqa: E731
+        self._wait("others to lead", lambda: all(node not in in_sync(n) for n in range(PARTITIONS)))
+
+    def kill_the_registration_before_anything_is_safe(self):
+        """It can decide what it likes, and publish nothing."""
+        self._come_to_rest()
+        with self._refused_by_brokers("people"):
+            self._ask(25)
+            self._give_a_moment(lambda: self._is_idle())
+            self._services["registration"].kill()
+        self._trial.struck("the registration was killed when the brokers took no events")
+
+    def kill_the_registration_between_two_steps(self):
+        """It comes as far as a refusal, which it can't publish; it has published what was before."""
+        self._come_to_rest()
+        registration, at_rest = self._services["registration"], self._published() - self._sent
+
+        def struck():
+            registration.pause()
+            if steps := self._published() - self._done("registration") - at_rest:
+                registration.kill()
+                what = "published and not committed" if steps > 0 else "committed and not published"
+                self._trial.struck(f"the registration was killed when something was {what}")
+            registration.resume()
+            return steps
+
+        with self._refused_by_brokers("rejected"):
+            registration.pause()  # so that it gets them in one piece
+            some = [self._people.register_for_good() for _ in range(5)]
+            self._send_requests([*some, self._people.bad(b"[]"), *self._people.requests(25)])
+            registration.resume()
+            self._wait("the registration between two steps", struck)
+            registration.resume()
+
+    @contextmanager
+    def _refused_by_brokers(self, topic):
+        """They take nothing for a topic meanwhile: a node is down, and it wants as many replicas as nodes."""
+        self._want_replicas(topic, 3)
+        yield
+        self._want_replicas(topic, 2)
+
+    def _want_replicas(self, topic, number):
+        configs = {"min.insync.replicas": str(number)}
+        change = ConfigResource(ConfigResourceType.TOPIC, f"{self._name}.{topic}", configs)
+        self._wait(
+            "the topic's setting", lambda: self._asked(KafkaAdminClient.alter_configs, [change])
+        )
 
     def _node_to_kill(self):
         """One that leads events; if it may be, not the one that keeps the registration's offsets."""
@@ -559,7 +614,6 @@ def _differing(rows, wanted):
 
 
 PAUSED = "paused"
-LOOKS = 60
 STUCK = "look at the last line that the service said, and at what it does with a record that it can't read."
 LOST = "what was committed when a service was killed, and what had it done? When do the brokers have it?"
 TWICE = (
