@@ -208,6 +208,19 @@ class PostgreSQL(Program):
         self.url = self._address()
         started(self)
 
+    @property
+    def debezium(self) -> dict[str, str]:
+        """What Debezium's connector has to be told to read this database: where it is, how to log in,
+        and that PostgreSQL itself puts its log into messages."""
+        host, port, database, user, password = self.environment.values()
+        login = {"hostname": host, "port": port, "dbname": database, "user": user}
+        return {
+            "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+            "plugin.name": "pgoutput",
+            **{f"database.{name}": value for name, value in login.items()},
+            "database.password": password,
+        }
+
     def sql(self, *commands: str) -> list[str]:
         """Run SQL; returns the lines of the answer, as CSV.
 
