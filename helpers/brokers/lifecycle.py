@@ -42,18 +42,17 @@ def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> None:
     just these addresses."""
     places = members("kafka")
     with _obtained(backend, ["kafka"]):
-        if kafka.advertise(addresses) or not _any_runs(backend, places):
+        if kafka.advertise(addresses) or not _goes_on(backend, places):
             backend.forget(places)
         _start(backend, places, "Starting three Kafka nodes")
 
 
 def rabbitmq_cluster(backend: Backend, count: int) -> None:
     """Have that many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
-    everyone, places = members("rabbitmq"), members("rabbitmq", count)
+    places = members("rabbitmq", count)
     with _obtained(backend, ["rabbitmq"]):
-        there = [place for place in everyone if backend.node(place).exists()]
-        if there != places or not _any_runs(backend, places):
-            backend.forget(everyone)
+        if not _goes_on(backend, places):
+            backend.forget(members("rabbitmq"))
         _start(backend, places, f"Starting {COUNTED[count]}")
 
 
@@ -187,5 +186,8 @@ def _awake(node: Node) -> bool:
     return node.running() and not node.paused()
 
 
-def _any_runs(backend: Backend, places: Sequence[Place]) -> bool:
-    return any(backend.node(place).running() for place in places)
+def _goes_on(backend: Backend, places: Sequence[Place]) -> bool:
+    """Is this a cluster that runs, be it in part? Not if a node has nothing stored, because a kernel was
+    killed while it ended them, nor if there are more nodes than these."""
+    there = [one for one in members(places[0].broker) if backend.node(one).exists()]
+    return there == list(places) and any(backend.node(place).running() for place in places)

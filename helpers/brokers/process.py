@@ -68,9 +68,13 @@ class Node:
         marks.forget(self.directory)
 
     def forget(self) -> None:
-        """Kill it, and delete what it stored."""
+        """Kill it, and delete what it stored: all of it or nothing, should this process be killed."""
         self.kill()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        gone = self.directory.with_name(f"{self.directory.name}.gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.directory.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def pause(self) -> None:
         """SIGSTOP: alive and connected, but answering nothing. It stands still when this returns."""

@@ -359,6 +359,22 @@ def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
         brokers.down()
 
 
+@pytest.mark.parametrize("name", ["kafka", "rabbitmq"])
+def test_a_cluster_whose_end_was_cut_off_is_new(name):
+    """A kernel was killed while it ended its cluster: one node is gone, and two run on."""
+    make = getattr(brokers, f"{name}_cluster")
+    try:
+        first = make()
+        first.nodes[1].forget()
+        assert first.running() == [2, 3]
+        pids = {process.pid for n in (2, 3) for process in first.nodes[n].processes()}
+        second = make()
+        assert second.running() == [1, 2, 3]
+        assert pids.isdisjoint(p.pid for n in (2, 3) for p in second.nodes[n].processes())
+    finally:
+        brokers.down()
+
+
 def test_a_kafka_node_advertises_what_it_is_told_until_it_is_told_otherwise():
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaConnectionError
