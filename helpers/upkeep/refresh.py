@@ -50,7 +50,7 @@ def main(named: Sequence[str]) -> int:
     for path in chosen:
         try:
             if missing := extras.missing(*notebooks.extras(path)):
-                said = f"left as it is; it needs {missing}: run `make extras`"
+                said = f"left as it is; it needs {missing}"
             else:
                 said = "stored anew" if refresh(path) else "unchanged"
             print(f"{path.name}: {said}", flush=True)

@@ -1,7 +1,10 @@
-"""The lab on retries: topics with changes of address, and address books that read them."""
+"""The labs on retries: topics with changes of address, and address books that read them."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from pika.adapters.blocking_connection import BlockingChannel
 
 from helpers import Program, clients, fresh, wait_until
 from helpers.brokers import Brokers
@@ -27,6 +30,12 @@ def wait_until_read(brokers: Brokers, topic: str, group: str) -> None:
 def wait_for_failures(book: Program, number: int) -> None:
     """Wait until a book has tried so often in vain."""
     wait_until(lambda: failures(book) >= number, f"{number} failures", 90)
+
+
+def wait_for_ready(channel: BlockingChannel, number: int, *queues: str) -> None:
+    """Wait until so many changes are ready in these queues together."""
+    ready = lambda: sum(clients.ready(channel, queue) for queue in queues)  # noqa: E731
+    wait_until(lambda: ready() == number, f"{number} changes to be ready", 90)
 
 
 def failures(*books: Program) -> int:
@@ -66,3 +75,26 @@ def replay(dead: str, target: str) -> None:
     first.wait_for("paused", timeout=60)
     first.kill()
     Program(*where).wait_for("done", timeout=60)
+
+
+def by_retry_topic(brokers: Brokers, failing: str) -> list[int]:
+    """The outcome if these changes fail, go to a retry topic, and pass there."""
+    (topic, aside), group, rung = send_changes(brokers), fresh("book"), fresh("rung")
+    with tempfile.TemporaryDirectory() as folder:
+        (trouble := Path(folder) / "trouble").write_text(failing)
+        book = Program("address_book.py", topic, group, "--next", aside, "--trouble", trouble)
+        again = Program("address_book.py", aside, rung, "--trouble", trouble)
+        wait_until_read(brokers, topic, group)
+        trouble.write_text("")  # the register is mended
+        wait_until_read(brokers, aside, rung)
+        book.stop()
+        again.stop()
+    return outcome(noted(book), noted(again))
+
+
+def outcome(before: list[str], after: list[str]) -> list[int]:
+    """How many changes were noted before the register was mended, how many in the end, and how many
+    customers have a wrong address then."""
+    pairs = [(change[:-2], change[-1]) for change in before + after]  # "ben 2", or "ben-2"
+    wrong = sum(number != "5" for number in dict(pairs).values())
+    return [len(before), len(set(pairs)), wrong]

@@ -87,6 +87,12 @@ def looks_once(connection, slot, send):
             changes(connection, slot, "get", 1)
 
 
+def again_and_again(connection, slot, send):
+    """Right too: a look at all there is, one transaction after the other, until there is nothing."""
+    while changes(connection, slot, "peek"):
+        looks_once(connection, slot, send)
+
+
 def peek_on(connection, slot, send):
     """Never takes anything, and remembers by itself what it has sent."""
     sent = 0
@@ -108,7 +114,7 @@ def swallow_everything(connection, slot, send):
 
 ANSWERS = {
     "9.12": Answers(
-        right={"reference": relay_with(), "by place": by_place},
+        right={"reference": relay_with(), "by place": by_place, "again and again": again_and_again},
         wrong={
             "takes at once": ("lost", relay_with(take="at once")),
             "takes all at once": ("lost", relay_with(rows=None, take="at once")),

@@ -67,14 +67,33 @@ def test_what_cannot_be_fetched_is_a_failure_and_the_rest_is_fetched(registered,
 
 
 @pytest.mark.parametrize(
-    ("release", "here"), [((3, 10), False), ((4, 0), True), ((4, 3), True), (None, True)]
+    ("release", "lacking"),
+    [((3, 10), ["4.0", "4.3"]), ((4, 0), ["4.3"]), ((4, 3), []), ((4, 4), []), (None, [])],
 )
-def test_a_lab_that_needs_a_newer_rabbitmq_is_not_for_an_older(monkeypatch, release, here):
+def test_a_lab_that_needs_a_newer_rabbitmq_is_not_for_an_older(monkeypatch, release, lacking):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     monkeypatch.setattr(rabbitmq_install, "release", lambda: release)
+    wanted = " and ".join(f"RabbitMQ {series} or newer" for series in lacking)
+    assert extras.missing("rabbitmq-4", "rabbitmq-4.3") == wanted
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "compose")
+    assert not extras.missing("rabbitmq-4.3")  # its image is pinned
+
+
+def test_which_series_is_here_is_said_and_what_asks_for_another(monkeypatch):
+    monkeypatch.setattr(rabbitmq_install, "release", lambda: (3, 10))
     monkeypatch.setattr(rabbitmq_install, "version", lambda: "3.10.8")
-    assert extras.missing("rabbitmq-4") == ("" if here else "RabbitMQ 4.0 or newer")
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     with pytest.raises(extras.NotHere, match=r"RabbitMQ is 3\.10\.8 here"):
-        extras.EXTRAS["rabbitmq-4"].parts[0].obtain()
+        extras.EXTRAS["rabbitmq-4.3"].parts[0].obtain()
+    with pytest.raises(
+        BrokerError, match=r"here it is 3\.10\.8\. Set BREAKING_BROKERS_RABBITMQ=4\.3"
+    ):
+        extras.need("rabbitmq-4.3")
+
+
+def test_a_series_is_nothing_that_is_fetched():
+    assert not extras.fetched("rabbitmq-4", "rabbitmq-4.3")
+    assert extras.fetched("rabbitmq-4.3", "nats")
 
 
 @pytest.fixture
