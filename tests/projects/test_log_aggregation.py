@@ -5,6 +5,7 @@ from tests.projects.solutions import Solutions
 SHIPPER, LINES, INDEXER, INDEX = "shipper.py", "lines.py", "indexer.py", "index.py"
 SAVED = "            positions.save(name, file.tell())\n"
 SENT = "            send(args, producer, taken)\n"
+THROUGH = "        if identity(file) != name:  # what"
 GROUP = """        group_id=f"{args.name}.indexer",
         auto_offset_reset="earliest",
         session_timeout_ms=2000,
@@ -34,6 +35,11 @@ ANSWERS = {
             "no position": (
                 "few_again",
                 (SHIPPER, "        draft.replace(self._path)\n", ""),
+            ),
+            "notes its position when it is through with a file": (
+                "few_again",
+                (SHIPPER, SAVED, "            positions._known[name] = file.tell()\n"),
+                (SHIPPER, THROUGH, "        positions.save(name, positions.of(name))\n" + THROUGH),
             ),
             "follows the name": (
                 "nothing_lost",

@@ -40,7 +40,7 @@ MOMENT = 1.5  # seconds in which somebody shows that he goes on too early
 START = 60.0  # seconds
 SENT_AGAIN = 100  # lines, when a shipper is killed, or does not hear of the broker
 BROKER_GONE = 2  # times
-NOISE, NOISY = 800, 15_000  # lines, and bytes of each
+NOISE, NOISY = 1600, 7_500  # lines, and bytes of each
 DOOMED = 150  # lines, more than a shipper has in hand, that are emptied away before it is through
 ROOM = 16e6  # bytes that a shipper may need more while there is no broker
 TOKEN = re.compile(rb"tok_[A-Za-z0-9]{8,}")  # the greater part of one
@@ -335,8 +335,9 @@ class _System:
             self._trial.struck("a shipper was killed when lines were sent, and not answered")
 
     def kill_the_broker(self):
-        """There is no broker, and much to be shipped; then the shipper is killed."""
-        shipper = self._shippers["payment"]
+        """There is no broker, and much to be shipped; then the shipper is killed, and once more in the
+        midst of it."""
+        shipper, length = self._shippers["payment"], self._topic.length()
         before = shipper.memory()
         shipper.pause()
         self._topic.node.kill()
@@ -352,6 +353,10 @@ class _System:
         self._kill("payment")
         self._topic.node.start()
         self._trial.struck("the broker was killed, with 12 MB to be shipped, and the shipper then")
+        self._wait_for_records(length + NOISE // 2)
+        self._kill("payment")
+        if self._topic.length() < length + NOISE:
+            self._trial.struck("the shipper was killed again when half of that was shipped")
         self._wait_for_all()
 
     def begin_logs_anew(self):
