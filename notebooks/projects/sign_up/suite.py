@@ -319,6 +319,7 @@ class _System:
 
     def _come_to_rest(self):
         """Wait until all are idle, and not only say so: whoever registers last is known."""
+        self._wait("the requests to be done", lambda: self._is_idle())
         last, value = self._people.register_for_good()
         self._send_requests([(last, value)])
         profiles, contacts = "SELECT email FROM profiles", "SELECT email FROM contacts"
@@ -327,7 +328,7 @@ class _System:
             known = self._books["profiles"].rows(profiles), self._books["crm"].rows(contacts)
             return self._is_idle(*SUBSCRIBERS) and all((last.decode(),) in rows for rows in known)
 
-        self._wait("the requests to be done", is_known)
+        self._wait("who registers last to be known", is_known)
 
     # -- deeds -------------------------------------------------------------------------------
 
@@ -406,7 +407,7 @@ class _System:
 
     def kill_a_node(self):
         """It leads events, and the registration has some to publish."""
-        self._come_to_rest()
+        self._wait("the requests to be done", lambda: self._is_idle())
         node = self._node_to_kill()
         registration = self._services["registration"]
         registration.pause()
@@ -420,7 +421,7 @@ class _System:
 
     def kill_the_registration_before_anything_is_safe(self):
         """It can decide what it likes, and publish nothing."""
-        self._come_to_rest()
+        self._wait("the requests to be done", lambda: self._is_idle())
         with self._refused_by_brokers("people"):
             self._ask(25)
             self._give_a_moment(lambda: self._is_idle())
@@ -429,7 +430,7 @@ class _System:
 
     def kill_the_registration_between_two_steps(self):
         """It comes as far as a refusal, which it can't publish; it has published what was before."""
-        self._come_to_rest()
+        self._wait("the requests to be done", lambda: self._is_idle())
         registration, at_rest = self._services["registration"], self._published() - self._sent
 
         def struck():
