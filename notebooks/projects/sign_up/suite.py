@@ -366,8 +366,10 @@ class _System:
         self._trial.struck("all other services were killed with events in hand")
 
     def let_the_mailer_hang(self):
-        """It stands still in the midst of a mail, is replaced, and comes back."""
-        self._ask(20, self._people.register_for_good(self._guest))
+        """It stands still in the midst of a mail, is replaced, and comes back. Fewer mails come in between
+        than the mail server remembers."""
+        self._come_to_rest()
+        self._ask(15, self._people.register_for_good(self._guest))
         if not self._wait("the guest's mail", lambda: PAUSED in self._mails.lines()):
             return
         self._services["mailer"].pause()
