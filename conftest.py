@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from helpers import brokers, extras, notebooks, settings
 from helpers.brokers import marks, ports
 from helpers.brokers.places import every_place
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-# in a notebook, or a suite or a case that it calls
-CLUSTER = re.compile(r'_cluster\(|\baccept\(\\"|import .*\bclinic\b')
+SUITE = re.compile(r'\baccept\(\\"(\w+)')  # in a notebook that runs one
+CLINIC = re.compile(r"import .*\bclinic\b")
 # Waits until the tests are over or killed, and leaves nothing of their brokers and temporary files.
 LEAVE_NOTHING = """
 import shutil, signal, sys
@@ -125,7 +126,7 @@ def live(own_ports: None) -> brokers.Brokers:  # noqa: ARG001 (they come first)
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs. Those that
-    use a cluster come first: see `OneCluster`.
+    use clusters come first: see `OneClusterOfEach`.
 
     Who tries answers has ports of his own, since graders start brokers."""
     for item in items:
@@ -135,7 +136,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if (seed := config.getoption("--seed")) is not None:
         order = sorted({item.path for item in items if isinstance(item, IPyNbCell)})
         random.Random(seed).shuffle(order)
-        order.sort(key=_uses_a_cluster, reverse=True)
+        order.sort(key=lambda path: len(clusters(path)), reverse=True)
         place = {path: n for n, path in enumerate(order)}
         items.sort(key=lambda item: place.get(item.path, -1))
 
@@ -152,24 +153,49 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         )
 
 
-class OneCluster(LoadScopeScheduling):
-    """One worker runs all notebooks that use a cluster. There is one cluster of each broker, and who
-    comes second waits until it is free."""
+class OneClusterOfEach(LoadScopeScheduling):
+    """There is one cluster of each broker, and who comes second waits until it is free. So a worker gets a
+    notebook that uses none of those that the other workers' notebooks use. Where only such are left, a
+    worker ends, if there is another one for them."""
 
-    def _split_scope(self, nodeid: str) -> str:
-        name = nodeid.partition("::")[0]
-        notebook = settings.CHECKOUT / name  # not there, if it's none of the course's
-        return "clusters" if notebook.is_file() and _uses_a_cluster(notebook) else name
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        others = {other: units for other, units in self.assigned_work.items() if other is not node}
+        units = [unit for of in others.values() for unit in of.items()]
+        running = [notebook for notebook, cells in units if not all(cells.values())]
+        free = next_of(self.workqueue, running)
+        if not free and not all(other.shutting_down for other in others):
+            node.shutdown()
+            return
+        if free:
+            self.workqueue.move_to_end(free, last=False)
+        super()._assign_work_unit(node)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneCluster | None:
+def next_of(waiting: Iterable[str], running: Iterable[str]) -> str:
+    """The first notebook that waits and uses no cluster of these, or an empty text."""
+    used = {broker for notebook in running for broker in clusters(settings.CHECKOUT / notebook)}
+    free = (one for one in waiting if not clusters(settings.CHECKOUT / one) & used)
+    return next(free, "")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneClusterOfEach | None:
     """For notebooks; other tests are shared out as ``--dist`` says."""
-    return OneCluster(config, log) if config.getoption("nbval", False) else None
+    return OneClusterOfEach(config, log) if config.getoption("nbval", False) else None
 
 
 @functools.cache
-def _uses_a_cluster(notebook: Path) -> bool:
-    return bool(CLUSTER.search(notebook.read_text(encoding="utf-8")))
+def clusters(notebook: Path) -> frozenset[str]:
+    """The brokers of which a notebook, or a suite or a case that it calls, uses the cluster."""
+    if not notebook.is_file():  # a test's own, outside the course
+        return frozenset()
+    text = notebook.read_text(encoding="utf-8")
+    files = [
+        settings.CHECKOUT / "notebooks/projects" / name / "suite.py" for name in SUITE.findall(text)
+    ]
+    if CLINIC.search(text):
+        files.append(settings.CHECKOUT / "helpers/clinic/clusters.py")
+    text += "".join(file.read_text(encoding="utf-8") for file in files)
+    return frozenset(name for name in ("kafka", "rabbitmq") if f"{name}_cluster(" in text)
 
 
 @functools.cache

@@ -38,7 +38,7 @@ from helpers.brokers import (
 )
 from helpers.brokers.places import every_place, single
 from helpers.notebooks import in_reading_order
-from tests.run import NBVAL, others
+from tests.run import IN_ORDER, STRICT, TWO, others
 
 ROUNDS = 7
 COURSE = settings.CHECKOUT / "notebooks"
@@ -317,7 +317,7 @@ def of_brokers() -> list[str]:
 
 
 def of_notebooks() -> dict[str, list[float]]:
-    """Seconds and resident bytes of each notebook, two at a time as `make test` has them.
+    """Seconds and resident bytes of each notebook, two at a time.
 
     Raises:
         subprocess.CalledProcessError: a notebook did not pass.
@@ -326,8 +326,8 @@ def of_notebooks() -> dict[str, list[float]]:
     file.parent.mkdir(exist_ok=True)
     without = [f"--ignore={path}" for path in others()]
     measured = ["-p", "tests.footprint", "--numbers", str(file)]
-    command = [sys.executable, "-m", "pytest", "-q", *measured, *NBVAL, *without, "notebooks"]
-    subprocess.run(command, check=True, cwd=settings.CHECKOUT)
+    command = ["-m", "pytest", "-q", *measured, *STRICT, *TWO, IN_ORDER, *without, "notebooks"]
+    subprocess.run([sys.executable, *command], check=True, cwd=settings.CHECKOUT)
     return json.loads(file.read_text())
 
 

@@ -1,12 +1,12 @@
 """All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
-Types first; then helpers and exercises, and the brokers' lives, the clinic and the projects, two modules
-at a time; then every notebook under strict nbval, two at a time. A seed draws the
-order and the answers that are tried. It follows from what is checked out: one content is tested in one
-way, wherever that is, and the next in another. ``--all`` tries every answer on the exercises' graders,
-every repair in the clinic, and every solution of the projects, the references with twenty seeds; makes the
-crash matrices anew and compares them with those that the labs show; and runs the notebooks once more, in
-another order, so that none leans on another.
+Types first; then helpers and exercises, three modules at a time; the brokers' lives, the clinic and the
+projects, two modules at a time; then every notebook under strict nbval, three at a time. So two cores are
+seldom idle. A seed draws the order and the answers that are tried. It follows from what is checked out:
+one content is tested in one way, wherever that is, and the next in another. ``--all`` tries every answer
+on the exercises' graders, every repair in the clinic, and every solution of the projects, the references
+with twenty seeds; makes the crash matrices anew and compares them with those that the labs show; and runs
+the notebooks once more, in another order, so that none leans on another.
 
 The labs of other systems, which ``make extras`` fetches, are no part of that. ``--extras`` runs them, the
 tests of their graders, and those in a browser. ``--all`` does so too, and has twenty learners at one pair
@@ -27,12 +27,12 @@ from helpers.notebooks import extras as declared
 from helpers.notebooks import paths
 
 SEEDS = 10_000
-TWO = ("-n", "2", "--dist", "loadscope")
+TWO, THREE = (("-n", number, "--dist", "loadscope") for number in "23")
 STRICT = (
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120"),
     *("--nbval-sanitize-with", "tests/sanitize.cfg"),
 )
-NBVAL = (*STRICT, *TWO, "--no-loadscope-reorder")
+IN_ORDER = "--no-loadscope-reorder"
 
 
 def others() -> list[str]:
@@ -47,17 +47,18 @@ def phases(seed: int, all_of_it: bool = False, extras: bool = False) -> dict[str
         return ["-m", "pytest", "-q", "--color=no", "--seed", str(seed), *arguments]
 
     every = ["--all-answers"] if all_of_it else []
-    notebooks = (*NBVAL, *(f"--ignore={path}" for path in others()), "notebooks")
+    without = [f"--ignore={path}" for path in others()]
+    notebooks = (*STRICT, *THREE, IN_ORDER, *without, "notebooks")
     of_extras = {
         "graders of other systems": pytest(*every, "tests/extras"),
-        "labs of other systems": pytest(*NBVAL, *others()),
+        "labs of other systems": pytest(*STRICT, *TWO, IN_ORDER, *others()),
         "browser": pytest("tests/browser"),
     }
     if extras:
         return of_extras
     found = {
         "types": ["-m", "mypy"],
-        "helpers and exercises": pytest(*TWO, *every, "tests/unit", "tests/exercises"),
+        "helpers and exercises": pytest(*THREE, *every, "tests/unit", "tests/exercises"),
         "brokers, clinic and projects": pytest(
             *TWO, *every, "tests/brokers", "tests/clinic", "tests/projects"
         ),

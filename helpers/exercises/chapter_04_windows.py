@@ -84,15 +84,10 @@ def _expect_to_come_back(count: Count, minutes: list[int], delay: int, data: Ran
     """That the same is said when some orders come again, to an earlier state."""
     rights = _right(minutes, delay)
     for saved in sorted(data.sample(range(len(minutes) - 4), 4)):
-        state = "{}"
-        for order, _ in rights[:saved]:
-            state, _said_before = _said(count, state, order, delay)
-        checkpoint = state
-        for order, _ in rights[saved : saved + 3]:
-            state, _said_before = _said(count, state, order, delay)
-        state = checkpoint
-        for order, right in rights[saved:]:
-            state, said = _said(count, state, order, delay)
+        checkpoint, _ = _go_through(count, "{}", rights[:saved], delay)
+        _go_through(count, checkpoint, rights[saved : saved + 3], delay)
+        _, again = _go_through(count, checkpoint, rights[saved:], delay)
+        for (order, right), said in zip(rights[saved:], again, strict=True):
             if said != right:
                 raise Wrong(
                     "not_in_state",
@@ -102,6 +97,17 @@ def _expect_to_come_back(count: Count, minutes: list[int], delay: int, data: Ran
                     "A new process knows the state and the order, and nothing else. What do you "
                     "keep elsewhere?",
                 )
+
+
+def _go_through(
+    count: Count, state: str, rows: list[tuple[Order, Said]], delay: int
+) -> tuple[str, list[Said]]:
+    """The state after these orders, as JSON, and what was said of each."""
+    told = []
+    for order, _ in rows:
+        state, said = _said(count, state, order, delay)
+        told.append(said)
+    return state, told
 
 
 def _right(minutes: list[int], delay: int) -> list[tuple[Order, Said]]:

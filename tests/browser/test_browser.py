@@ -109,6 +109,16 @@ class Notebook:
         assert self.tab.locator(".jp-Dialog, .Toastify__toast").all_text_contents() == []
 
 
+def take_picture(notebook: Notebook) -> None:
+    """The first figure of a page, and the verdict that follows: for the front page of the course."""
+    tab = notebook.tab
+    tab.set_viewport_size({"width": 1120, "height": 1180})
+    notebook.choose("View", "Simple Interface")
+    figure = tab.locator(".jp-Cell").filter(has=tab.locator(".jp-RenderedImage")).first
+    figure.evaluate("cell => cell.scrollIntoView()")
+    tab.screenshot(path=BUILT / "experiment.png")
+
+
 @pytest.mark.parametrize("name", RUN)
 def test_a_page_runs_to_its_end_without_an_error_a_warning_or_a_box(tab, lab, copies, name):
     notebook = Notebook(tab, lab, copies / name)
@@ -116,6 +126,8 @@ def test_a_page_runs_to_its_end_without_an_error_a_warning_or_a_box(tab, lab, co
     notebook.runs_to_its_end()
     width = "images => images.map(image => image.naturalWidth)"
     assert all(tab.locator(".jp-RenderedMarkdown img").evaluate_all(width))
+    if name == CLUSTER:
+        take_picture(notebook)
 
 
 def test_a_cluster_lab_can_be_begun_again_in_its_middle(tab, lab, copies):

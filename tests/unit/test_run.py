@@ -7,10 +7,18 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+import pytest
+
+import conftest
 from helpers import settings
 from tests import run
 
 NOTEBOOKS = [f"notebooks/0{n}_{name}.ipynb" for n, name in ((0, "start_here"), (1, "history"))]
+START, *_ = NOTEBOOKS
+CAPACITY, ROLLING, FAILOVER = (
+    f"notebooks/labs/{name}.ipynb"
+    for name in ("10_capacity", "10_rolling_restart", "05_quorum_failover")
+)
 NOTEBOOKS += ["notebooks/03_queue_vs_pubsub.ipynb", "notebooks/labs/05_rpc.ipynb"]
 
 
@@ -62,6 +70,40 @@ def test_a_seed_gives_the_notebooks_an_order_and_leaves_the_cells_theirs():
 def test_those_that_use_a_cluster_come_first():
     firsts = {collected(seed)[0].partition("::")[0] for seed in (2, 3)}
     assert firsts == {"notebooks/01_history.ipynb"}  # the only one of these
+
+
+@pytest.mark.parametrize(
+    ("running", "next_one"),
+    [
+        ((), FAILOVER),
+        ((CAPACITY,), FAILOVER),
+        (("notebooks/labs/10_drain.ipynb",), CAPACITY),
+        (("notebooks/labs/10_drain.ipynb", CAPACITY), START),
+        ((ROLLING,), START),
+        (("of/a/test.ipynb",), FAILOVER),
+        ((CAPACITY, "notebooks/labs/10_drain.ipynb"), START),
+    ],
+)
+def test_a_worker_gets_a_notebook_whose_clusters_no_other_one_uses(running, next_one):
+    assert conftest.next_of([FAILOVER, CAPACITY, START], running) == next_one
+
+
+@pytest.mark.parametrize(
+    ("notebook", "uses"),
+    [
+        (START, set()),
+        (CAPACITY, {"kafka"}),
+        (ROLLING, {"kafka", "rabbitmq"}),
+        ("notebooks/labs/10_clinic.ipynb", {"kafka", "rabbitmq"}),
+        ("notebooks/projects/sign_up/11_sign_up.ipynb", {"kafka"}),
+    ],
+)
+def test_clusters_are_seen_in_a_notebook_and_in_what_it_calls(notebook, uses):
+    assert conftest.clusters(settings.CHECKOUT / notebook) == uses
+
+
+def test_none_is_free_where_all_use_clusters_that_are_taken():
+    assert conftest.next_of([CAPACITY, ROLLING], [ROLLING]) == ""
 
 
 def collected(seed: int) -> list[str]:

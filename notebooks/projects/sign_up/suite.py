@@ -317,9 +317,12 @@ class _System:
         end = self._end("people", PARTITIONS)
         return all(self._done(service) >= end for service in services)
 
+    def _wait_for_the_requests(self):
+        self._wait("the requests to be done", lambda: self._is_idle())
+
     def _come_to_rest(self):
         """Wait until all are idle, and not only say so: whoever registers last is known."""
-        self._wait("the requests to be done", lambda: self._is_idle())
+        self._wait_for_the_requests()
         last, value = self._people.register_for_good()
         self._send_requests([(last, value)])
         profiles, contacts = "SELECT email FROM profiles", "SELECT email FROM contacts"
@@ -409,7 +412,7 @@ class _System:
 
     def kill_a_node(self):
         """It leads events, and the registration has some to publish."""
-        self._wait("the requests to be done", lambda: self._is_idle())
+        self._wait_for_the_requests()
         node = self._node_to_kill()
         registration = self._services["registration"]
         registration.pause()
@@ -423,7 +426,7 @@ class _System:
 
     def kill_the_registration_before_anything_is_safe(self):
         """It can decide what it likes, and publish nothing."""
-        self._wait("the requests to be done", lambda: self._is_idle())
+        self._wait_for_the_requests()
         with self._refused_by_brokers("people"):
             self._ask(25)
             self._give_a_moment(lambda: self._is_idle())
@@ -432,7 +435,7 @@ class _System:
 
     def kill_the_registration_between_two_steps(self):
         """It comes as far as a refusal, which it can't publish; it has published what was before."""
-        self._wait("the requests to be done", lambda: self._is_idle())
+        self._wait_for_the_requests()
         registration, at_rest = self._services["registration"], self._published() - self._sent
 
         def struck():
