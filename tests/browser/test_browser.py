@@ -111,12 +111,12 @@ class Notebook:
 
 def take_picture(notebook: Notebook) -> None:
     """The first figure of a page, and the verdict that follows: for the front page of the course."""
-    tab = notebook.tab
-    tab.set_viewport_size({"width": 1120, "height": 1180})
-    notebook.choose("View", "Simple Interface")
-    figure = tab.locator(".jp-Cell").filter(has=tab.locator(".jp-RenderedImage")).first
+    notebook.tab.set_viewport_size({"width": 1300, "height": 1105})
+    notebook.choose("View", "Collapse All Code")
+    panel = notebook.tab.locator(".jp-NotebookPanel")
+    figure = panel.locator(".jp-Cell", has=notebook.tab.locator(".jp-RenderedImage")).first
     figure.evaluate("cell => cell.scrollIntoView()")
-    tab.screenshot(path=BUILT / "experiment.png")
+    panel.screenshot(path=BUILT / "experiment.png")
 
 
 @pytest.mark.parametrize("name", RUN)
