@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.notebooks import cells
+from tests.projects.solutions import PROJECTS
 
 CHECKOUT = Path(__file__).parents[2]
 HEADING = re.compile(r"^### Exercise (\d+\.\d+)", re.MULTILINE)
@@ -60,3 +61,18 @@ def test_each_exercise_has_wrong_answers():
 def test_each_exercise_has_right_answers_besides_the_reference():
     too_few = {n for n, answers in answers_of_all().items() if len(answers.right) - 1 < RIGHT}
     assert not too_few
+
+
+def test_a_seed_draws_the_projects_whose_wrong_solutions_are_tried():
+    modules = {name: importlib.import_module(f"tests.projects.test_{name}") for name in PROJECTS}
+
+    def tried(seed):
+        """How many solutions of each project."""
+        return {
+            name: len(module.ANSWERS[name].drawn(name, seed, every=False))
+            for name, module in modules.items()
+        }
+
+    draws = [tried(seed) for seed in range(10)]
+    assert all(sorted(draw.values()) == [1, 1, 1, 1, 2, 2, 2] for draw in draws)
+    assert all(max(draw[name] for draw in draws) == 2 for name in PROJECTS)
