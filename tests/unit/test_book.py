@@ -27,7 +27,7 @@ def test_every_notebook_and_every_page_beside_them_is_in_the_contents_once():
     written = [path.relative_to(ROOT).as_posix() for path in paths(ROOT / "notebooks")]
     names = ("GLOSSARY", "NUMBERS", "SCORECARD", "SETTINGS")
     written += [f"notebooks/{name}.md" for name in names]
-    assert {*written, "CHANGELOG.md", "CONTRIBUTING.md", "README.md"} <= set(pages)
+    assert {*written, "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "TEACHING.md"} <= set(pages)
     assert len(set(pages)) == len(pages)
 
 

@@ -37,6 +37,7 @@ ogp_social_cards: dict[str, object] = {
     "line_color": "#0072B2",
 }
 html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
 html_css_files = ["book.css"]
 html_js_files = [("book.js", {"defer": "defer"})]
 html_show_copyright = False
