@@ -64,7 +64,9 @@ def kafka_options() -> dict[str, Any] | None:
             )
     security = {option: os.environ[v] for v, option in SECURITY.items() if os.environ.get(v)}
     return {
-        "bootstrap_servers": servers.replace(" ", "").split(","),
+        "bootstrap_servers": servers.replace(
+            " ", ""
+        ),  # a text, as of our own: programs take it as a word
         "bootstrap_timeout_ms": TIMEOUT_MS,
         **security,
     }
@@ -122,7 +124,7 @@ def whose() -> dict[str, str]:
     found = {}
     if kafka := kafka_options():
         user = kafka.get("sasl_plain_username")
-        servers = ",".join(kafka["bootstrap_servers"])
+        servers = kafka["bootstrap_servers"]
         found["kafka"] = f"somebody else's, at {servers}{_as(user)} (KAFKA_BOOTSTRAP_SERVERS)"
     if rabbitmq := rabbitmq_parameters():
         where = f"{rabbitmq.host}:{rabbitmq.port}, vhost {rabbitmq.virtual_host}"

@@ -182,9 +182,15 @@ class RabbitMQPatient(Patient):
         return int(listed[listed.index(self.queue) + 1]) if self.queue in listed else 0
 
     def policy(self, queue: str) -> dict[str, Any]:
-        """What policies say of a queue, at this moment."""
-        found = self.api(f"/api/queues/{{vhost}}/{quote(queue, safe='')}")
-        return found.get("effective_policy_definition") or {}
+        """What policies say of a queue, by the queue itself: the HTTP API may be five seconds behind."""
+        columns = "name", "effective_policy_definition"
+        listed = self.ctl(
+            "list_queues", "-p", self.vhost, *columns, "--formatter", "json", "--silent"
+        )
+        definitions = {
+            one["name"]: one["effective_policy_definition"] for one in json.loads(listed)
+        }
+        return dict(definitions.get(queue) or {})
 
     # -- what is expected of every repair --------------------------------------------------------
 

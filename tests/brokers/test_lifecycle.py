@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from conftest import _free_offset, containers
-from helpers import brokers, settings
+from helpers import brokers, clients, settings
 from helpers.brokers import compose, jars, marks, native, ports, rabbitmq
 from helpers.brokers.places import members, single
 from helpers.waiting import wait_until
@@ -329,6 +329,17 @@ def test_a_wrong_address_is_said_within_ten_seconds(monkeypatch, variable, value
     with pytest.raises(brokers.BrokerError, match=variable):
         brokers.up(names)
     assert time.monotonic() - began < 10
+
+
+def test_programs_are_told_the_addresses_of_external_brokers_as_one_word(monkeypatch):
+    own = brokers.up("kafka").kafka
+    address = own["bootstrap_servers"]
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"{address}, {address}")
+    external = brokers.up("kafka")
+    assert external.kafka["bootstrap_servers"] == f"{address},{address}"
+    clients.make_topic(external, "orders")
+    assert clients.read_topic(external, "orders") == []
 
 
 def test_external_brokers_are_not_killed(monkeypatch):

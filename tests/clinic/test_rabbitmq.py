@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers import clients, wait_until
+from helpers import clients, clinic, wait_until
 from tests.clinic.repairs import Repairs, nothing
 
 pytestmark = pytest.mark.usefixtures("live")
@@ -203,3 +203,17 @@ ANSWERS = {
 
 def test_answers(case):
     case.judge()
+
+
+def test_a_policy_that_is_changed_is_seen_at_once():
+    patient = clinic.admit("expired messages", seed=7)
+    try:
+        for pattern, holds in (("^offers$", False), ("^o", True), ("^offers$", False)):
+            policy(TTL, pattern, "offers")(patient)
+            wait_until(
+                lambda holds=holds: bool(patient.policy("orders")) == holds,
+                "the policy to be seen",
+                timeout=2,
+            )
+    finally:
+        patient.close()
