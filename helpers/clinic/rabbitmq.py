@@ -182,15 +182,14 @@ class RabbitMQPatient(Patient):
         return int(listed[listed.index(self.queue) + 1]) if self.queue in listed else 0
 
     def policy(self, queue: str) -> dict[str, Any]:
-        """What policies say of a queue, by the queue itself: the HTTP API may be five seconds behind."""
-        columns = "name", "effective_policy_definition"
-        listed = self.ctl(
-            "list_queues", "-p", self.vhost, *columns, "--formatter", "json", "--silent"
-        )
-        definitions = {
-            one["name"]: one["effective_policy_definition"] for one in json.loads(listed)
+        """What its policy says of a queue. Which one that is, the queue is asked: the HTTP API may be
+        five seconds behind."""
+        listed = self.ctl("list_queues", "-p", self.vhost, "name", "policy", "--silent")
+        names = dict(line.split("\t") for line in listed.splitlines())
+        found = {
+            policy["name"]: policy["definition"] for policy in self.api("/api/policies/{vhost}")
         }
-        return dict(definitions.get(queue) or {})
+        return found.get(names.get(queue), {})
 
     # -- what is expected of every repair --------------------------------------------------------
 
