@@ -28,14 +28,18 @@ class Solution:
     replaced: Sequence[Replaced]
     seed: int
 
+    def write(self, mine: Path) -> None:
+        """Write its services into a new folder."""
+        shutil.copytree(COURSE / self.exercise / "solution", mine)
+        for file, old, new in self.replaced:
+            text = (mine / file).read_text()
+            assert old in text, f"{file} has no longer {old!r}"
+            (mine / file).write_text(text.replace(old, new))
+
     def judge(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             mine = Path(folder) / "mine"
-            shutil.copytree(COURSE / self.exercise / "solution", mine)
-            for file, old, new in self.replaced:
-                text = (mine / file).read_text()
-                assert old in text, f"{file} has no longer {old!r}"
-                (mine / file).write_text(text.replace(old, new))
+            self.write(mine)
             report = accept(self.exercise, mine, seed=self.seed)
         if self.breaks:
             assert self.breaks in report.broken, str(report)

@@ -49,7 +49,7 @@ ANSWERS = {
                 "nothing_lost",
                 (
                     SHIPPER,
-                    'return hashlib.sha256(start.partition(b"\n")[0]).hexdigest()[:16]',
+                    r'return hashlib.sha256(start.partition(b"\n")[0]).hexdigest()[:16]',
                     "return str(os.fstat(file.fileno()).st_ino)",
                 ),
             ),

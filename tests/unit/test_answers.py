@@ -63,6 +63,14 @@ def test_each_exercise_has_right_answers_besides_the_reference():
     assert not too_few
 
 
+@pytest.mark.parametrize("project", PROJECTS)
+def test_each_solution_of_a_project_is_its_reference_but_for_some_lines(project, tmp_path):
+    module = importlib.import_module(f"tests.projects.test_{project}")
+    every = module.ANSWERS[project].drawn(project, seed=1, every=True)
+    for number, solution in enumerate(every):
+        solution.write(tmp_path / f"{number}")
+
+
 def test_a_seed_draws_the_projects_whose_wrong_solutions_are_tried():
     modules = {name: importlib.import_module(f"tests.projects.test_{name}") for name in PROJECTS}
 
