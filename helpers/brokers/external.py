@@ -64,9 +64,8 @@ def kafka_options() -> dict[str, Any] | None:
             )
     security = {option: os.environ[v] for v, option in SECURITY.items() if os.environ.get(v)}
     return {
-        "bootstrap_servers": servers.replace(
-            " ", ""
-        ),  # a text, as of our own: programs take it as a word
+        # a text, as of our own brokers: programs take it as a word
+        "bootstrap_servers": servers.replace(" ", ""),
         "bootstrap_timeout_ms": TIMEOUT_MS,
         **security,
     }

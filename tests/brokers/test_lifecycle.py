@@ -219,8 +219,10 @@ def test_brokers_do_not_outlive_their_owner(monkeypatch):
     brokers.up("kafka")
     owner.kill()
     owner.wait()
+    run = settings.run_dir()
     assert (compose if BACKEND == "compose" else marks).sweep() == ["kafka"]
-    assert not (settings.run_dir() / "kafka").exists()
+    marks.sweep()
+    assert not run.exists()
     assert alive() == set()
 
 
