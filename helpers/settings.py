@@ -30,7 +30,7 @@ BACKENDS = ("compose", "native", "external")
 # no quotation mark, no backslash and nothing that is a wildcard, apt no tab.
 IN_A_PATH = "/._- #%$!&;()@=+~^"
 HIGHEST_SEED = 999_999  # of what is drawn for a check or a trial, when nobody says it
-HIGHEST_OFFSET = 7000  # the highest port, 25693, stays below the ephemeral range at 32768
+HIGHEST_OFFSET = 7000  # the highest port, 25691, stays below the ephemeral range at 32768
 
 
 class SettingsError(ValueError):
@@ -47,7 +47,7 @@ def port_offset() -> int:
     if forced is not None:
         return forced
     try:
-        return int(_chosen_offset().read_text())
+        return int(offset_note().read_text())
     except (OSError, ValueError):
         return 0
 
@@ -67,12 +67,13 @@ def forced_offset() -> int | None:
 
 def remember_offset(offset: int) -> None:
     """Have this user's runs of this checkout use ports that are higher by so much."""
-    note = _chosen_offset()
+    note = offset_note()
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(str(offset), encoding="utf-8")
 
 
-def _chosen_offset() -> Path:
+def offset_note() -> Path:
+    """Where this user's runs of this checkout find the offset that was chosen for them."""
     checkout = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]
     return cache_dir() / "run" / f"ports-{os.getuid()}-{checkout}"
 

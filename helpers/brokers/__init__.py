@@ -15,7 +15,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
@@ -166,9 +167,8 @@ def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
     """
     if wrong := set(advertised or ()) - {2, 3}:
         raise ValueError(f"Only nodes 2 and 3 can advertise another address, not {wrong.pop()!r}.")
-    backend = _breakable("kafka")
-    _hold("kafka-cluster")
-    lifecycle.kafka_cluster(backend, advertised or {})
+    with _breakable("kafka") as backend:
+        lifecycle.kafka_cluster(backend, advertised or {})
     return KafkaCluster(backend, members("kafka"), partial(_let_go, "kafka-cluster"))
 
 
@@ -187,9 +187,8 @@ def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
     """
     if nodes not in (1, 3):
         raise ValueError(f"A RabbitMQ cluster of the course has 1 node or 3, not {nodes!r}.")
-    backend = _breakable("rabbitmq")
-    _hold("rabbitmq-cluster")
-    lifecycle.rabbitmq_cluster(backend, nodes)
+    with _breakable("rabbitmq") as backend:
+        lifecycle.rabbitmq_cluster(backend, nodes)
     places = members("rabbitmq", nodes)
     return RabbitMQCluster(backend, places, partial(_let_go, "rabbitmq-cluster"))
 
@@ -215,7 +214,11 @@ def _in_sight() -> list[Backend]:
 
 
 def _own(names: tuple[str, ...]) -> Brokers:
-    neighbours.settle()
+    with neighbours.settled():
+        return _started(names)
+
+
+def _started(names: tuple[str, ...]) -> Brokers:
     backend = _backend()
     try:
         lifecycle.up(backend, names)
@@ -253,15 +256,19 @@ def _external(names: Sequence[str]) -> Brokers:
     return Brokers("external", wanted.get("kafka"), wanted.get("rabbitmq"), management)
 
 
-def _breakable(name: str) -> Backend:
+@contextmanager
+def _breakable(name: str) -> Iterator[Backend]:
+    """Who is to run a cluster, which from now on is this process's."""
     if _wants_external():
         raise NotOurs(
             f"This lesson kills {SPOKEN[name]} nodes, and the brokers here belong to somebody else "
             "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."
         )
     _prepare((name,))
-    neighbours.settle()
-    return _backend()
+    with neighbours.settled():
+        backend = _backend()
+        _hold(f"{name}-cluster")
+        yield backend
 
 
 def _hold(name: str) -> None:

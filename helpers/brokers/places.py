@@ -46,6 +46,7 @@ PLACES = (
     *(Place("rabbitmq", n, 5672 + n, 25672 + n) for n in (1, 2, 3)),
 )
 EPMD = 25690
+KEEPER = 25691
 
 
 def every_place(offset: int | None = None) -> dict[str, Place]:
@@ -65,6 +66,11 @@ def every_place(offset: int | None = None) -> dict[str, Place]:
 def epmd_port(offset: int | None = None) -> int:
     """The port of Erlang's port mapper, one for all nodes."""
     return EPMD + (settings.port_offset() if offset is None else offset)
+
+
+def keeper_port(offset: int) -> int:
+    """The port that is held by a copy of the course whose brokers start at this offset."""
+    return KEEPER + offset
 
 
 def single(broker: str) -> Place:

@@ -10,7 +10,7 @@ import os
 import secrets
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,9 +36,7 @@ def main() -> int:
     _have_a_home()
     for line in workbook.sync().lines():
         print(line)
-    if not external.wanted():
-        neighbours.settle()
-    with _register() as _:
+    with _own_ports(), _register() as _:
         minder = _start_brokers()
         server = _server()
         address = f"{server.local_url.partition('?')[0]}?token={server.identity_provider.token}"
@@ -56,6 +54,11 @@ def _have_a_home() -> None:
         home = settings.cache_dir() / "home"
         home.mkdir(exist_ok=True)
         os.environ["HOME"] = str(home)
+
+
+def _own_ports() -> AbstractContextManager[None]:
+    """As long as a lab is open, no other copy of the course takes its ports."""
+    return nullcontext() if external.wanted() else neighbours.settled()
 
 
 def _register() -> IO[str]:

@@ -36,12 +36,12 @@ def test_other_characters_are_taken(monkeypatch, tmp_path, name):
 
 def test_sets_of_ports_that_are_chosen_never_meet():
     from helpers.brokers import neighbours
-    from helpers.brokers.places import epmd_port, every_place
+    from helpers.brokers.places import epmd_port, every_place, keeper_port
 
     ports: set[int] = set()
     for offset in range(0, neighbours.END, neighbours.STEP):
         listens = {port for place in every_place(offset).values() for port in place.listens}
-        mine = listens | {epmd_port(offset)}
+        mine = listens | {epmd_port(offset), keeper_port(offset)}
         assert not ports & mine
         ports |= mine
 
