@@ -92,7 +92,7 @@ def ack_and_redelivery(d: Diagram) -> None:
 @diagram(
     "What a prefetch does",
     "With a prefetch of 1 each worker has one job in hand, the others wait where any worker can get"
-    " them. With a prefetch of 100 all jobs are handed out at once, and the slow worker sits on its"
+    " them. With a prefetch of 100 all eight jobs are handed out at once, and the slow worker sits on its"
     " half.",
     height=440,
 )
