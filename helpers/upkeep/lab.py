@@ -130,6 +130,7 @@ def _server() -> Any:
     from jupyterlab.labapp import LabApp
 
     os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
+    os.environ.setdefault("JUPYTER_PORT", str(_port()))
     given = os.environ.get("JUPYTER_CONFIG_PATH")  # ours has no question about news in it
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(DEFAULTS), given]))
     arguments = [
@@ -149,6 +150,12 @@ def _server() -> Any:
     # This Python is the one kernel: another one called python3 would have none of our packages.
     server.kernel_spec_manager.kernel_dirs = []
     return server
+
+
+def _port() -> int:
+    """Where JupyterLab looks first, another one for each set of ports that a copy of the course can have.
+    It looks for a free port and takes it a moment later: two that start at once could find the same."""
+    return 8888 + settings.port_offset() // neighbours.STEP % (neighbours.END // neighbours.STEP)
 
 
 def _has_display() -> bool:

@@ -13,6 +13,9 @@ import psutil
 import pytest
 
 from helpers import settings, wait_until
+from helpers.brokers import neighbours
+from helpers.brokers.places import PLACES
+from helpers.upkeep.lab import _port as first_port
 from tests.labs import Lab, has_open
 
 
@@ -30,6 +33,16 @@ def test_the_brokers_come_and_go_with_the_lab(lab):
     assert "are up" in lab.run("up")
     lab.end(signal.SIGKILL)
     wait_until(lambda: "No broker" in lab.run("status"), "the brokers' end", timeout=60)
+
+
+def test_no_two_copies_of_the_course_look_for_jupyters_port_at_the_same_place(monkeypatch):
+    found = set()
+    for offset in range(0, neighbours.END, neighbours.STEP):
+        monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(offset))
+        found.add(first_port())
+    assert len(found) == neighbours.END // neighbours.STEP
+    assert min(found) == 8888
+    assert max(found) < PLACES[0].port
 
 
 def test_a_lab_that_opens_while_the_brokers_of_the_last_one_stop_has_brokers_and_stops_them(lab):
