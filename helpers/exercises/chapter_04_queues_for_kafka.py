@@ -35,7 +35,8 @@ class Work:
         self.all = data.sample(orders, len(orders))
         self.tried: Counter[bytes] = Counter()
         self.aside: list[bytes] = []
-        self.rejected: list[bytes] = []
+        self.words: dict[bytes, AcknowledgeType] = {}  # the last about each
+        self.committed = True
         self.done: list[bytes] = []
 
     def handle(self, value: bytes) -> None:
@@ -47,7 +48,7 @@ class Work:
         self.done.append(value)
 
     def set_aside(self, value: bytes) -> None:
-        if value in self.rejected:
+        if self.words.get(value) == AcknowledgeType.REJECT:
             what = f"{_names([value])} was rejected before it was set aside."
             hint = "If set_aside fails, or you are killed before it, where is the order?"
             stop(Wrong("word_before_aside", what, hint))
@@ -56,8 +57,12 @@ class Work:
     def acknowledge(self, original: Callable, *arguments: Any, **options: Any) -> Any:
         """The learner's word about a message."""
         message, word = [*arguments, *options.values()][:2]
-        if word == AcknowledgeType.REJECT:
-            self.rejected.append(message.value())
+        self.words[message.value()], self.committed = word, False
+        return original(*arguments, **options)
+
+    def commit(self, original: Callable, *arguments: Any, **options: Any) -> Any:
+        """The learner's commit of all words up to now."""
+        self.committed = True
         return original(*arguments, **options)
 
     def settled(self) -> bool:
@@ -86,8 +91,15 @@ def _work_off(settle: Settle, consumer: ShareConsumer, work: Work) -> None:
     deadline = time.monotonic() + PATIENCE
     while not work.settled():
         if messages := _poll(consumer):
-            watched = Proxy(consumer, acknowledge=work.acknowledge)
+            commits = dict.fromkeys(("commit_sync", "commit_async"), work.commit)
+            watched = Proxy(consumer, acknowledge=work.acknowledge, **commits)
             ask(settle, watched, messages, work.handle, work.set_aside)
+            if not work.committed:
+                raise Wrong(
+                    "not_committed",
+                    "The function returned before it had committed its last word.",
+                    "If this process dies now, the broker knows nothing of it: call `commit_sync()`.",
+                )
         if time.monotonic() > deadline:
             missing = [one for one in work.all if one not in work.done + work.aside]
             raise Wrong(
@@ -118,6 +130,11 @@ def _expect(work: Work) -> None:
             raise Wrong(
                 "wrong_count", what, "Each of the three words means another number of deliveries."
             )
+    for order in work.all:
+        word = AcknowledgeType.REJECT if order in aside else AcknowledgeType.ACCEPT
+        if work.words[order] != word:
+            what = f"The last word about {_names([order])} was {work.words[order].name}, not {word.name}."
+            raise Wrong("wrong_word", what, "To accept says that it was handled.")
 
 
 def _poll(consumer: ShareConsumer) -> list[Message]:

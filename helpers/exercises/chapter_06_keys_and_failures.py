@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from .. import clients
 from .answers import Wrong, ask
@@ -22,6 +23,7 @@ class Record(NamedTuple):
 
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Case(NamedTuple):
@@ -36,7 +38,7 @@ class Case(NamedTuple):
 @grader("6.9", needs=("kafka",))
 def payments(pay: Callable[[Record, Charge, KafkaProducer, str], Any], data: Random) -> str:
     """Records whose charge fails in all the ways of the task; the topic is read after each."""
-    with new_topic(1) as topic, _producer() as producer:
+    with new_topic(1) as topic, new_topic(max_message_bytes="100") as full, _producer() as producer:
         aside = 0
         for case in _cases(data):
             calls = _pay(pay, case, producer, topic)
@@ -45,6 +47,7 @@ def payments(pay: Callable[[Record, Charge, KafkaProducer, str], Any], data: Ran
                 raise Wrong("wrong_count", what, "Only what may pass is worth another try.")
             aside += bool(case.set_aside)
             _expect_aside(topic, case, aside)
+        _expect_an_error(pay, producer, full)
     return "paid, tried again, or set aside as it came, and never gone before the broker had it."
 
 
@@ -82,6 +85,23 @@ def _pay(pay: Callable, case: Case, producer: KafkaProducer, topic: str) -> int:
     return calls
 
 
+def _expect_an_error(pay: Callable, producer: KafkaProducer, full: str) -> None:
+    """The broker takes no record of that size for this topic."""
+
+    def charge(_value: bytes) -> None:
+        raise ValueError("the bank says no")
+
+    record = Record(b"order-1", b"x" * 1000)
+    said = ask(pay, record, charge, producer, full, may_raise=KafkaError)
+    if not isinstance(said, KafkaError):
+        raise Wrong(
+            "lost",
+            "The broker refused a dead letter, which was too large, and the function returned.",
+            "Its caller has to hear that, or he commits: let the exception of the producer out. Only "
+            "the promise that `send` returns has it.",
+        )
+
+
 def _expect_aside(topic: str, case: Case, aside: int) -> None:
     found = clients.read_topic(brokers("kafka"), topic)
     if len(found) < aside:
@@ -93,8 +113,8 @@ def _expect_aside(topic: str, case: Case, aside: int) -> None:
     if not case.set_aside:
         return
     last = found[-1]
-    if (last.key, last.value) != (case.record.key, case.record.value):
-        what = f"Set aside: {(last.key, last.value)}, expected {tuple(case.record)}."
+    if (last.key, last.value) != case.record[:2]:
+        what = f"Set aside: {(last.key, last.value)}, expected {case.record[:2]}."
         raise Wrong("wrong_body", what, "It is to be replayed one day: keep it as it came.")
     named = [value for name, value in last.headers if name == "error"]
     if named != [case.set_aside.encode()]:

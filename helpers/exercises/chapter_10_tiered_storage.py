@@ -123,9 +123,15 @@ def _expect(rescue: Rescue, log: _Log, day: str) -> None:
             f"{day}: the function returned {_short(said)}.",
             "Return two dictionaries by the partition's number: the values, and what is missing.",
         ) from None
+    if left_out := sorted(set(log.values) - set(values)):
+        raise Wrong(
+            "left_out",
+            f"{day}: partition {left_out[0]} is not in the dictionary of values.",
+            "Of a partition from which nothing can be read, an empty list is told.",
+        )
     for number, all_of_it in log.values.items():
         first, end = log.missing.get(number, (0, 0))
-        _expect_values(day, number, all_of_it[:first] + all_of_it[end:], values.get(number, []))
+        _expect_values(day, number, all_of_it[:first] + all_of_it[end:], values[number])
     if missing != log.missing:
         raise Wrong(
             "missing",

@@ -67,10 +67,11 @@ def kafka_options() -> dict[str, Any]:
 
 
 @contextmanager
-def new_topic(partitions: int = 1) -> Iterator[str]:
-    """A topic with a fresh name; deleted when the grading is over."""
+def new_topic(partitions: int = 1, **configs: str) -> Iterator[str]:
+    """A topic with a fresh name, and settings as of ``clients.make_topic``; deleted when the grading is
+    over."""
     topic = fresh("exercise")
-    clients.make_topic(brokers("kafka"), topic, partitions)
+    clients.make_topic(brokers("kafka"), topic, partitions, 1, (), **configs)
     try:
         yield topic
     finally:
@@ -166,7 +167,7 @@ def expect_persistent(messages: Iterable[tuple[str, pika.BasicProperties]]) -> N
                 "transient",
                 f"{body!r} is not persistent where it is now: a restart of the broker would lose "
                 "it.",
-                "Publish with properties of your own: `pika.BasicProperties(delivery_mode=2)`.",
+                "Set `delivery_mode=2` in the properties that you publish with.",
             )
 
 

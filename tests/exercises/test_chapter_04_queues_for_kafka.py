@@ -8,7 +8,9 @@ from tests.exercises.answers import Answers, stub
 pytestmark = pytest.mark.usefixtures("live")
 
 
-def settle_with(limit=5, aside=True, release=True, commit=True, forget=False, poison="REJECT"):
+def settle_with(
+    limit=5, aside=True, release=True, commit=True, forget=False, poison="REJECT", last="REJECT"
+):
     """An answer that gets right what it is told to."""
 
     def settle(consumer, messages, handle, set_aside):
@@ -22,6 +24,7 @@ def settle_with(limit=5, aside=True, release=True, commit=True, forget=False, po
                 word = poison
             if word == "REJECT" and aside:
                 set_aside(message.value())
+            word = last if word == "REJECT" else word
             consumer.acknowledge(message, getattr(AcknowledgeType, word))
         if commit:
             consumer.commit_sync(timeout=10)
@@ -51,6 +54,11 @@ def word(message, handle, set_aside):
 def settle_one_by_one(consumer, messages, handle, set_aside):
     for message in messages:
         settle_with()(consumer, [message], handle, set_aside)
+
+
+def settle_asynchronously(consumer, messages, handle, set_aside):
+    settle_with(commit=False)(consumer, messages, handle, set_aside)
+    consumer.commit_async()
 
 
 def accept_before(consumer, messages, handle, set_aside):
@@ -114,6 +122,7 @@ ANSWERS = {
             "reference": settle_with(),
             "words": settle_by_words,
             "one by one": settle_one_by_one,
+            "asynchronously": settle_asynchronously,
         },
         wrong={
             "bad values only": ("ended_process", settle_what_is_foreseen(ValueError)),
@@ -126,6 +135,8 @@ ANSWERS = {
             "poison comes again": ("lost", settle_with(poison="RELEASE")),
             "accepts first": ("lost", accept_before),
             "aside twice": ("not_aside", set_aside_twice),
+            "never commits": ("not_committed", settle_with(commit=False)),
+            "accepts what it set aside": ("wrong_word", settle_with(last="ACCEPT")),
             "only the first": ("not_settled", settle_with(forget=True)),
             "not begun": ("not_attempted", stub),
         },

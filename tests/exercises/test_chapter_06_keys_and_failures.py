@@ -15,6 +15,7 @@ def pay_with(
     value=lambda value: value,
     header=True,
     only=None,
+    headers=False,
 ):
     """An answer that gets right what it is told to."""
 
@@ -31,7 +32,8 @@ def pay_with(
         if only and not isinstance(problem, only):
             return None
         name = type(problem).__name__ if header else str(problem)
-        options = {"key": key(record.key), "headers": [("error", name.encode())]}
+        before = record.headers if headers else ()
+        options = {"key": key(record.key), "headers": [*before, ("error", name.encode())]}
         sent = producer.send(dead_letters, value(record.value), **options)
         if wait:
             sent.get(timeout=20)
@@ -50,6 +52,13 @@ def pay_and_flush(record, charge, producer, dead_letters, left=2):
         name = error.__class__.__name__.encode()
         producer.send(dead_letters, key=record.key, value=record.value, headers=[("error", name)])
         producer.flush()
+
+
+def pay_whatever_happens(record, charge, producer, dead_letters):
+    try:
+        pay_with()(record, charge, producer, dead_letters)
+    except Exception as error:
+        print(error)
 
 
 def pay_by_a_list(record, charge, producer, dead_letters):
@@ -78,7 +87,11 @@ def stripped(value):
 
 ANSWERS = {
     "6.9": Answers(
-        right={"reference": pay_with(), "flush": pay_and_flush, "list": pay_by_a_list},
+        right={
+            "reference": pay_with(),
+            "keeps headers": pay_with(headers=True),
+            "list": pay_by_a_list,
+        },
         wrong={
             "an empty key is none": ("wrong_body", pay_with(key=lambda key: key or None)),
             "no value is an empty one": ("wrong_body", pay_with(value=lambda value: value or b"")),
@@ -96,6 +109,8 @@ ANSWERS = {
             "without its key": ("wrong_body", pay_with(key=lambda key: None)),
             "tidied up": ("wrong_body", pay_with(value=stripped)),
             "the words, not the name": ("wrong_header", pay_with(header=False)),
+            "flush": ("lost", pay_and_flush),
+            "catches all": ("lost", pay_whatever_happens),
             "not begun": ("not_attempted", stub),
         },
     )

@@ -56,14 +56,17 @@ def replay_with(
                 key=key(record.key),
                 headers=more,
             )
+            if commit == "in between":
+                consumer.commit()
             if wait:
                 sent.get(timeout=20)
-            if commit == "after":
+            if commit in ("after", "in between"):
                 consumer.commit()
             if first_only:
                 return
-        if commit == "end":
+        if commit == "end" or not wait:
             producer.flush()
+        if commit == "end":
             consumer.commit()
 
     return replay
@@ -130,7 +133,8 @@ ANSWERS = {
         },
         wrong={
             "commits first": ("lost", replay_with(commit="before")),
-            "doesn't wait": ("lost", replay_with(wait=False)),
+            "waits at the end": ("lost", replay_with(wait=False)),
+            "commits, and waits then": ("lost", replay_with(commit="in between")),
             "in memory": ("lost", replay_from_memory),
             "only the first": ("lost", replay_with(first_only=True)),
             "nothing": ("lost", lambda consumer, producer: None),

@@ -28,6 +28,11 @@ def by_csv(text):
     return number, customer, price
 
 
+def by_strict_csv(text):
+    [[number, customer, price]] = csv.reader(text.splitlines(), delimiter=";", strict=True)
+    return number, customer, price
+
+
 def by_split(text):
     number, customer, price = text.strip().split(";")
     return number, customer, price
@@ -151,6 +156,8 @@ ANSWERS = {
                 normaliser(cents=lambda price: round(float(price) * 100)),
             ),
             "split at semicolons": ("refused", normaliser(read_csv=by_split)),
+            "a strict reader's own error": ("raised", normaliser(read_csv=by_strict_csv)),
+            "numbers as Python has them": ("accepted", normaliser(number=int)),
             "latin-1": ("wrong_customer", normaliser(encoding="latin-1")),
             "undecodable bytes left out": (
                 "accepted",

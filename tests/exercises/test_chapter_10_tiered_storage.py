@@ -117,6 +117,11 @@ def rescue_twice(options, topic):
     return {number: found + again[number] for number, found in values.items()}, missing
 
 
+def rescue_what_is_not_empty(*told):
+    values, missing = rescue_with()(*told)
+    return {number: found for number, found in values.items() if found}, missing
+
+
 ANSWERS = {
     "10.8": Answers(
         right={
@@ -142,7 +147,8 @@ ANSWERS = {
                 rescue_with(says=lambda at, first, local, end: (at, end)),
             ),
             "an entry for each": ("missing", rescue_with(tell_all=True)),
-            "one partition": ("lost", rescue_with(partitions=lambda found: [min(found)])),
+            "one partition": ("left_out", rescue_with(partitions=lambda found: [min(found)])),
+            "without the empty one": ("left_out", rescue_what_is_not_empty),
             "not caught": ("raised", rescue_with(go_on=lambda *_: 1 / 0)),
             "sorted": ("order", rescue_and_sort),
             "one list": ("no_pair", rescue_as_a_list),
