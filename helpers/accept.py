@@ -309,7 +309,9 @@ def _suite(project: str) -> ModuleType:
 
 
 def _services(project: str, folder: str | Path) -> Path:
-    for place in (*(root / project / folder for root in _roots()), Path.cwd() / folder):
+    parts = Path(folder).parts  # none for "."
+    roots = _roots() if parts and ".." not in parts else []
+    for place in (*(root / project / folder for root in roots), Path.cwd() / folder):
         if place.is_dir():
             return place.resolve()
     raise NoProject(

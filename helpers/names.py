@@ -63,7 +63,8 @@ def clean_up(brokers: Brokers) -> None:
     Args:
         brokers: what ``up()`` returned; ``kafka`` or ``rabbitmq`` is None if not in use.
     """
-    _registry(settings.run_dir() / "names").remove(functools.partial(_delete, brokers))
+    both = brokers.kafka is not None and brokers.rabbitmq is not None
+    _registry(settings.run_dir() / "names").remove(functools.partial(_delete, brokers), both)
 
 
 class Registry:
@@ -84,17 +85,18 @@ class Registry:
             self._names.append(name)
             os.write(self._descriptor, f"{name}\n".encode())
 
-    def remove(self, delete: Callable[[list[str]], set[str]]) -> None:
+    def remove(self, delete: Callable[[list[str]], set[str]], on_both: bool = True) -> None:
         """Offer the names of this process and of dead ones to ``delete``, and forget those gone.
 
         Args:
             delete: deletes what it can, and returns the names that are still in use.
+            on_both: it looks at both brokers; else those of the dead stay noted, for the other one.
         """
         with self._lock, self._abandoned() as abandoned:
             left = {file: file.read_text().split() for file in abandoned}
             names = [*self._names, *(name for names in left.values() for name in names)]
             kept = delete(names) if names else set()
-            for file, names in left.items():
+            for file, names in left.items() if on_both else ():
                 file.write_text(_lines(names, kept))
                 if not kept.intersection(names):
                     file.unlink()

@@ -92,6 +92,7 @@ class Program(process.Node):
         found = self.processes()
         for one in found:
             marks.send(one, self._goodbye)
+            marks.send(one, signal.SIGCONT)  # who stands still hears no goodbye
         marks.end(found, timeout=10)
         shutil.rmtree(self.directory, ignore_errors=True)
         atexit.unregister(self.close)
@@ -249,7 +250,9 @@ class PostgreSQL(Program):
     def _prepare(self, files: Path) -> tuple[list[str], Path]:
         """Fill its directory; for root, give that and a copy of PostgreSQL to nobody."""
         self.data.mkdir(mode=0o700)
-        (self.directory / "password").write_text(self.environment["PGPASSWORD"])
+        password = self.directory / "password"
+        password.touch(0o600)
+        password.write_text(self.environment["PGPASSWORD"])
         if os.geteuid() != 0:
             return [], files
         self.directory.chmod(0o711)  # its user may pass, and change only what is its own

@@ -29,6 +29,7 @@ PAUSED = "paused"  # what one prints right before it stops itself (SIGSTOP), and
 COURSE = settings.NOTEBOOKS
 HANDED_ON = ("BREAKING_BROKERS_", "KAFKA_BOOTSTRAP_SERVERS", "AMQP_URL")  # of the environment
 ENTRY = f"import sys; from {__name__} import run; run(*sys.argv[1:])"  # of the new process
+RUN = "BREAKING_BROKERS_RUN"  # whose the brokers are that a program starts: not its kernel's
 LOOK = 0.3  # seconds between two looks at whether the kernel lives
 
 
@@ -124,7 +125,8 @@ class Program(pipeline.Program):
         given = {key: value for key, value in os.environ.items() if key.startswith(HANDED_ON)}
         python = [sys.executable, "-u", "-c", ENTRY]
         run = [*python, str(self._errors), str(self._file), *self._arguments]
-        return run, {"PYTHONPATH": str(settings.CHECKOUT), **given}
+        own = {"PYTHONPATH": str(settings.CHECKOUT), RUN: os.environ.get(marks.OWNER, "")}
+        return run, {**own, **given}
 
 
 # -- for the programs themselves ---------------------------------------------------------------
@@ -234,8 +236,10 @@ def _lines(file: Path) -> list[str]:
 
 
 def run(errors: str, file: str, *arguments: str) -> None:
-    """In the new process: run the file as if by hand; but end when the kernel does."""
-    threading.Thread(target=_end_with, args=[os.environ[marks.OWNER]], daemon=True).start()
+    """In the new process: run the file as if by hand; but end when the kernel does. Brokers that it
+    starts are whose they would be if the kernel had started them."""
+    owner, os.environ[marks.OWNER] = os.environ[marks.OWNER], os.environ.pop(RUN)
+    threading.Thread(target=_end_with, args=[owner], daemon=True).start()
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), sys.stderr.fileno())
     sys.argv = [file, *arguments]
     sys.path[0] = str(Path(file).parent)

@@ -7,7 +7,7 @@ BREAKING_BROKERS_BACKEND      force ``compose``, ``native`` or ``external``     
 BREAKING_BROKERS_RABBITMQ     series of the native RabbitMQ: ``4.3``, ``4.0``...  the newest to be had
 BREAKING_BROKERS_PORT_OFFSET  added to every port, 0 to 7000                      0, or chosen (`neighbours`)
 BREAKING_BROKERS_LEARNER      prefix of all names, for a class on one cluster     none
-BREAKING_BROKERS_OWNER        pid of the run that brokers must not outlive        none
+BREAKING_BROKERS_OWNER        the run that brokers must not outlive (``marks``)   none
 KAFKA_BOOTSTRAP_SERVERS       a Kafka that someone else runs                      none
 AMQP_URL                      a RabbitMQ that someone else runs                   none
 RABBITMQ_MANAGEMENT_URL       the HTTP API of that one, for ``audit``             none

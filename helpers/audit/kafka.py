@@ -175,7 +175,8 @@ def _readers(cluster: _Cluster) -> Iterator[Finding]:
     if not partitions:
         return
     kept = {p: _retention(cluster.topic_configs[p.topic]) for p in partitions}
-    half = {p: int(time.time() * 1000) - ms // 2 for p, ms in kept.items() if ms is not None}
+    now = int(time.time() * 1000)
+    half = {p: max(0, now - ms // 2) for p, ms in kept.items() if ms is not None}
     starts = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
     ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
     young = admin.list_partition_offsets(half) if half else {}

@@ -54,14 +54,14 @@ class Cluster:
         node = self._node(number)
         node.stop()
         node.start()
-        self._wait()
+        self._wait(self._place(number))
 
     def heal(self) -> None:
         """Resume what is paused, start what is down, wait until all nodes serve."""
         for node in self.nodes.values():
             node.resume()
             node.start()
-        self._wait()
+        self._wait(*self._places.values())
 
     def down(self) -> None:
         """End all nodes and delete what they stored; the next lesson can have the cluster."""
@@ -96,8 +96,8 @@ class Cluster:
             command, env=environment, capture_output=True, text=True, timeout=60, check=False
         )
 
-    def _wait(self) -> None:
-        lifecycle.wait_for_cluster(self._backend, self._broker)
+    def _wait(self, *started: Place) -> None:
+        lifecycle.wait_for_cluster(self._backend, self._broker, started)
 
     def _node(self, number: int) -> Node:
         return self.nodes[self._place(number).number]

@@ -246,7 +246,7 @@ def sweep() -> list[str]:
                 project = _project(int(run.name))
                 ended += _up(project)
                 _compose("down", "--volumes", project=project)
-                (run / marks.CONTAINERS).unlink()
+                (run / marks.CONTAINERS).unlink(missing_ok=True)
     return ended
 
 

@@ -149,7 +149,7 @@ def probe(kafka: dict[str, Any] | None = None, rabbitmq: pika.URLParameters | No
             KafkaAdminClient(**kafka).close()
         except Exception as error:
             raise BrokerError(
-                f"Kafka at {','.join(kafka['bootstrap_servers'])} (KAFKA_BOOTSTRAP_SERVERS) does not "
+                f"Kafka at {kafka['bootstrap_servers']} (KAFKA_BOOTSTRAP_SERVERS) does not "
                 f"answer within {TIMEOUT_MS / 1000:.0f} s: {error}. Wrong address, port, password and "
                 "certificate all look like this; logging.getLogger('kafka') knows which it is."
             ) from error

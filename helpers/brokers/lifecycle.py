@@ -56,9 +56,10 @@ def rabbitmq_cluster(backend: Backend, count: int) -> None:
         _start(backend, places, f"Starting {COUNTED[count]}")
 
 
-def wait_for_cluster(backend: Backend, broker: str) -> None:
-    """Wait until every node of a cluster that runs, and is not paused, serves and knows the others."""
-    places = [place for place in members(broker) if _awake(backend.node(place))]
+def wait_for_cluster(backend: Backend, broker: str, started: Sequence[Place] = ()) -> None:
+    """Wait until every node of a cluster that runs, and is not paused, serves and knows the others; and
+    those that were ``started``, even if they have ended since: see ``wait_ready``."""
+    places = [p for p in members(broker) if p in started or _awake(backend.node(p))]
     wait_for_all([(backend.node(place), place) for place in places])
     if broker == "kafka" and places:  # node 1 keeps the metadata
         first = members("kafka")[0].port
@@ -176,7 +177,7 @@ def _start(backend: Backend, places: Sequence[Place], words: str) -> None:
     with Progress(words):
         backend.start(places)
         if places[0].number:
-            wait_for_cluster(backend, places[0].broker)
+            wait_for_cluster(backend, places[0].broker, places)
         else:
             wait_for_all([(backend.node(place), place) for place in places])
     backend.settle(places)

@@ -196,8 +196,12 @@ def sweep() -> list[str]:
 
 def dead_runs() -> list[Path]:
     """The run directories whose owner is dead."""
-    notes = (settings.cache_dir() / "run").glob("*/owner")
-    return [note.parent for note in notes if not lives(note.read_text())]
+    found = []
+    for note in (settings.cache_dir() / "run").glob("*/owner"):
+        with contextlib.suppress(FileNotFoundError):  # claimed or swept since
+            if not lives(note.read_text()):
+                found.append(note.parent)
+    return found
 
 
 def _state_file(node: str | Path) -> Path:

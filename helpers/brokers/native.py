@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -215,10 +216,16 @@ def _keep_template(places: Sequence[Place]) -> None:
         )
     with ThreadPoolExecutor(len(places)) as pool:
         list(pool.map(lambda place: node(place).stop(), places))
-    shutil.rmtree(_template(), ignore_errors=True)
+    draft = _template().with_name(f"{_template().name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
     for place in places:
-        shutil.copytree(node(place).data, _template() / place.name)
-    (_template() / "complete").touch()
+        shutil.copytree(node(place).data, draft / place.name)
+    (draft / "complete").touch()
+    with locks.installing():  # another copy of the course may have one by now
+        if not _is_kept(places):
+            shutil.rmtree(_template(), ignore_errors=True)
+            draft.rename(_template())
+    shutil.rmtree(draft, ignore_errors=True)
     for place in places:
         node(place).start()
     wait_for_all([(node(place), place) for place in places])

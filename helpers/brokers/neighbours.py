@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .. import settings
-from . import compose, locks, native, ports, rabbitmq
+from . import clients, compose, locks, native, ports, rabbitmq
 from .kafka import CLUSTER_ID
 from .places import Place, epmd_port, every_place, keeper_port
 
@@ -39,12 +39,13 @@ def _settle(kept: ExitStack) -> None:
     choosing, keeping = (note.with_name(f"{note.name}.{what}") for what in ("choosing", "keeping"))
     with locks.held(choosing, "Waiting for another process that chooses ports"):
         file = kept.enter_context(keeping.open("a+"))
-        if _runs_here() or not locks.try_lock(file, keeping):
-            return  # they are ours, or kept by another process of this checkout
-        now = settings.port_offset()
-        if keeper := _kept(now, _others_have):
+        if not locks.try_lock(file, keeping):
+            return  # they are kept by another process of this checkout
+        if keeper := _kept(settings.port_offset(), _others_have):
             kept.enter_context(keeper)
             return
+        if str(settings.CHECKOUT) in native.owners().values():
+            return  # another copy is looking at this very moment, and will leave them to us
         offset, keeper = _another()
         kept.enter_context(keeper)
         settings.remember_offset(offset)
@@ -63,7 +64,7 @@ def _another() -> tuple[int, socket.socket]:
             return offset, keeper
     raise settings.SettingsError(
         f"Another copy of the course has the usual ports, and every other set up to {END} further "
-        "on is taken, too. Set BREAKING_BROKERS_PORT_OFFSET to a number from 3420 to 7000."
+        "on is taken, too. Set BREAKING_BROKERS_PORT_OFFSET to 3430."
     )
 
 
@@ -80,10 +81,6 @@ def _kept(offset: int, in_use: Callable[[int], bool]) -> socket.socket | None:
     return None
 
 
-def _runs_here() -> bool:
-    return str(settings.CHECKOUT) in native.owners().values()
-
-
 def _anybody_has(offset: int) -> bool:
     wanted = [port for place in every_place(offset).values() for port in place.listens]
     return any(map(ports.taken, [*wanted, epmd_port(offset)]))
@@ -98,7 +95,8 @@ def _others_have(offset: int) -> bool:
     if not whose and compose.running():  # asking Docker takes a tenth of a second
         whose = set(compose.owners().values())
     if whose:
-        return str(settings.CHECKOUT) not in whose and any(Path(one).is_dir() for one in whose)
+        there = any((Path(one) / "helpers").is_dir() for one in whose)
+        return str(settings.CHECKOUT) not in whose and there
     known = {"kafka": _is_the_courses_kafka, "rabbitmq": _is_the_courses_rabbitmq}
     return any(known[place.broker](place) for place in ours if ports.taken(place.port))
 
@@ -108,6 +106,7 @@ def _is_the_courses_kafka(place: Place) -> bool:
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    clients.quieten()  # what listens there may be no Kafka
     try:
         with KafkaAdminClient(bootstrap_servers=place.address, bootstrap_timeout_ms=2000) as admin:
             return admin.describe_cluster()["cluster_id"] == CLUSTER_ID

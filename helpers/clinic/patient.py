@@ -57,6 +57,7 @@ class Patient(ABC):
         self.running_with: dict[str, dict[str, Value]] = {}
         self._ended: list[Program] = []
         self._given = 0  # hints
+        self._cured: Verdict | None = None
 
     # -- what a case says ------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Patient(ABC):
             KeyError: there is none of this name.
         """
         program = self.programs.pop(packer)
-        del self.running_with[packer]
+        self.running_with.pop(packer, None)
         program.stop()
         self._ended.append(program)
 
@@ -130,8 +131,9 @@ class Patient(ABC):
 
     def discharge(self) -> None:
         """Have the patient examined; print the verdict. Once cured, it is taken down."""
-        print(verdict := self.examine())
-        if verdict.kind == "cured":
+        print(verdict := self._cured or self.examine())
+        if verdict.kind == "cured" and not self._cured:
+            self._cured = verdict
             self.close()
 
     def examine(self) -> Verdict:

@@ -132,9 +132,10 @@ class RabbitMQPatient(Patient):
 
     def _sweep(self) -> None:
         """Delete the virtual hosts that dead kernels have left."""
+        mine = self.vhost.rpartition("-")[0]  # with the learner's name in front, if there is one
         for vhost in self.api("/api/vhosts"):
             owner = vhost.get("description") or ""
-            if vhost["name"].startswith(f"{PREFIX}-") and not marks.lives(owner):
+            if vhost["name"].rpartition("-")[0] == mine and not marks.lives(owner):
                 self.api(f"/api/vhosts/{quote(vhost['name'], safe='')}", "DELETE")
 
     def clean_up(self) -> None:

@@ -92,7 +92,7 @@ def _expect_an_error(pay: Callable, producer: KafkaProducer, full: str) -> None:
         raise ValueError("the bank says no")
 
     record = Record(b"order-1", b"x" * 1000)
-    said = ask(pay, record, charge, producer, full, may_raise=KafkaError)
+    said = ask(pay, record, charge, producer, full, may_raise=(KafkaError,))
     if not isinstance(said, KafkaError):
         raise Wrong(
             "lost",

@@ -16,7 +16,7 @@ from .grading import grader
 from .lives import KILLED, Journal, dying, live
 
 CarryOut = Callable[[sqlite3.Connection, str, list["Step"]], Any]
-SECONDS = 10.0  # for a life
+SECONDS = 20.0  # for a life
 MOST = 60  # moments of a life at which it is killed
 TABLE = "CREATE TABLE sagas (order_id TEXT PRIMARY KEY, state TEXT)"
 
@@ -101,7 +101,7 @@ def sagas(carry_out: CarryOut, data: Random) -> str:
 
 def _stories(names: list[str], data: Random) -> list[Story]:
     first, second, last = names
-    often = data.randint(5, 9)
+    often = data.randint(11, 15)  # more than the ten tries after which many give up
     return [
         Story("each step is done"),
         Story(f"{first} refuses", {first: ["refused"]}),

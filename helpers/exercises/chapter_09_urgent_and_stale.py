@@ -112,6 +112,8 @@ def _nonsense(n: int) -> Iterator[tuple[str, str | None, bytes]]:
         ("the price has three decimals", f"{n};Ada;12.505"),
         ("the price has no decimals", f"{n};Ada;12"),
         ("the price is below zero", f"{n};Ada;-12.50"),
+        ("the price is below zero", f"{n};Ada;-0.50"),
+        ("the price is not in digits", f"{n};Ada;12.+5"),
         ("the price is nothing", f"{n};Ada;0.00"),
         ("the price is not in digits", f"{n};Ada;1e3"),
         ("the price is not in digits", f"{n};Ada;NaN"),

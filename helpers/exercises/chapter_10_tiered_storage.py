@@ -123,6 +123,9 @@ def _expect(rescue: Rescue, log: _Log, day: str) -> None:
             f"{day}: the function returned {_short(said)}.",
             "Return two dictionaries by the partition's number: the values, and what is missing.",
         ) from None
+    if odd := [one for found in values.values() for one in found if not isinstance(one, bytes)]:
+        what = f"{day}: among the values is {_short(odd[0])}."
+        raise Wrong("no_values", what, "Return each record's `value`, as it is: bytes.")
     if left_out := sorted(set(log.values) - set(values)):
         raise Wrong(
             "left_out",

@@ -60,7 +60,12 @@ def live(
         child = os.fork()
     if not child:
         _have_own_hashes(answer)
-        _be(lambda: ask(work, seconds=seconds, may_raise=may_raise, late=late, of=answer), writing)
+
+        def asked() -> Any:
+            said = ask(work, seconds=seconds, may_raise=may_raise, late=late, of=answer)
+            return _portable(said, may_raise)
+
+        _be(asked, writing)
     os.close(writing)
     try:
         words = _listen(reading, seconds + GRACE)
@@ -130,6 +135,18 @@ def _have_own_hashes(answer: Callable) -> None:
         return common((life, value)) if asked_by == file else common(value)
 
     builtins.hash = own
+
+
+def _portable(said: Any, may_raise: Errors) -> Any:
+    """What was said; an exception that was reckoned with, but whose class can't leave its process, as one
+    of the kind that was reckoned with."""
+    kind = next((kind for kind in may_raise if isinstance(said, kind)), None)
+    if kind is None:
+        return said
+    try:
+        return pickle.loads(pickle.dumps(said))
+    except Exception:
+        return kind(str(said))
 
 
 def _be(work: Callable[[], Any], writing: int) -> NoReturn:

@@ -131,7 +131,7 @@ def new_exchange(channel: BlockingChannel, kind: str) -> Iterator[str]:
 
 
 def delete(queues: Iterable[Any]) -> None:
-    """Delete queues, a learner's too: what is not a queue's name, or is in use, is passed over."""
+    """Delete queues, a learner's too: what is no queue's name is passed over."""
     with amqp() as connection:
         for queue in {name for name in queues if isinstance(name, str) and name}:
             with suppress(pika.exceptions.ChannelClosedByBroker):

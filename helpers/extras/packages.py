@@ -16,7 +16,7 @@ from .parts import NotHere
 
 LOCK = settings.CHECKOUT / "requirements-extra.lock"
 BUILT = ("python-qpid-proton",)  # has no wheel, so that it takes a C compiler
-ENTRY = re.compile(r"^([a-z0-9-]+)==(?:.*\\\n)+.*\n", re.MULTILINE)
+ENTRY = re.compile(r"^([a-z0-9-]+)==(\S+)(?:.*\\\n)+.*\n", re.MULTILINE)
 
 
 class Packages:
@@ -26,10 +26,10 @@ class Packages:
         self.names = names
 
     def there(self) -> bool:
-        return all(map(_installed, self.names))
+        return all(map(_version, self.names))
 
     def obtain(self) -> None:
-        missing = [name for name in self.names if not _installed(name)]
+        missing = [name for name in self.names if not _version(name)]
         raise NotHere(f"there is no Python package {' and no '.join(missing)} for it.")
 
 
@@ -42,8 +42,8 @@ def install() -> None:
     Raises:
         BrokerError: the others could not be fetched; with the installer's words.
     """
-    entries = {entry[1]: entry[0] for entry in ENTRY.finditer(LOCK.read_text(encoding="utf-8"))}
-    wanted = {name: text for name, text in entries.items() if not _installed(name)}
+    entries = {entry[1]: entry for entry in ENTRY.finditer(LOCK.read_text(encoding="utf-8"))}
+    wanted = {name: entry[0] for name, entry in entries.items() if _version(name) != entry[2]}
     built = [wanted.pop(name) for name in BUILT if name in wanted]
     if wanted and (trouble := _install("".join(wanted.values()), "--no-build")):
         raise BrokerError(
@@ -73,8 +73,9 @@ def _install(requirements: str, *options: str) -> str:
     return done.stderr.strip()[-800:] or "no word" if done.returncode else ""
 
 
-def _installed(package: str) -> bool:
+def _version(package: str) -> str:
+    """Of what is installed; empty if it isn't."""
     try:
-        return bool(metadata.version(package))
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return False
+        return ""

@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from .. import brokers, notebooks, settings, workbook
 from ..brokers import external, locks, neighbours
 
@@ -69,6 +71,8 @@ def _register() -> IO[str]:
     with _one_at_a_time():
         path, file = _open_labs()
         locks.try_lock(file, path, shared=True)
+        if path.stat().st_mtime < psutil.boot_time():  # the machine went down under the last lab
+            file.truncate(0)
         if not brokers.status():
             file.write("a lab started the brokers")
             file.flush()
@@ -96,9 +100,11 @@ def stop_if_last() -> None:
             if not locks.try_lock(file, path):
                 return
             file.seek(0)
-            if file.read():
-                brokers.down()
-            file.truncate(0)
+            try:
+                if file.read():
+                    brokers.down()
+            finally:
+                file.truncate(0)
 
 
 def _one_at_a_time() -> AbstractContextManager[None]:

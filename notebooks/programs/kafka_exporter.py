@@ -48,6 +48,7 @@ class Page(BaseHTTPRequestHandler):
         try:
             found = list(numbers(self.server.admin, self.server.consumer))
         except KafkaError:  # a node has died, and the client would ask it again and again
+            self.server.admin.close()
             self.server.admin = KafkaAdminClient(**self.server.kafka)
             raise
         text = "".join(f"kafka_{name}{about} {value}\n" for name, about, value in found)

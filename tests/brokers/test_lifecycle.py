@@ -344,6 +344,13 @@ def test_programs_are_told_the_addresses_of_external_brokers_as_one_word(monkeyp
     assert clients.read_topic(external, "orders") == []
 
 
+def test_an_external_broker_that_does_not_answer_is_named_as_it_was_given(monkeypatch):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    with pytest.raises(brokers.BrokerError, match=r"Kafka at 127\.0\.0\.1:1 \("):
+        brokers.up("kafka")
+
+
 def test_external_brokers_are_not_killed(monkeypatch):
     monkeypatch.delenv("BREAKING_BROKERS_BACKEND")
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092")

@@ -10,6 +10,13 @@ FOUND = "SELECT cents, receipt FROM requests WHERE key = ?"
 RECEIPT = "UPDATE requests SET receipt = ? WHERE key = ?"
 
 
+class OtherAmountError(ValueError):
+    """Its text can't make another one: it does not survive a pipe."""
+
+    def __init__(self, key, cents):
+        super().__init__(f"{key} was used for {cents}")
+
+
 def charge_with(
     intent=INTENT, commit=True, found=FOUND, compare=True, refusal=ValueError, known=True,
     ask=lambda bank, key, cents: bank(key, cents), saved=True, answer=str,
@@ -195,6 +202,7 @@ ANSWERS = {
         right={
             "reference": charge_with(),
             "insert or look": insert_or_look,
+            "an error of its own": charge_with(refusal=lambda key: OtherAmountError(key, 0)),
             "two transactions": in_two_transactions,
         },
         wrong={

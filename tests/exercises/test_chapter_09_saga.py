@@ -36,6 +36,15 @@ def undo_three_times(step, order):
     return None
 
 
+def undo_ten_times(step, order):
+    for _ in range(10):
+        try:
+            return step.undo(order)
+        except TimeoutError:
+            continue
+    return None
+
+
 def carry_out_with(
     undo=undo_until_done,
     turn=write,  # before the way back
@@ -203,6 +212,7 @@ ANSWERS = {
             "undone forwards": ("wrong_order", carry_out_with(backwards=list)),
             "undone once": ("raised", carry_out_with(undo=lambda step, order: step.undo(order))),
             "undone three times": ("half_done", carry_out_with(undo=undo_three_times)),
+            "undoes ten times": ("half_done", carry_out_with(undo=undo_ten_times)),
             "refusals only": ("raised", carry_out_with(failing=ValueError)),
             "end not noted": ("not_finished", carry_out_with(end=nothing)),
             "end inserted": ("not_finished", carry_out_with(end=insert_only)),

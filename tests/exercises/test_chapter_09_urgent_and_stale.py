@@ -28,6 +28,13 @@ def by_csv(text):
     return number, customer, price
 
 
+def by_parts(price):
+    euros, cents = price.split(".")
+    if len(cents) != 2:
+        raise ValueError(price)
+    return int(euros) * 100 + int(cents)
+
+
 def by_strict_csv(text):
     [[number, customer, price]] = csv.reader(text.splitlines(), delimiter=";", strict=True)
     return number, customer, price
@@ -157,6 +164,7 @@ ANSWERS = {
             ),
             "split at semicolons": ("refused", normaliser(read_csv=by_split)),
             "a strict reader's own error": ("raised", normaliser(read_csv=by_strict_csv)),
+            "euros and cents apart": ("accepted", normaliser(cents=by_parts)),
             "numbers as Python has them": ("accepted", normaliser(number=int)),
             "latin-1": ("wrong_customer", normaliser(encoding="latin-1")),
             "undecodable bytes left out": (

@@ -25,6 +25,17 @@ def needed(first=1, beyond=1, least=None, share=max, limit=1.0, strict=False, no
     return partitions_needed
 
 
+def needed_by_shares(orders, rate, worker, busy, most, place):
+    total = sum(orders.values())
+    for partitions in range(1, most + 1):
+        shares = Counter()
+        for customer, number in orders.items():
+            shares[place(customer, partitions)] += number / total
+        if max(shares.values()) * rate / worker <= busy:
+            return partitions
+    return None
+
+
 def by_formula(orders, rate, worker, busy, most, place):
     return math.ceil(rate / (worker * busy))
 
@@ -106,6 +117,7 @@ ANSWERS = {
             "reference": needed(),
             "from the formula on": needed(least=start_at_formula),
             "by groups": needed_by_groups,
+            "in fractions": needed_by_shares,
         },
         wrong={
             "stub": ("not_attempted", stub),

@@ -14,6 +14,7 @@ def rescue_with(
     says=lambda at, first, local, end: (at, local),
     partitions=sorted,
     tell_all=False,
+    of=lambda record: record.value,
 ):
     """A right answer, but for what it is told."""
 
@@ -33,7 +34,7 @@ def rescue_with(
                         missing[number] = says(at, first, local, end)
                         consumer.seek(partition, go_on(at, first, local, end))
                         continue
-                    values[number] += [record.value for record in found]
+                    values[number] += map(of, found)
                 if tell_all:
                     missing.setdefault(number, (local, local))
         return values, missing
@@ -151,6 +152,7 @@ ANSWERS = {
             "without the empty one": ("left_out", rescue_what_is_not_empty),
             "not caught": ("raised", rescue_with(go_on=lambda *_: 1 / 0)),
             "sorted": ("order", rescue_and_sort),
+            "records": ("no_values", rescue_with(of=lambda record: record)),
             "one list": ("no_pair", rescue_as_a_list),
             "the disk twice": ("doubled", rescue_twice),
             "bare except": ("no_deadline", ignoring()),

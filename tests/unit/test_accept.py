@@ -62,6 +62,15 @@ def test_services_are_anywhere(course, tmp_path):
     assert accept("shop", tmp_path / "mine", seed=1).folder == tmp_path / "mine"
 
 
+def test_the_folder_that_one_is_in_and_the_one_above_are_named_by_dots(
+    course, tmp_path, monkeypatch
+):
+    (tmp_path / "mine/more").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine/more")
+    assert accept("shop", ".", seed=1).folder == tmp_path / "mine/more"
+    assert accept("shop", "..", seed=1).folder == tmp_path / "mine"
+
+
 @pytest.mark.parametrize(
     ("asked", "named"),
     [

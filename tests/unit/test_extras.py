@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,11 @@ def test_a_series_is_nothing_that_is_fetched():
 
 @pytest.fixture
 def lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """One package that is here, one to be fetched, one to be built; the installer is a script."""
-    entries = [f"{name}==1.0 \\\n    --hash=sha256:00\n" for name in ("pip", "far-away", "raw")]
+    """A package that is here, one that is older here, one to be fetched, one to be built; the installer is
+    a script."""
+    here = f"pip=={metadata.version('pip')}"
+    wanted = (here, "pytest==999.0", "far-away==1.0", "raw==1.0")
+    entries = [f"{package} \\\n    --hash=sha256:00\n" for package in wanted]
     (tmp_path / "lock").write_text("# made\n" + "".join(entries))
     monkeypatch.setattr(packages, "LOCK", tmp_path / "lock")
     monkeypatch.setattr(packages, "BUILT", ("raw",))
@@ -119,7 +123,11 @@ def test_what_has_to_be_built_comes_last_and_its_failure_harms_nobody(lock, caps
     installer(lock, refuses="raw")
     packages.install()
     asked = (lock / "asked").read_text().split()
-    assert [word for word in asked if "==" in word] == ["far-away==1.0", "raw==1.0"]
+    assert [word for word in asked if "==" in word] == [
+        "pytest==999.0",
+        "far-away==1.0",
+        "raw==1.0",
+    ]
     assert capsys.readouterr().out.startswith("raw==1.0 could not be built")
 
 

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
 
 from helpers import Ledger, programs, settings, wait_until
+from helpers.brokers import marks
 from helpers.programs import Program, show
 
 WORKER = '''
@@ -260,6 +262,28 @@ def test_one_that_was_paused_stands_still_when_pause_returns(folder, start):
         [process] = worker.processes()
         assert process.status() == psutil.STATUS_STOPPED
         worker.resume()
+
+
+def test_one_that_pauses_is_closed_at_once(folder, start):
+    (folder / "worker.py").write_text("print(1, flush=True)\nimport time\ntime.sleep(60)\n")
+    worker = start()
+    worker.wait_for("1")
+    worker.pause()
+    before = time.monotonic()
+    worker.close()
+    assert time.monotonic() - before < 5
+
+
+@pytest.mark.parametrize("owner", ["", "12:34"])
+def test_brokers_that_it_starts_are_not_its_kernels(folder, start, monkeypatch, tmp_path, owner):
+    """A learner's brokers outlive a kernel, and so does what they store."""
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(marks.OWNER, owner)
+    claim = "from helpers.brokers import marks\nmarks.claim_run()\nprint('claimed', flush=True)\n"
+    (folder / "worker.py").write_text(claim)
+    start().wait_for("claimed")
+    note = settings.run_dir() / "owner"
+    assert (note.read_text() if note.exists() else "") == owner
 
 
 def test_a_line_that_is_still_being_written_is_not_read(folder, start):

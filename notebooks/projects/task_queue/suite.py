@@ -393,7 +393,7 @@ def _job(body):
 
 
 def _is_black(file):
-    """Is it a thumbnail of the earlier run, or nothing that can be read?"""
+    """Is it a thumbnail of the earlier run?"""
     try:
         with Image.open(file) as image:
             return image.convert("RGB").getextrema() == ((0, 0),) * 3

@@ -42,7 +42,7 @@ def role_of(service, step, goal):
 
 
 class State:
-    """The database NAME of the step, as one service or the operator sees it."""
+    """The database of the step, as one service or the operator sees it."""
 
     def __init__(self, folder):
         self._database = sqlite3.connect(f"{folder}/migration.db", timeout=60, isolation_level=None)
