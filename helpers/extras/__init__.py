@@ -92,12 +92,12 @@ def need(*names: str) -> None:
         BrokerError: one is missing; with the command that gets it.
         KeyError: there is none of that name.
     """
-    if lacking := [name for name in names if missing(name)]:
+    if lacking := missing(*names):
         raise BrokerError(
-            f"This lab needs {missing(*lacking)}, which the course does not install by itself. Run "
+            f"This lab needs {lacking}, which the course does not install by itself. Run "
             "`make extras` in the course's folder (a few minutes, once), and then this cell again."
-            if fetched(*lacking)
-            else f"This lab needs {missing(*lacking)}, and here it is {rabbitmq_install.version()}. Set "
+            if fetched(*(name for name in names if missing(name)))
+            else f"This lab needs {lacking}, and here it is {rabbitmq_install.version()}. Set "
             "BREAKING_BROKERS_RABBITMQ=4.3, run `python -m helpers down`, and begin again."
         )
 

@@ -27,22 +27,16 @@ def undo_until_done(step, order):
             continue
 
 
-def undo_three_times(step, order):
-    for _ in range(3):
-        try:
-            return step.undo(order)
-        except TimeoutError:
-            continue
-    return None
+def undo_at_most(times):
+    def undo(step, order):
+        for _ in range(times):
+            try:
+                return step.undo(order)
+            except TimeoutError:
+                continue
+        return None
 
-
-def undo_ten_times(step, order):
-    for _ in range(10):
-        try:
-            return step.undo(order)
-        except TimeoutError:
-            continue
-    return None
+    return undo
 
 
 def carry_out_with(
@@ -211,8 +205,8 @@ ANSWERS = {
             ),
             "undone forwards": ("wrong_order", carry_out_with(backwards=list)),
             "undone once": ("raised", carry_out_with(undo=lambda step, order: step.undo(order))),
-            "undone three times": ("half_done", carry_out_with(undo=undo_three_times)),
-            "undoes ten times": ("half_done", carry_out_with(undo=undo_ten_times)),
+            "undone three times": ("half_done", carry_out_with(undo=undo_at_most(3))),
+            "undone ten times": ("half_done", carry_out_with(undo=undo_at_most(10))),
             "refusals only": ("raised", carry_out_with(failing=ValueError)),
             "end not noted": ("not_finished", carry_out_with(end=nothing)),
             "end inserted": ("not_finished", carry_out_with(end=insert_only)),
