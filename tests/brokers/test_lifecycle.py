@@ -16,7 +16,7 @@ import pytest
 
 from conftest import _free_offset, containers
 from helpers import brokers, clients, settings
-from helpers.brokers import compose, jars, marks, native, ports, rabbitmq
+from helpers.brokers import compose, jars, lifecycle, marks, native, ports, rabbitmq
 from helpers.brokers.places import members, single
 from helpers.waiting import wait_until
 
@@ -342,6 +342,33 @@ def test_programs_are_told_the_addresses_of_external_brokers_as_one_word(monkeyp
     assert external.kafka["bootstrap_servers"] == f"{address},{address}"
     clients.make_topic(external, "orders")
     assert clients.read_topic(external, "orders") == []
+
+
+def test_a_cluster_whose_nodes_end_at_once_has_not_started(own_ports):
+    class Ended:
+        name = "kafka-2"
+
+        def running(self):
+            return False
+
+        paused = running
+
+        def ending(self):
+            return ""
+
+        log_tail = ending
+
+    class Machine:
+        def start(self, places):
+            pass
+
+        settle = start
+
+        def node(self, _place):
+            return Ended()
+
+    with pytest.raises(brokers.BrokerError, match="ended while starting"):
+        lifecycle._start(Machine(), members("kafka"), "Starting three Kafka nodes")
 
 
 def test_an_external_broker_that_does_not_answer_is_named_as_it_was_given(monkeypatch):

@@ -90,6 +90,9 @@ def test_which_series_is_here_is_said_and_what_asks_for_another(monkeypatch):
         BrokerError, match=r"here it is 3\.10\.8\. Set BREAKING_BROKERS_RABBITMQ=4\.3"
     ):
         extras.need("rabbitmq-4.3")
+    monkeypatch.setitem(extras.EXTRAS, "here", extras.Extra("Pip", (Packages("pip"),)))
+    with pytest.raises(BrokerError, match=r"Set BREAKING_BROKERS_RABBITMQ=4\.3"):
+        extras.need("here", "rabbitmq-4.3")  # `make extras` would change nothing
 
 
 def test_a_series_is_nothing_that_is_fetched():

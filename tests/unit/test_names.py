@@ -138,6 +138,16 @@ def test_names_of_a_killed_process_are_taken_over(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_names_of_a_killed_process_stay_noted_until_both_brokers_were_looked_at(tmp_path):
+    process = other_process(tmp_path, "orphan")
+    process.kill()
+    process.wait()
+    asked: list[str] = []
+    Registry(tmp_path).remove(lambda names: set(asked.extend(names) or ()), on_both=False)
+    assert asked == ["orphan"]
+    assert offered(Registry(tmp_path)) == ["orphan"]
+
+
 def test_two_clean_ups_at_once_do_not_take_the_same_names(tmp_path):
     process = other_process(tmp_path, "orphan")
     process.kill()
