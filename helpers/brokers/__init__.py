@@ -69,7 +69,7 @@ def up(*names: str, quiet: bool = False) -> Brokers:
     if wrong := [name for name in names if name not in BOTH]:
         raise BrokerError(f"There is no broker {wrong[0]!r}: choose from {' and '.join(BOTH)}.")
     _prepare(names)
-    found = _external(names) if _wants_external() else _own(names)
+    found = _external(names) if external.chosen() else _own(names)
     if not quiet:
         known = [name for name in BOTH if name in names]
         print(spoken(known), "are up." if len(known) > 1 else "is up.")
@@ -86,7 +86,7 @@ def found() -> Brokers:
         BrokerError: none runs, or an external one does not answer; with what to do.
     """
     _prepare(BOTH)
-    if _wants_external():
+    if external.chosen():
         return _external([name for name, where in external.options().items() if where] or BOTH)
     backend = _backend()
     lifecycle.refuse_other_checkouts(backend)
@@ -135,7 +135,7 @@ def tool(broker: str, tool: str, arguments: Sequence[str]) -> CommandLine:
         NotOurs: the brokers are external.
         BrokerError: the broker does not run, or the tool can't be had; with what to do.
     """
-    if _wants_external():
+    if external.chosen():
         raise NotOurs(
             f"The course's tools are for its own brokers, and {SPOKEN[broker]} here is somebody else's. "
             "Use the tools of that installation, or unset KAFKA_BOOTSTRAP_SERVERS and AMQP_URL."
@@ -191,11 +191,6 @@ def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
         lifecycle.rabbitmq_cluster(backend, nodes)
     places = members("rabbitmq", nodes)
     return RabbitMQCluster(backend, places, partial(_let_go, "rabbitmq-cluster"))
-
-
-def _wants_external() -> bool:
-    forced = settings.forced_backend()
-    return forced == "external" or (forced is None and external.wanted())
 
 
 def _backend() -> Backend:
@@ -259,7 +254,7 @@ def _external(names: Sequence[str]) -> Brokers:
 @contextmanager
 def _breakable(name: str) -> Iterator[Backend]:
     """Who is to run a cluster, which from now on is this process's."""
-    if _wants_external():
+    if external.chosen():
         raise NotOurs(
             f"This lesson kills {SPOKEN[name]} nodes, and the brokers here belong to somebody else "
             "(KAFKA_BOOTSTRAP_SERVERS or AMQP_URL is set). Unset those to break nodes of your own."

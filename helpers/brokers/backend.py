@@ -60,7 +60,7 @@ class Backend(Protocol):
         """The node of a place, running or not."""
 
     def running(self) -> bool:
-        """Does any of its brokers run for this run of the course? Quick, and without an error."""
+        """Does it run brokers that ``up()`` is to go on with? Quick, and without an error."""
 
     def owners(self) -> dict[str, str]:
         """The copies of the course that started what runs at our ports, by the names of its nodes."""

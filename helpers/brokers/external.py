@@ -12,6 +12,7 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from .. import settings
 from .errors import BrokerError
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ SECURITY = {
 }
 
 
-def wanted() -> bool:
-    """Does the environment name a broker that somebody else runs?"""
-    return any(map(os.environ.get, VARIABLES.values()))
+def chosen() -> bool:
+    """Are the brokers somebody else's? They are if that backend is forced, or if none is and the
+    environment names a broker."""
+    named = any(map(os.environ.get, VARIABLES.values()))
+    return (settings.forced_backend() or (named and "external")) == "external"
 
 
 def options() -> dict[str, Any]:

@@ -5,8 +5,9 @@ started it, and the run that it must not outlive. Every child inherits them, so 
 Marks are believed of a process that sees the same files (in a container the same path is another
 directory) and that this user runs, or a child of ours: root's PostgreSQL runs as nobody.
 
-macOS shows no process's environment. There the token in the command line stands for the marks, which
-the state file of the node repeats. This was written for macOS, and not tried there.
+macOS shows no process's environment. There the token in a broker's command line stands for the marks,
+which the state file of its node repeats; the programs of a lesson have none, so that a sweep does not
+find those of a dead kernel. This was written for macOS, and not tried there.
 """
 
 import contextlib

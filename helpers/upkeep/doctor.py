@@ -71,7 +71,7 @@ def examine() -> Iterator[Finding]:
         yield _rabbitmq()
     yield _docker()
     yield _stale_runs()
-    if external.wanted():
+    if external.chosen():
         yield from _external()
     else:
         yield from _ports()
@@ -209,6 +209,11 @@ def _external() -> Iterator[Finding]:
     except brokers.BrokerError as error:
         yield Finding("brokers", "somebody else's", str(error))
         return
+    if not whose:
+        remedy = (
+            f"Set {' or '.join(external.VARIABLES.values())}, or unset BREAKING_BROKERS_BACKEND."
+        )
+        yield Finding("brokers", "somebody else's, which are not named", remedy)
     for broker, where in whose.items():
         try:
             external.probe(**{broker: external.options()[broker]})

@@ -60,7 +60,7 @@ def _have_a_home() -> None:
 
 def _own_ports() -> AbstractContextManager[None]:
     """As long as a lab is open, no other copy of the course takes its ports."""
-    return nullcontext() if external.wanted() else neighbours.settled()
+    return nullcontext() if external.chosen() else neighbours.settled()
 
 
 def _register() -> IO[str]:
@@ -83,7 +83,7 @@ def start() -> None:
     """Start the brokers; if that fails, tell the terminal so in one line, and the log the rest."""
     try:
         brokers.up()
-        if not external.wanted() and settings.forced_backend() in (None, "native"):
+        if not external.chosen() and settings.forced_backend() != "compose":
             brokers.native.install()  # what labs need besides, so that they need no network
     except (brokers.BrokerError, settings.SettingsError, OSError) as error:
         print(error)

@@ -69,6 +69,24 @@ def test_a_bad_variable_is_said_and_ends_the_examination(monkeypatch, variable, 
     assert value in last.remedy
 
 
+def test_whose_brokers_are_examined_is_what_up_would_use(monkeypatch):
+    monkeypatch.setenv("AMQP_URL", "not an address")
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    names = {finding.name for finding in doctor.examine()}
+    assert f"port {single('kafka').port}" in names
+    assert "brokers" not in names
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND")
+    assert "AMQP_URL" in found("brokers").remedy
+
+
+def test_external_brokers_that_are_asked_for_must_be_named(monkeypatch):
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "external")
+    finding = found("brokers")
+    assert not finding.ok
+    assert "KAFKA_BOOTSTRAP_SERVERS" in finding.remedy
+    assert "AMQP_URL" in finding.remedy
+
+
 def test_the_exit_status_tells(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("disk", "full", "Free some.")])
     assert doctor.main() == 1
