@@ -12,6 +12,7 @@ import queue
 import socket
 import struct
 import time
+from contextlib import suppress
 from threading import Thread
 
 
@@ -33,7 +34,8 @@ def deliver(target, line):
             target.sendall(piece[1])
         except OSError:
             break
-    target.close()
+    with suppress(OSError):  # closing alone says nothing while the other thread reads from it
+        target.shutdown(socket.SHUT_WR)
 
 
 def meet(client):
