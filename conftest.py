@@ -273,7 +273,7 @@ def _use_own_ports() -> None:
     """Brokers go to free ports, whatever runs them, and end with this process, even if it is killed.
 
     External ones, if the environment asks for them, are used as they are."""
-    chosen = "external" if brokers.external.wanted() else "native"
+    chosen = "external" if brokers.external.chosen() else "native"
     backend = settings.forced_backend() or chosen
     if backend == "external":
         return

@@ -150,9 +150,10 @@ def test_a_reader_that_retention_is_about_to_overtake(live):
     assert (found.rule, late in found.why) == ("retention-near", True)
 
 
-def test_a_topic_kept_for_ever_overtakes_nobody(live):
+@pytest.mark.parametrize("retention", [-1, 2**63 - 1])
+def test_a_topic_kept_for_ever_overtakes_nobody(live, retention):
     topic = fresh("orders")
-    clients.make_topic(live, topic, retention_ms="-1")
+    clients.make_topic(live, topic, retention_ms=str(retention))
     with KafkaProducer(**live.kafka, acks="all") as producer:
         producer.send(topic, b"order", timestamp_ms=1_000).get(timeout=10)
     commit(live, topic, fresh("late"), 0)

@@ -1,6 +1,7 @@
 """make lab: JupyterLab answers, and when it is gone, however that came about, so are the brokers."""
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -12,10 +13,11 @@ import pika
 import psutil
 import pytest
 
-from helpers import settings, wait_until
+from helpers import brokers, settings, wait_until
 from helpers.brokers import neighbours
 from helpers.brokers.places import PLACES
 from helpers.upkeep.lab import _port as first_port
+from helpers.upkeep.lab import _register as register
 from tests.labs import Lab, has_open
 
 
@@ -33,6 +35,20 @@ def test_the_brokers_come_and_go_with_the_lab(lab):
     assert "are up" in lab.run("up")
     lab.end(signal.SIGKILL)
     wait_until(lambda: "No broker" in lab.run("status"), "the brokers' end", timeout=60)
+
+
+def test_a_lab_that_a_shutdown_of_the_machine_ended_claims_no_brokers_afterwards(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setattr(brokers, "status", lambda: [{"name": "kafka"}])
+    said = settings.run_dir() / "lab.lock"
+    said.write_text("a lab started the brokers")
+    register().close()
+    assert said.read_text(), "a word of a lab that ran since the machine did"
+    os.utime(said, (0, psutil.boot_time() - 1))
+    register().close()
+    assert said.read_text() == ""
 
 
 def test_no_two_copies_of_the_course_look_for_jupyters_port_at_the_same_place(monkeypatch):

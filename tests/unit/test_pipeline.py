@@ -115,7 +115,9 @@ def test_postgresql_listens_on_the_loopback_only_and_wants_a_password(not_starte
         port = f"port={where['PGPORT']}"
         loopback = ["listen_addresses=127.0.0.1", port, "unix_socket_directories="]
         assert settings(database)[-5:-1] == [*loopback, "wal_level=logical"]
-        assert (database.directory / "password").read_text() == where["PGPASSWORD"]
+        password = database.directory / "password"
+        assert password.read_text() == where["PGPASSWORD"]
+        assert password.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_ordinary_user_runs_postgresql_where_it_is(not_started, monkeypatch):
