@@ -273,12 +273,10 @@ def _use_own_ports() -> None:
     """Brokers go to free ports, whatever runs them, and end with this process, even if it is killed.
 
     External ones, if the environment asks for them, are used as they are."""
-    chosen = "external" if brokers.external.chosen() else "native"
-    backend = settings.forced_backend() or chosen
-    if backend == "external":
+    if brokers.external.chosen():
         return
     os.environ["BREAKING_BROKERS_OWNER"] = marks.identity()
-    os.environ["BREAKING_BROKERS_BACKEND"] = backend
+    os.environ["BREAKING_BROKERS_BACKEND"] = settings.forced_backend() or "native"
     os.environ["BREAKING_BROKERS_PORT_OFFSET"] = str(_free_offset())
     _ends.append(
         subprocess.Popen(
