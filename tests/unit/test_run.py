@@ -106,6 +106,46 @@ def test_none_is_free_where_all_use_clusters_that_are_taken():
     assert conftest.next_of([CAPACITY, ROLLING], [ROLLING]) == ""
 
 
+class Worker:
+    """What the scheduler asks of a worker, and what it was given."""
+
+    shutting_down = False
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+    def send_runtest_some(self, cells: list[int]) -> None:
+        self.given += cells
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "over", "other_ends", "given"),
+    [
+        ([CAPACITY, START], ROLLING, False, False, [1]),  # the one that uses no cluster
+        ([CAPACITY, START], ROLLING, True, False, [0]),  # what has ended uses none
+        ([CAPACITY], ROLLING, False, False, []),  # left to the other worker
+        ([CAPACITY], ROLLING, False, True, [0]),  # who waits, since there is no other worker
+    ],
+)
+def test_a_worker_for_whom_only_taken_clusters_are_left_ends(
+    monkeypatch, request, waiting, running, over, other_ends, given
+):
+    monkeypatch.setattr(request.config.option, "tx", ["2*popen"])
+    scheduler = conftest.OneClusterOfEach(request.config)
+    worker, other = Worker(), Worker()
+    other.shutting_down = other_ends
+    scheduler.workqueue.update({notebook: {notebook: False} for notebook in waiting})
+    scheduler.assigned_work.update({worker: {}, other: {running: {running: over}}})
+    scheduler.registered_collections[worker] = waiting
+    scheduler._assign_work_unit(worker)
+    assert worker.given == given
+    assert worker.shutting_down == (not given)
+    assert len(scheduler.workqueue) == len(waiting) - len(given)
+
+
 def collected(seed: int) -> list[str]:
     command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "--nbval", f"--seed={seed}"]
     done = subprocess.run(
