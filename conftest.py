@@ -178,6 +178,7 @@ def next_of(waiting: Iterable[str], running: Iterable[str]) -> str:
     return next(free, "")
 
 
+@pytest.hookimpl(optionalhook=True)  # whoever runs without xdist needs no scheduler
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneClusterOfEach | None:
     """For notebooks; other tests are shared out as ``--dist`` says."""
     return OneClusterOfEach(config, log) if config.getoption("nbval", False) else None

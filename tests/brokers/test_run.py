@@ -29,17 +29,22 @@ def space() -> Iterator[Path]:
         yield Path(folder)
 
 
+def environment(space: Path) -> dict[str, str]:
+    """Of a run that has brokers of its own."""
+    own = ("BREAKING_BROKERS_OWNER", "BREAKING_BROKERS_PORT_OFFSET", "PYTEST_CURRENT_TEST")
+    kept = {name: value for name, value in os.environ.items() if name not in own}
+    return {**kept, "TMPDIR": str(space)}
+
+
 def start(notebooks: Path, space: Path) -> subprocess.Popen:
     """A run of pytest like that of all notebooks, in two processes."""
-    own = ("BREAKING_BROKERS_OWNER", "BREAKING_BROKERS_PORT_OFFSET", "PYTEST_CURRENT_TEST")
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "conftest", "-n", "1"),
             *("--nbval", "--nbval-current-env", str(notebooks)),
         ],
         cwd=settings.CHECKOUT,
-        env={name: value for name, value in os.environ.items() if name not in own}
-        | {"TMPDIR": str(space)},
+        env=environment(space),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -100,3 +105,23 @@ __import__("threading").Event().wait(600)
     wait_until(lambda: not run.exists(), "the end of its brokers", timeout=60)
     wait_until(lambda: not list(space.iterdir()), "the end of its files", timeout=60)
     assert brokers_of(run) == set()
+
+
+def test_a_soak_kills_kernel_and_brokers_before_a_notebook_and_then_it_runs(space):
+    build = settings.CHECKOUT / "build"
+    build.mkdir(exist_ok=True)
+    up = new_output("stream", name="stdout", text="Kafka and RabbitMQ are up.\n")
+    with tempfile.TemporaryDirectory(dir=build, prefix="soak-") as folder:
+        notebook = Path(folder) / "sound.ipynb"
+        first = new_code_cell("from helpers import up\nbrokers = up()", outputs=[up])
+        write(notebook, first, new_code_cell("pass"))
+        output = subprocess.run(
+            [sys.executable, "-m", "tests.soak", "--rounds", "1", "--seed", "7", str(notebook)],
+            cwd=settings.CHECKOUT,
+            env=environment(space),
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+    assert "sound.ipynb: kernel killed after cell 1; killed: ['" in output
+    assert "left behind: nothing" in output
+    assert "1 of 1 rounds passed" in output
