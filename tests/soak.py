@@ -44,7 +44,13 @@ class Trouble:
             self.met.add(item.path)
             begun = abandon(item.path, self.draw)
             dead = kill_brokers(self.draw.choice(BROKERS))
-            print(f"{item.path.name}: kernel killed after cell {begun}; killed: {dead}", flush=True)
+            print(
+                f"\n{item.path.name}: kernel killed after cell {begun}; killed: {dead}", flush=True
+            )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:  # pytest tells it at the end, hours later
+            print(f"\n{report.longreprtext}", flush=True)
 
 
 def abandon(path: Path, draw: random.Random) -> int:
@@ -54,7 +60,7 @@ def abandon(path: Path, draw: random.Random) -> int:
     manager = KernelManager(kernel_name="python3")
     folder = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(notebook, km=manager, timeout=120, resources=folder)
-    client.start_new_kernel()
+    client.start_new_kernel(stderr=subprocess.DEVNULL)  # what it says of itself
     client.start_new_kernel_client()
     try:
         for number, cell in enumerate(notebook.cells[:last]):

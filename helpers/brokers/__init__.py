@@ -152,7 +152,7 @@ def tool(broker: str, tool: str, arguments: Sequence[str]) -> CommandLine:
 
 
 def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
-    """Three Kafka nodes to break: new and empty, or, if they run already, healed.
+    """Three Kafka nodes to break: new and empty, whatever ran in their place before.
 
     Only one notebook at a time can hold them, until its kernel ends or ``down()``.
 
@@ -173,7 +173,7 @@ def kafka_cluster(advertised: Mapping[int, str] | None = None) -> KafkaCluster:
 
 
 def rabbitmq_cluster(nodes: int = 3) -> RabbitMQCluster:
-    """One or three RabbitMQ nodes to break: new and empty, or, if they run already, healed.
+    """One or three RabbitMQ nodes to break: new and empty, whatever ran in their place before.
 
     Only one notebook at a time can hold them, until its kernel ends or ``down()``.
 

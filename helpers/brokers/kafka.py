@@ -105,12 +105,9 @@ def advertised() -> dict[int, str]:
     return {int(number): address for number, address in known.items()}
 
 
-def advertise(addresses: Mapping[int, str]) -> bool:
-    """Have the cluster's nodes give these addresses from their next start; False if they do so now."""
-    if dict(addresses) == advertised():
-        return False
+def advertise(addresses: Mapping[int, str]) -> None:
+    """Have the cluster's nodes give these addresses to their clients from their next start."""
     files.write(_advertised_note(), json.dumps(dict(addresses)))
-    return True
 
 
 def _advertised_note() -> Path:

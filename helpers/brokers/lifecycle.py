@@ -38,22 +38,19 @@ def up(backend: Backend, brokers: Sequence[str]) -> None:
 
 
 def kafka_cluster(backend: Backend, addresses: Mapping[int, str]) -> None:
-    """Have three Kafka nodes that know each other: new and empty, unless they run already and advertise
-    just these addresses."""
+    """Have three Kafka nodes that know each other and advertise these addresses: new and empty."""
     places = members("kafka")
     with _obtained(backend, ["kafka"]):
-        if kafka.advertise(addresses) or not _goes_on(backend, places):
-            backend.forget(places)
+        backend.forget(places)
+        kafka.advertise(addresses)
         _start(backend, places, "Starting three Kafka nodes")
 
 
 def rabbitmq_cluster(backend: Backend, count: int) -> None:
-    """Have that many RabbitMQ nodes in one cluster: new and empty, unless just those run already."""
-    places = members("rabbitmq", count)
+    """Have that many RabbitMQ nodes in one cluster: new and empty."""
     with _obtained(backend, ["rabbitmq"]):
-        if not _goes_on(backend, places):
-            backend.forget(members("rabbitmq"))
-        _start(backend, places, f"Starting {COUNTED[count]}")
+        backend.forget(members("rabbitmq"))
+        _start(backend, members("rabbitmq", count), f"Starting {COUNTED[count]}")
 
 
 def wait_for_cluster(backend: Backend, broker: str, started: Sequence[Place] = ()) -> None:
@@ -185,10 +182,3 @@ def _start(backend: Backend, places: Sequence[Place], words: str) -> None:
 
 def _awake(node: Node) -> bool:
     return node.running() and not node.paused()
-
-
-def _goes_on(backend: Backend, places: Sequence[Place]) -> bool:
-    """Is this a cluster that runs, be it in part? Not if a node has nothing stored, because a kernel was
-    killed while it ended them, nor if there are more nodes than these."""
-    there = [one for one in members(places[0].broker) if backend.node(one).exists()]
-    return there == list(places) and any(backend.node(place).running() for place in places)
