@@ -39,6 +39,10 @@ def windows(count: Count, data: Random) -> str:
     _expect(count, in_order, 0)
     mixed = _mixed(data, delay)
     _expect(count, in_order, delay)
+    tenth = 10 * HOUR + data.randrange(
+        10
+    )  # before any of the ninth: which of the two is told first?
+    _expect(count, [tenth, 9 * HOUR + 30, 15 * HOUR], HOUR + 10)
     _expect(count, mixed, delay)
     _expect_to_come_back(count, mixed, delay, data)
     gap = data.randrange(15, 25)
@@ -134,6 +138,14 @@ def _said(count: Count, state: str, order: Order, delay: int) -> tuple[str, Said
         said = Said([(hour, number) for hour, number in closed], late)
     except (TypeError, ValueError):
         late = None
+    else:
+        for pair in said.closed:
+            if [type(one) for one in pair] != [int, int]:
+                raise Wrong(
+                    "no_numbers",
+                    f"count(…) tells of {pair!r:.80}.",
+                    "Hour and number are numbers. (JSON makes texts of the keys of a dictionary.)",
+                )
     if type(late) is not bool or not isinstance(new, dict):
         raise Wrong(
             "not_three",

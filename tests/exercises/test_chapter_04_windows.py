@@ -12,6 +12,8 @@ def count_with(
     latest_of=max,
     most=None,
     key=str,
+    first=int,
+    tell=int,
     leaves=True,
     backwards=False,
 ):
@@ -26,8 +28,8 @@ def count_with(
         late = reached(end(name), mark)
         if not late or late_counts:
             hours[name] = hours.get(name, 0) + 1
-        over = sorted((h for h in hours if reached(end(h), latest - behind(delay))), key=int)
-        told = [(int(h), hours[h]) for h in over][:most]
+        over = sorted((h for h in hours if reached(end(h), latest - behind(delay))), key=first)
+        told = [(tell(h), hours[h]) for h in over][:most]
         if leaves:
             hours = {h: number for h, number in hours.items() if h not in over[:most]}
         return {"latest": latest, "open": hours}, told[::-1] if backwards else told, late
@@ -110,6 +112,9 @@ ANSWERS = {
             "numbers as keys": ("wrong_number", count_with(key=int)),
             "nothing leaves": ("told_twice", count_with(leaves=False)),
             "the latest hour first": ("wrong_order", count_with(backwards=True)),
+            "in the order of texts": ("wrong_order", count_with(first=str)),
+            "as they came": ("wrong_order", count_with(first=lambda _: 0)),
+            "hours as texts": ("no_numbers", count_with(tell=str)),
             "hours of a day": ("called_late", count_with(hour=lambda minute: minute // 60 % 24)),
             "what was told": ("counted_late", count_what_was_told),
             "all orders": ("grows", count_with_all_orders),
