@@ -72,6 +72,10 @@ class Books:
                 wait_until(read, "the books", every=0, tolerate=(sqlite3.OperationalError,))
             yield
 
+    def has_write_ahead_log(self) -> bool:
+        """With SQLite's WAL no commit waits for an audit (https://www.sqlite.org/wal.html)."""
+        return self.rows("PRAGMA journal_mode") == [("wal",)]
+
     def has_writer_waiting(self) -> bool:
         """Does a commit wait for the end of an audit? Then it holds SQLite's pending lock."""
         try:

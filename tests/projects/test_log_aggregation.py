@@ -106,6 +106,10 @@ ANSWERS = {
                 "once",
                 (INDEX, "place TEXT UNIQUE,\n        service", "place TEXT,\n        service"),
             ),
+            "what begins alike is taken for one": (
+                "nothing_lost",
+                (INDEXER, 'place = f"{service} {there}"', "place = there"),
+            ),
             "the content is the id": (
                 "nothing_lost",
                 (INDEXER, "index.add(database, place,", "index.add(database, line,"),

@@ -115,6 +115,14 @@ ANSWERS = {
                 "bad_is_parked",
                 (MESSAGES, "else 0 < value <= MOST", "else value <= MOST"),
             ),
+            "a write-ahead log": (
+                "journal",
+                (
+                    MESSAGES,
+                    "executescript(TABLES + tables)",
+                    'executescript("PRAGMA journal_mode = WAL;" + TABLES + tables)',
+                ),
+            ),
             "classic queues": (
                 "drained",
                 (MESSAGES, '"x-queue-type": "quorum"', '"x-queue-type": "classic"'),

@@ -70,6 +70,10 @@ ANSWERS = {
                 "counted_once",
                 (PROGRESS, "sqlite3.connect(args.database)", 'sqlite3.connect(":memory:")'),
             ),
+            "what nests too deep ends the worker": (
+                "says_why",
+                (WORKER, "KeyError, RecursionError, OSError)", "KeyError, OSError)"),
+            ),
             "a classic queue": (
                 "drained",
                 (JOBS, "        kind = {", "        kind = {} and {"),

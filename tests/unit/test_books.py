@@ -54,6 +54,15 @@ def test_nobody_writes_while_it_is_locked(books):
     assert books.rows("SELECT entry FROM ledger") == [(7,)]
 
 
+def test_a_write_ahead_log_is_seen_since_with_it_no_commit_waits(books):
+    write(books)
+    assert not books.has_write_ahead_log()
+    books.rows("PRAGMA journal_mode = WAL")
+    assert books.has_write_ahead_log()
+    with books.audit():
+        write(books)  # comes to its end
+
+
 def test_a_commit_waits_for_the_end_of_an_audit(books):
     write(books)
     with books.audit():

@@ -5,9 +5,10 @@ The shop (``shop.py``) is given, and logs into LOGS/SERVICE/SERVICE.log. Program
 
 - ``shipper.py --brokers HOST:PORT… --name NAME --log FILE --positions FILE`` ships the lines of a log and
   of its older files, FILE.1, FILE.2 …, to the topic NAME.logs, with the service as the key. One for each
-  log. Tokens, ``tok_`` and letters and digits, never leave the machine. When it is killed,
-  or the broker does not answer, 100 lines are sent again at most. When a log is emptied while it is read,
-  lines that it has not read are lost: then it names the log in its error output.
+  log; two logs may begin with the same line. Tokens, ``tok_`` and letters and digits, never leave the
+  machine. When it is killed, or the broker does not answer, 100 lines are sent again at most. When a log
+  is emptied while it is read, lines that it has not read are lost: then it names the log in its error
+  output.
 - ``indexer.py --brokers HOST:PORT… --name NAME --database FILE`` puts them into SQLite, in their order:
   ``lines (service, time, level, message)``. What is no JSON object with these three texts, or is of 65,536
   bytes or more, goes to ``parked (service, line, reason)``; of what is too long the beginning. What the
@@ -94,6 +95,9 @@ class _Shop:
         self._front = ports["front"]
         more = {"front": ["--ask", ports["stock"], ports["payment"]]}
         more |= {"payment": ["--outage", *OUTAGE], "stock": []}
+        for service in SERVICES:
+            self.log(service).parent.mkdir(parents=True)
+            self.write(service, _line("the machine is up"))  # logs may begin alike
         file = str(Path(__file__).with_name("shop.py"))
         self._programs = {
             name: Program(file, name, "--port", ports[name], "--log", self.log(name), *more[name])
@@ -413,7 +417,7 @@ class _System:
         again = self._data.sample(self._topic.early, 40)
         self._repeated.update(key for key, _ in again)
         strangers = [*map(self._mark, (b"\xff\xfe %s", b'["%s"]', b'{"line": "%s"}')), None]
-        strangers.append(self._mark(b"[" * 100_000 + b"%s"))
+        strangers.append(self._mark(b'["%s",' + b"[" * 100_000))
         self._strangers = len(strangers)
         self._topic.put([*again, *((b"nobody", value) for value in strangers)])
         self._trial.struck(f"{self._bad} lines and records came that nobody can read")

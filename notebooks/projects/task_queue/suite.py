@@ -29,7 +29,10 @@ KILLS = 2  # of all workers
 SIZE = 200  # pixels of a thumbnail
 MOMENT = 2  # seconds in which a submitter ends that doesn't listen to the broker
 COLUMNS = "name", "messages_ready", "messages_unacknowledged"
-STRANGERS = "no JSON", "[]", '{"image": "../private.png"}', '{"image": "none.png"}'
+STRANGERS = [
+    *("no JSON", "[]", "[" * 50_000, '{"image": "none.png"}', '{"image": "../private.png"}'),
+    json.dumps({"image": "x" * 1000}),
+]
 
 
 def trial(trial):
@@ -388,7 +391,7 @@ def _job(body):
     """The image that a job names; the message itself, if it is none."""
     try:
         return json.loads(body)["image"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return body
 
 

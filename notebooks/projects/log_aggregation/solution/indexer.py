@@ -30,7 +30,8 @@ def save_one(database, record):
     place = f"record {record.partition}:{record.offset}"
     line = (record.value or b"").decode(errors="backslashreplace")
     try:
-        place, line, whole = lines.unpack(record.value)
+        there, line, whole = lines.unpack(record.value)
+        place = f"{service} {there}"  # two services may begin their logs with the same words
         index.add(database, place, service, lines.read(line, whole))
     except lines.BadLineError as error:
         index.park(database, place, service, line, str(error))

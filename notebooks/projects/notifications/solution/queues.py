@@ -55,8 +55,9 @@ def declare_queue(channel, queue, **more):
 
 
 def last_resort(parked):
-    """What has ended a service ten times is parked by the broker itself."""
-    return {"x-delivery-limit": 10, "x-dead-letter-routing-key": parked, **dead_letters("")}
+    """What came back a hundred times, since a service died each time, is parked by the broker itself. A
+    low limit would park sound ones: a death counts for all that was in hand."""
+    return {"x-delivery-limit": 100, "x-dead-letter-routing-key": parked, **dead_letters("")}
 
 
 def dead_letters(exchange):

@@ -20,6 +20,7 @@ def main():
     queues.declare(channel, args.name)
     parked = f"{args.name}.{args.channel}.{queues.PARKED}"
     number = channel.queue_declare(parked, passive=True).method.message_count
+    replayed = 0
     for _ in range(number):
         method, _, body = channel.basic_get(parked)
         if method is None:  # somebody else replays, too
@@ -27,7 +28,8 @@ def main():
         headers = {args.channel: True, "severity": json.loads(body)["severity"]}
         channel.basic_publish(args.name, "", body, queues.persistent(**headers), mandatory=True)
         channel.basic_ack(method.delivery_tag)
-    print("replayed", number, flush=True)
+        replayed += 1
+    print("replayed", replayed, flush=True)
     channel.connection.close()
 
 

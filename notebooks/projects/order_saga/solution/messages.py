@@ -62,11 +62,12 @@ def connect(addresses):
 def declare(channel, name):
     """All queues, not only one's own: what is sent to a service waits there until it runs.
 
-    Quorum queues outlive a node. What has ended a service ten times is parked by the broker itself.
+    Quorum queues outlive a node. What came back a hundred times, since a service died each time, is
+    parked by the broker itself. A low limit would park sound orders: a death counts for all in hand.
     """
     quorum, parked = {"x-queue-type": "quorum"}, f"{name}.parked"
     last_resort = {
-        "x-delivery-limit": 10,
+        "x-delivery-limit": 100,
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": parked,
         "x-dead-letter-strategy": "at-least-once",

@@ -1,17 +1,21 @@
 """Writes a welcome mail to each person who has registered.
 
 A mail can't be taken back, and no transaction holds it. So it is sent first and noted then; and its
-Message-ID is made from the event: if it is sent again, the mail server knows it.
+Message-ID is made from the event: if it is sent again, the mail server knows it, as long as it remembers.
+So whoever starts again sends first what was begun, and then what is new.
 
 By hand: python mailer.py --brokers 127.0.0.1:9092 --name try --database FILE --smtp 127.0.0.1:25
 """
 
+import json
 import smtplib
 from email.message import EmailMessage
 from functools import partial
 
 import subscriber
 from events import REGISTERED
+
+BEGUN = "CREATE TABLE IF NOT EXISTS begun (event TEXT PRIMARY KEY, content TEXT);"
 
 
 def welcome(event):
@@ -31,10 +35,14 @@ def handle(args, database, event):
     seen = database.execute("SELECT 1 FROM handled WHERE event = ?", [event["id"]]).fetchone()
     if seen:
         return
+    with database:
+        row = [event["id"], json.dumps(event)]
+        database.execute("INSERT OR REPLACE INTO begun VALUES (?, ?)", row)
     with smtplib.SMTP(args.smtp) as server:
         server.send_message(welcome(event))
     with database:
         subscriber.is_new(database, event)
+        database.execute("DELETE FROM begun WHERE event = ?", [event["id"]])
 
 
 def main():
@@ -42,7 +50,9 @@ def main():
     parser = subscriber.arguments(__doc__.partition("\n")[0])
     parser.add_argument("--smtp", required=True, help="HOST:PORT of the mail server")
     args = parser.parse_args()
-    database = subscriber.connect(args)
+    database = subscriber.connect(args, BEGUN)
+    for (content,) in database.execute("SELECT content FROM begun").fetchall():
+        handle(args, database, json.loads(content))
     subscriber.follow(args, "mailer", partial(handle, args, database))
 
 

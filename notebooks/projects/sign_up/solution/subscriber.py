@@ -14,7 +14,7 @@ from kafka.errors import CommitFailedError, RebalanceInProgressError
 
 from helpers.programs import asked_to_end
 
-SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+SETTINGS = "PRAGMA journal_mode = WAL;"
 HANDLED = "CREATE TABLE IF NOT EXISTS handled (event TEXT PRIMARY KEY);"
 
 

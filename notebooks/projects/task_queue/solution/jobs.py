@@ -30,7 +30,7 @@ def declare(channel, name):
 
     What was in a consumer's hands at a node that has died comes back after `BACK`: RabbitMQ 4.3 and
     newer wait a minute, if they aren't told. A job that has ended its worker ten times is parked by the
-    broker itself.
+    broker itself, whose reason stands in the header `x-death`.
     """
     parked = f"{name}.{PARKED}"
     last_resort = {

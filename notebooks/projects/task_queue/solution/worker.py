@@ -18,6 +18,7 @@ from PIL import Image
 from helpers.programs import asked_to_end
 
 SIZE = 200, 200  # pixels
+LONGEST = 200  # bytes of an image's name: that of its thumbnail is longer
 PIXELS = 50_000_000  # the largest picture that we are ready to unpack
 
 
@@ -34,10 +35,13 @@ def image_of(body, folder):
     try:
         name = json.loads(body)["image"]
         path = folder / name
-    except (ValueError, TypeError, KeyError) as error:
+        there = path.is_file()
+    except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
         raise BadJobError(f"no job: {error!r}") from error
-    if path.parent != folder or path.name in ("", "..") or not path.is_file():
+    if path.parent != folder or path.name in ("", "..") or not there:
         raise BadJobError(f"no image {name!r} in the folder")
+    if len(os.fsencode(name)) > LONGEST:
+        raise BadJobError(f"a name of more than {LONGEST} bytes")
     return path
 
 
@@ -53,8 +57,12 @@ def make_thumbnail(path, target):
                 raise BadJobError(f"{image.width} × {image.height} pixels are too many")
             small = image.convert("RGB")
             small.thumbnail(SIZE)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadJobError(f"no picture: {error}") from error
+    except BadJobError:
+        raise
+    except (
+        Exception
+    ) as error:  # a file from a stranger, and thirty decoders: any of them may fail in its way
+        raise BadJobError(f"no picture: {error!r}") from error
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     small.save(draft, "JPEG")
     draft.replace(target)
