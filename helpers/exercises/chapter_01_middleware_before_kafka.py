@@ -18,9 +18,11 @@ from .grading import grader
 Answer = Callable[[Any, str, Iterator[str]], None]
 
 END = "the end of the check"
-FROZEN = 1.5  # seconds that the broker stands still
+FROZEN = 3.0  # seconds that the broker stands still
 LATE = 1.0  # seconds after which what was sent has come
 QUEUE = "orders"
+TOGETHER = "Give `transaction=` to each send, and commit when you have all."
+GO_ON = "Your caller must hear of it: let the exception go on."
 
 
 class Trouble(Exception):  # noqa: N818 (what the orders raise)
@@ -29,7 +31,8 @@ class Trouble(Exception):  # noqa: N818 (what the orders raise)
 
 @grader("1.4")
 def leave_all(answer: Answer, data: Random) -> str:
-    """Orders that raise on the way; a broker that stands still for the commit, and is killed afterwards."""
+    """Orders that raise on the way, or can't be sent; a broker that stands still for the commit, and is
+    killed afterwards."""
     from ..extras.artemis import Artemis
 
     orders = [f"order {n}" for n in data.sample(range(10**6), data.randint(5, 8))]
@@ -39,6 +42,7 @@ def leave_all(answer: Answer, data: Random) -> str:
         _make(broker, QUEUE)
         _expect_none(answer, broker, given, orders, broken)
         _expect_closed(broker)
+        _expect_all_or_none(answer, broker, given, orders, broken)
         _expect_all(answer, broker, given, orders)
         _expect_nothing_more(answer, broker, given, data)
     return "all of them or none, in their order; confirmed, and there after the broker was killed."
@@ -61,13 +65,34 @@ def _expect_none(answer: Answer, broker: Any, given: Any, orders: list[str], bro
         raise Wrong(
             "not_all_or_nothing",
             f"after {broken} orders there was an exception, and {early[0]!r} was in the queue.",
-            "Give `transaction=` to each send, and commit when you have all.",
+            TOGETHER,
         )
     if not isinstance(said, Trouble):
         raise Wrong(
             "swallowed",
             f"the orders raised Trouble, and your caller got {type(said).__name__}.",
-            "Your caller must hear of it: let the exception go on.",
+            GO_ON,
+        )
+
+
+def _expect_all_or_none(
+    answer: Answer, broker: Any, given: Any, orders: list[str], broken: int
+) -> None:
+    """One order is no text: sending it raises, also when all have been read before."""
+    some = [*orders[:broken], broken, *orders[broken:]]
+    said = ask(answer, given, QUEUE, iter(some), may_raise=(Exception,))
+    found = _look(broker)
+    if 0 < len(found) < len(some):
+        raise Wrong(
+            "not_all_or_nothing",
+            f"order {broken + 1} was no text and could not be sent, and {found[0]!r} was in the queue.",
+            TOGETHER,
+        )
+    if not (found or isinstance(said, Exception)):
+        raise Wrong(
+            "swallowed",
+            "sending raised an exception, and your caller has not heard of it.",
+            GO_ON,
         )
 
 
@@ -76,8 +101,8 @@ def _expect_all(answer: Answer, broker: Any, given: Any, orders: list[str]) -> N
     went_on: list[float] = []
 
     def resume() -> None:
-        broker.resume()
         went_on.append(time.monotonic())
+        broker.resume()
 
     timer = threading.Timer(FROZEN, resume)
 
@@ -108,14 +133,19 @@ def _expect_all(answer: Answer, broker: Any, given: Any, orders: list[str]) -> N
     broker.start()
     found = _take(broker)
     if found != orders:
-        missing = [order for order in orders if order not in found]
+        kind, hint = "not_in_order", "Each order once, in its order."
+        if set(found) < set(orders):
+            kind, hint = (
+                "lost",
+                "With the header `persistent:true` a STOMP message is kept on disk.",
+            )
+        elif set(found) != set(orders):
+            kind, hint = "other_messages", "A message for each order, with its text and no more."
         raise Wrong(
-            "lost" if missing else "not_in_order",
+            kind,
             f"the broker was killed when the function had returned; of {len(orders)} orders the queue "
             f"has {found or 'none'}.",
-            "A STOMP message is kept on disk with the header `persistent:true`."
-            if missing
-            else "Each order once, in its order.",
+            hint,
         )
 
 
@@ -183,9 +213,16 @@ def _take(broker: Any, queue: str = QUEUE) -> list[str]:
     connection, found = BlockingConnection(broker.amqp, timeout=20), []
     connection.create_sender(queue).send(Message(END, durable=True))
     receiver = connection.create_receiver(queue, credit=1)
-    while (body := receiver.receive(timeout=20).body) != END:
+    while (text := _text(receiver.receive(timeout=20))) != END:
         receiver.accept()
-        found.append(body if isinstance(body, str) else repr(body))
+        found.append(text)
     receiver.accept()
     connection.close()
     return found
+
+
+def _text(message: Any) -> str:
+    """What a message says; one that STOMP has sent with its length is of bytes."""
+    body = message.body
+    is_bytes = isinstance(body, bytes | memoryview)
+    return bytes(body).decode(errors="replace") if is_bytes else str(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections import Counter
@@ -22,13 +23,16 @@ from .lives import KILLED, die, live
 Listen = Callable[[int, str, str, Callable[[bytes], None], float], None]
 BRIEF, ENOUGH = 1.5, 4.0  # seconds that a call has: to subscribe, and to catch up
 LATE = 10.0  # seconds that a call may take longer, on a busy machine
+IN_HAND = 1.0  # seconds of work before a death: what is acknowledged before its work, is so by then
+KEPT = 3600  # seconds that a session is kept, or more
 WRONG_KIND = b"?"
 
 
 @grader("2.3")
 def missed_nothing(answer: Listen, data: Random, node: RabbitMQ) -> str:
-    """Two names; one of them is killed in the middle of a message. Each is to get all."""
-    topic, names = f"readings/{fresh('probe')}", [fresh("device"), fresh("device")]
+    """Two names; one of them is killed in the middle of a message. Each is to get all of its topic."""
+    topic, other = f"readings/{fresh('probe')}", f"readings/{fresh('probe')}"
+    names = [fresh("device"), fresh("device")]
     letters = iter(data.sample("abcdefghijklmnopqrstuvwxyz", 12))
     parts = [[next(letters).encode() for _ in range(many)] for many in (3, 2, 2)]
     with tempfile.TemporaryDirectory() as folder:
@@ -47,12 +51,21 @@ def missed_nothing(answer: Listen, data: Random, node: RabbitMQ) -> str:
         _publish(node, topic, parts[1])
         run(names[0], ENOUGH)
         _publish(node, topic, parts[2])
+        _publish(node, other, [stray := next(letters).encode()])
         for name in names:
             run(name, ENOUGH)
         sent = [body for part in parts for body in part]
         in_hand = set(parts[0])  # when it was killed
         for name, killed in zip(names, (in_hand, set()), strict=True):
-            _expect(_handled(Path(folder), name), sent, killed, name == names[0])
+            found = _handled(Path(folder), name)
+            _expect(found, sent, killed, name == names[0])
+            if stray in found:
+                raise Wrong(
+                    "another_topic",
+                    f"listen was given {topic!r}, and handled {stray.decode()!r}, which is of {other!r}.",
+                    "Subscribe to the topic that you are given, and to nothing else.",
+                )
+    _expect_kept(node, names)
     return (
         "nothing was missed: not while nobody listened, and not what a dead listener had in hand."
     )
@@ -69,6 +82,7 @@ def _run(
 ) -> object:
     def handle(payload: bytes) -> None:
         if payload == dies_at:
+            time.sleep(IN_HAND)
             die()
         right = isinstance(payload, bytes | bytearray)
         with (folder / name).open("ab") as file:
@@ -119,6 +133,20 @@ def _expect(found: list[bytes], sent: list[bytes], killed: set[bytes], was_kille
             f"{often[0].decode()!r} was handled more than once by {who}, and nobody had died of it.",
             "A message that was handled is acknowledged; then it doesn't come again.",
         )
+
+
+def _expect_kept(node: RabbitMQ, names: list[str]) -> None:
+    """The queues of these sessions outlive an hour without a listener."""
+    listing = node.ctl("list_queues", "name", "arguments", "--formatter", "json", "--silent")
+    for queue in json.loads(listing):
+        for key, _, value in queue["arguments"]:
+            mine = any(name in queue["name"] for name in names)
+            if mine and key == "x-expires" and value < 1000 * KEPT:
+                raise Wrong(
+                    "forgotten",
+                    f"while no listen runs, the broker keeps the session for {value // 1000} s.",
+                    f"SessionExpiryInterval: {KEPT} s at least.",
+                )
 
 
 def _expect_bytes(found: list[bytes]) -> None:

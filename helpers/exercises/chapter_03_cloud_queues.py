@@ -39,7 +39,7 @@ def kept(answer: Keep, data: Random) -> str:
     """A slow order, one that can't be handled, and one whose worker dies."""
     need("sqs")
     with local.Server() as server:
-        _slow(answer, server, str(data.randint(100, 999)), data.uniform(3.5, 4.5))
+        _slow(answer, server, str(data.randint(100, 999)), data.uniform(6.0, 7.0))
         _failing(answer, server, str(data.randint(100, 999)), data.uniform(0.2, 0.6))
         _dying(answer, server, str(data.randint(100, 999)))
     return "kept while it was worked on, given back on failure, and free again after a death."
@@ -89,12 +89,19 @@ def _failing(answer: Keep, server: local.Server, body: str, seconds: float) -> N
             "handle raised an exception, and your function did not.",
             "Your caller is to know that it failed: let the exception out.",
         )
-    if not _comes(sqs, queue, within=0.7, hide=1):
+    if not (back := _comes(sqs, queue, within=0.7, hide=1)):
         where = "gone" if not _left(sqs, queue) else "still hidden"
         raise Wrong(
             "not_given_back",
             f"handle raised an exception, and the message is {where}: nobody can receive it.",
             "A time-out of 0 seconds shows it at once; and what has failed is not deleted.",
+        )
+    if back["MessageId"] != message["MessageId"]:
+        raise Wrong(
+            "copied",
+            f"handle raised an exception, and what can be received is {back['MessageId']}, not "
+            f"{message['MessageId']}.",
+            "Show the message itself. Nobody knows of a copy how often it has failed already.",
         )
     if not _comes(sqs, queue, within=1 + BUSY):
         raise Wrong(
@@ -159,14 +166,15 @@ def _watching(server: local.Server, queue: str) -> Iterator[list[float]]:
         watcher.join()
 
 
-def _comes(sqs: Any, queue: str, within: float, hide: int = HIDES) -> bool:
-    """Can a message be received within so many seconds?"""
+def _comes(sqs: Any, queue: str, within: float, hide: int = HIDES) -> dict[str, Any] | None:
+    """The message that can be received within so many seconds, if one can."""
     end = time.monotonic() + within
     while time.monotonic() < end:
-        if sqs.receive_message(QueueUrl=queue, VisibilityTimeout=hide).get("Messages"):
-            return True
+        place = {"QueueUrl": queue, "VisibilityTimeout": hide}
+        for message in sqs.receive_message(**place).get("Messages", []):
+            return message
         time.sleep(0.05)
-    return False
+    return None
 
 
 def _left(sqs: Any, queue: str) -> int:
@@ -230,12 +238,12 @@ def _send_back(
         for one in (f"{name}-dead", name)
     )
     place = {"QueueUrl": dead["QueueUrl"]}
-    good, bad = (data.randint(least, least + 3) for least in (12, 11))
-    bodies = [f"{word} {data.randint(1000, 9999)}-{n}" for word, many in (("fit", good), ("bad", bad))
-              for n in range(many)]  # fmt: skip
-    data.shuffle(bodies)
-    for body in bodies:
-        sqs.send_message(**place, MessageBody=body)
+    good, bad = (data.randint(least, least + 6) for least in (16, 15))
+    *others, last = [f"{word} {data.randint(1000, 9999)}-{n}"
+                     for word, many in (("bad", bad), ("fit", good)) for n in range(many)]  # fmt: skip
+    data.shuffle(others)
+    bodies = [*others, last]  # a good one, which three receives of ten do not reach
+    ids = {body: sqs.send_message(**place, MessageBody=body)["MessageId"] for body in bodies}
 
     def run(dies_after: int) -> None:
         client = _Client(_client(server), receipts, dies_after)
@@ -244,12 +252,12 @@ def _send_back(
     killed = 0
     for dies_after in [*deaths, 0]:
         receipts.write_text("")
-        killed += live(answer, partial(run, dies_after), seconds=15) is KILLED
+        killed += live(answer, partial(run, dies_after), seconds=25) is KILLED
         if dies_after:
             for receipt in receipts.read_text().split():
                 _show(sqs, place["QueueUrl"], receipt)
-    _expect_sent(_bodies(sqs, queue["QueueUrl"]), bodies, killed)
-    _expect_left(_bodies(sqs, place["QueueUrl"]), bodies, _left(sqs, place["QueueUrl"]))
+    _expect_sent([body for body, _ in _take(sqs, queue["QueueUrl"])], bodies, killed)
+    _expect_left(_take(sqs, place["QueueUrl"]), ids, _left(sqs, place["QueueUrl"]))
 
 
 def _is_good(body: str) -> bool:
@@ -264,11 +272,11 @@ def _show(sqs: Any, queue: str, receipt: str) -> None:
         return
 
 
-def _bodies(sqs: Any, queue: str) -> list[str]:
-    """What can be received from a queue now."""
+def _take(sqs: Any, queue: str) -> list[tuple[str, str]]:
+    """What can be received from a queue now: bodies, and the ids of the messages."""
     found = []
     while batch := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-        found += [message["Body"] for message in batch]
+        found += [(message["Body"], message["MessageId"]) for message in batch]
     return found
 
 
@@ -294,19 +302,20 @@ def _expect_sent(found: list[str], bodies: list[str], killed: int) -> None:
         )
 
 
-def _expect_left(found: list[str], bodies: list[str], there: int) -> None:
-    bad = [body for body in bodies if not _is_good(body)]
+def _expect_left(found: list[tuple[str, str]], ids: dict[str, str], there: int) -> None:
+    bad = [body for body in ids if not _is_good(body)]
+    bodies = {body for body, _ in found}
     if there < len(bad):
         raise Wrong(
             "bad_are_gone",
             f"{len(bad)} bad ones should be left, and {there} are.",
             "Delete only what you have sent back.",
         )
-    if good := sorted(set(found) - set(bad)):
+    if good := sorted(bodies - set(bad)):
         raise Wrong(
             "good_are_left", f"{good[0]!r} was sent back, and is still there.", "Delete it then."
         )
-    if missing := sorted(set(bad) - set(found)):
+    if missing := sorted(set(bad) - bodies):
         raise Wrong(
             "bad_are_hidden",
             f"{len(missing)} bad ones are hidden from others, {missing[0]!r} for instance.",
@@ -314,3 +323,10 @@ def _expect_left(found: list[str], bodies: list[str], there: int) -> None:
         )
     if there > len(bad):
         raise Wrong("good_are_left", "More is left than was bad.", "Delete what you sent back.")
+    if copies := [body for body, number in found if number != ids[body]]:
+        raise Wrong(
+            "bad_are_copies",
+            f"{len(copies)} bad ones are gone, and copies of them are left, {copies[0]!r} for "
+            "instance, with another MessageId.",
+            "Let the bad ones stay as they are, and show them again by a time-out of 0 seconds.",
+        )

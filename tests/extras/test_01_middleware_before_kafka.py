@@ -1,6 +1,7 @@
 """The grader of the lab on message-oriented middleware tells right answers from wrong ones."""
 
 import threading
+import time
 
 import pytest
 
@@ -15,7 +16,7 @@ HEADERS = {"persistent": "true"}
 
 def leave_all_with(
     transaction=True, headers=HEADERS, wait=True, close=True, change=list, destination="/queue/{}",
-    swallow=False, commit_on_error=False, wrap=False,
+    swallow=False, commit_on_error=False, wrap=False, length=False,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -28,7 +29,7 @@ def leave_all_with(
             def on_receipt(self, frame):
                 confirmed.set()
 
-        connection = stomp.Connection12([broker.stomp], auto_content_length=False)
+        connection = stomp.Connection12([broker.stomp], auto_content_length=length)
         connection.set_listener("", Listener())
         connection.connect(wait=True)
         in_it = {"transaction": connection.begin()} if transaction else {}
@@ -67,17 +68,28 @@ def lazily(broker, queue, orders):
     return leave_all_with(change=lambda given: (order for order in given))(broker, queue, orders)
 
 
+def and_sleep(broker, queue, orders):
+    """Waits for two seconds, not for the receipt."""
+    leave_all_with(wait=False)(broker, queue, orders)
+    time.sleep(2)
+
+
 ANSWERS = {
     "1.4": Answers(
         right={
             "reference": leave_all_with(change=None),
             "read first": read_first,
             "lazy": lazily,
+            "with a length": leave_all_with(length=True),
         },
         wrong={
             "no transaction": (
                 "not_all_or_nothing",
                 leave_all_with(transaction=False, change=None),
+            ),
+            "no transaction, read first": (
+                "not_all_or_nothing",
+                leave_all_with(transaction=False),
             ),
             "commits what it has": (
                 "not_all_or_nothing",
@@ -86,6 +98,7 @@ ANSWERS = {
             "not persistent": ("lost", leave_all_with(headers={})),
             "persistent: false": ("lost", leave_all_with(headers={"persistent": "false"})),
             "no receipt": ("not_confirmed", leave_all_with(wait=False)),
+            "a sleep": ("not_confirmed", and_sleep),
             "swallows": ("swallowed", leave_all_with(swallow=True)),
             "another exception": ("swallowed", leave_all_with(wrap=True)),
             "left open": ("left_open", leave_all_with(close=False)),
@@ -95,6 +108,7 @@ ANSWERS = {
             ),
             "all but the last": ("lost", leave_all_with(change=lambda all_: list(all_)[:-1])),
             "twice": ("not_in_order", leave_all_with(change=lambda all_: 2 * list(all_))),
+            "all in one": ("other_messages", leave_all_with(change=lambda all_: ["\n".join(all_)])),
             "always one queue": ("wrong_queue", leave_all_with(destination="/queue/orders")),
             "for ever": ("no_deadline", ignoring()),
             "not begun": ("not_attempted", stub),

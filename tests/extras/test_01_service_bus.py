@@ -48,6 +48,18 @@ def side_by_side(source, targets):
     return [route(f"artemis:{source}{TRANSACTED}", at_once)]
 
 
+def one_straight(n):
+    """All but one have a queue; that one hangs on the route which copies."""
+
+    def routes(source, targets):
+        copy, *others = apart()(source, targets)
+        copy["route"]["from"]["steps"][n] = {"to": targets[n]}
+        del others[n]
+        return [copy, *others]
+
+    return routes
+
+
 def competing(source, targets):
     """A route each, from the same queue: an order comes to one of them."""
     return [route(f"artemis:{source}{TRANSACTED}", target) for target in targets]
@@ -68,6 +80,8 @@ ANSWERS = {
         wrong={
             "one route": ("waits", together),
             "side by side in one route": ("waits", side_by_side),
+            "the first goes straight": ("waits", one_straight(0)),
+            "the last goes straight": ("waits", one_straight(-1)),
             "from one queue": ("waits", competing),
             "taken for good": ("lost", apart(each="")),
             "copied without a transaction": ("not_in_a_transaction", apart(copy="")),
@@ -76,6 +90,7 @@ ANSWERS = {
             "two of them": ("forgotten", apart(of=2)),
             "a place that is not there": ("not_started", nonsense),
             "no list": ("no_routes", lambda source, targets: f"{source} to {targets}"),
+            "a generator": ("no_routes", lambda *given: (one for one in apart()(*given))),
             "nothing": ("no_routes", lambda _source, _targets: None),
             "for ever": ("no_deadline", ignoring()),
             "not begun": ("not_attempted", stub),

@@ -36,11 +36,13 @@ def loop(client, seconds):
 
 
 def listen_with(
-    clean=False, expiry=HOUR, qos=1, own_name=True, form=bytes, times=1, leaves=False, share=1.0
+    clean=False, expiry=HOUR, qos=1, own_name=True, form=bytes, times=1, leaves=False, share=1.0,
+    where="{}",
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
-    def listen(port, name, topic, handle, seconds):
+    def listen(port, name, given, handle, seconds):
+        topic = where.format(given)
         client = new_client({True: name, False: "listener", None: ""}[own_name])
         client.on_connect = lambda *_: client.subscribe(topic, qos=qos)
 
@@ -89,6 +91,23 @@ def listen_and_acknowledge(port, name, topic, handle, seconds):
     client.loop_stop()
 
 
+def listen_and_handle_elsewhere(port, name, topic, handle, seconds):
+    """Acknowledged when it is put into a queue, from which another thread handles it."""
+    client, got = new_client(name), queue.Queue()
+    client.on_connect = lambda *_: client.subscribe(topic, qos=1)
+    client.on_message = lambda _client, _data, message: got.put(message.payload)
+    connect(client, port)
+    client.loop_start()
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            handle(got.get(timeout=left))
+        except queue.Empty:
+            break
+    client.disconnect()
+    client.loop_stop()
+
+
 def listen_and_handle_later(port, name, topic, handle, seconds):
     """Acknowledged when it is put into a list; handled at the end."""
     client, got = new_client(name), []
@@ -119,8 +138,12 @@ ANSWERS = {
             "a clean start": ("lost", listen_with(clean=True)),
             "a session that ends": ("lost", listen_with(expiry=0)),
             "at most once": ("lost", listen_with(qos=0)),
+            "a session for a while": ("forgotten", listen_with(expiry=600)),
+            "every topic": ("another_topic", listen_with(where="#")),
+            "the topics beside it": ("another_topic", listen_with(where="readings/#")),
             "a name for all": ("lost", listen_with(own_name=False)),
             "no name": ("lost", listen_with(own_name=None)),
+            "handled elsewhere": ("lost", listen_and_handle_elsewhere),
             "handled later": ("lost", listen_and_handle_later),
             "unsubscribed": ("lost", listen_with(leaves=True)),
             "never acknowledged": ("twice", listen_and_never_acknowledge),

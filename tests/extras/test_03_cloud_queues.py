@@ -13,6 +13,7 @@ pytest.importorskip("moto")
 
 def keep_with(
     every=0.4, to=2, first=None, delete="after", back=True, out=True, end=True, on_failure=False,
+    copy=False,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -40,7 +41,9 @@ def keep_with(
                 helper.join()
             if back and delete != "before":
                 sqs.change_message_visibility(**place, VisibilityTimeout=0)
-            if on_failure:
+            if copy:
+                sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
+            if on_failure or copy:
                 sqs.delete_message(**place)
             if out:
                 raise
@@ -115,14 +118,16 @@ def handle_never(sqs, queue, message, handle):
 
 
 def send_back_with(
-    all_of_them=True, show=True, first="send", what=None, delete=True, batches=False, at_the_end=False
+    receives=99, show=True, first="send", what=None, delete=True, batches=False, at_the_end=False
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
     def send_back(sqs, dead, queue, is_good):
         stay, sent = [], []
         receive = {"QueueUrl": dead, "MaxNumberOfMessages": 10}
-        while found := sqs.receive_message(**receive).get("Messages"):
+        for _ in range(receives):
+            if not (found := sqs.receive_message(**receive).get("Messages")):
+                break
             good = [m for m in found if (what or is_good)(m["Body"])]
             stay += [m for m in found if m not in good]
             if batches and good:
@@ -137,14 +142,14 @@ def send_back_with(
                 if first == "send" and delete and not at_the_end:
                     sqs.delete_message(**place)
                 sent.append(place)
-            if not all_of_them:
-                break
         if at_the_end:
             for place in sent:
                 sqs.delete_message(**place)
         for message in stay:
             place = {"QueueUrl": dead, "ReceiptHandle": message["ReceiptHandle"]}
-            if show == "deleted":
+            if show == "copied":
+                sqs.send_message(QueueUrl=dead, MessageBody=message["Body"])
+            if show in ("deleted", "copied"):
                 sqs.delete_message(**place)
             elif show:
                 sqs.change_message_visibility(**place, VisibilityTimeout=0)
@@ -201,6 +206,7 @@ ANSWERS = {
         wrong={
             "no extension": ("shared", keep_with(every=0)),
             "extended once": ("shared", keep_with(every=0, first=3)),
+            "extended once, by five seconds": ("shared", keep_with(every=0, first=5)),
             "extended too late": ("shared", keep_with(every=2.5)),
             "deleted first": ("not_given_back", keep_with(delete="before")),
             "never deleted": ("not_deleted", keep_with(delete="never")),
@@ -208,6 +214,7 @@ ANSWERS = {
             "extended by an hour": ("held_by_the_dead", keep_with(to=3600)),
             "not given back": ("not_given_back", keep_with(back=False)),
             "deleted on failure": ("not_given_back", keep_with(on_failure=True)),
+            "given back as a copy": ("copied", keep_with(back=False, copy=True)),
             "swallowed": ("swallowed", keep_with(out=False)),
             "never ends to extend": ("not_left_alone", keep_with(end=False, every=1.0)),
             "handled twice": ("not_handled_once", handle_twice),
@@ -223,7 +230,8 @@ ANSWERS = {
             "all seen first": send_back_all_seen_first,
         },
         wrong={
-            "ten of them": ("not_sent", send_back_with(all_of_them=False)),
+            "ten of them": ("not_sent", send_back_with(receives=1)),
+            "thirty of them": ("not_sent", send_back_with(receives=3)),
             "deleted first": ("lost", send_back_with(first="delete")),
             "in batches": ("sent_often", send_back_with(batches=True)),
             "deleted at the end": ("sent_often", send_back_with(at_the_end=True)),
@@ -231,6 +239,7 @@ ANSWERS = {
             "all of them": ("sent_what_is_bad", send_back_with(what=bool)),
             "left hidden": ("bad_are_hidden", send_back_with(show=False)),
             "bad ones deleted": ("bad_are_gone", send_back_with(show="deleted")),
+            "bad ones copied": ("bad_are_copies", send_back_with(show="copied")),
             "in circles": ("no_deadline", send_back_in_circles),
             "not begun": ("not_attempted", stub),
         },

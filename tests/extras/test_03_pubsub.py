@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def publish_with(
-    key=lambda customer, _order: customer, change=list, wait_for_it=True, swallow=False, times=1
+    key=lambda customer, _order: customer, change=list, wait_for=list, swallow=False, times=1
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -23,13 +23,12 @@ def publish_with(
             for customer, order in change(orders)
             for _ in range(times)
         ]
-        if wait_for_it:
-            try:
-                for promise in promises:
-                    promise.result(timeout=20)
-            except Exception:
-                if not swallow:
-                    raise
+        try:
+            for promise in wait_for(promises):
+                promise.result(timeout=20)
+        except Exception:
+            if not swallow:
+                raise
 
     return publish_all
 
@@ -58,7 +57,8 @@ ANSWERS = {
             "no key": ("not_in_order", publish_with(key=lambda *_: "")),
             "a key for each order": ("not_in_order", publish_with(key=lambda _, order: order)),
             "one key for all": ("waits", publish_with(key=lambda *_: "orders")),
-            "not waited for": ("not_stored", publish_with(wait_for_it=False)),
+            "not waited for": ("not_stored", publish_with(wait_for=lambda _: [])),
+            "the last one waited for": ("swallowed", publish_with(wait_for=lambda all_: all_[-1:])),
             "swallowed": ("swallowed", publish_with(swallow=True)),
             "backwards": ("not_in_order", publish_with(change=lambda all_: all_[::-1])),
             "all but the last": ("lost", publish_with(change=lambda all_: all_[:-1])),

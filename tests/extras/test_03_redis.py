@@ -26,10 +26,19 @@ def acknowledge_only(redis, stream, group, number, fields):
     redis.xack(stream, group, number)
 
 
-def rescue_with(*, aside=set_aside, idle=MINUTE, most=10, pages=99, early=False, late=True):
+def add_other_fields(redis, stream, group, number, fields):
+    set_aside(redis, stream, group, number, {"order": fields[b"order"], "why": "deadly"})
+
+
+def rescue_with(
+    *, aside=set_aside, idle=MINUTE, claim_idle=None, most=10, pages=99, early=False, late=True,
+    names=None, known_as=None,
+):  # fmt: skip
     """A right answer, but for what it is told."""
 
     def rescue(redis, stream, group, name, handle):
+        stream, group = names or (stream, group)
+        name, least = known_as or name, idle if claim_idle is None else claim_idle
         first = "-"
         for _ in range(pages):
             found = redis.xpending_range(stream, group, first, "+", 100, idle=idle)
@@ -37,7 +46,7 @@ def rescue_with(*, aside=set_aside, idle=MINUTE, most=10, pages=99, early=False,
                 return
             for entry in found:
                 for number, fields in redis.xclaim(
-                    stream, group, name, idle, [entry["message_id"]]
+                    stream, group, name, least, [entry["message_id"]]
                 ):
                     if entry["times_delivered"] > most:
                         aside(redis, stream, group, number, fields)
@@ -83,6 +92,36 @@ def rescue_from_the_front(redis, stream, group, name, handle):
                 redis.xack(stream, group, number)
 
 
+def rescue_by_autoclaim(redis, stream, group, name, handle):
+    """Claims a page first, and counts afterwards: its own claim is one more."""
+    first = "0-0"
+    while True:
+        first, claimed, _ = redis.xautoclaim(stream, group, name, MINUTE, first, count=100)
+        for number, fields in claimed:
+            [entry] = redis.xpending_range(stream, group, number, number, 1)
+            if entry["times_delivered"] > 11:
+                set_aside(redis, stream, group, number, fields)
+            else:
+                handle(fields)
+                redis.xack(stream, group, number)
+        if first == b"0-0":
+            return
+
+
+def rescue_without_a_claim(redis, stream, group, name, handle):
+    """Reads the entries where they are, in the dead workers' hands."""
+    first = "-"
+    while found := redis.xpending_range(stream, group, first, "+", 100, idle=MINUTE):
+        for entry in found:
+            [(number, fields)] = redis.xrange(stream, entry["message_id"], entry["message_id"])
+            if entry["times_delivered"] > 10:
+                set_aside(redis, stream, group, number, fields)
+            else:
+                handle(fields)
+                redis.xack(stream, group, number)
+        first = b"(" + found[-1]["message_id"]
+
+
 def rescue_whole_pages(redis, stream, group, name, handle):
     """Acknowledges a hundred at a time."""
     first = "-"
@@ -114,6 +153,7 @@ ANSWERS = {
             "reference": rescue_with(),
             "worker by worker": rescue_by_worker,
             "lists first": rescue_from_the_front,
+            "claims pages": rescue_by_autoclaim,
         },
         wrong={
             "not attempted": ("not_attempted", stub),
@@ -121,8 +161,16 @@ ANSWERS = {
             "never acknowledges": ("left", rescue_with(late=False)),
             "one page": ("left", rescue_with(pages=1)),
             "takes what is young": ("took_young", rescue_with(idle=0)),
+            "takes what is a second old": ("took_young", rescue_with(idle=1000)),
+            "takes what another has claimed": ("took_young", rescue_with(claim_idle=0)),
+            "never claims": ("not_claimed", rescue_without_a_claim),
+            "claims by another name": ("not_claimed", rescue_with(known_as="rescuer")),
+            "knows the names": ("raised", rescue_with(names=("orders", "packers"))),
             "handles what is deadly": ("deadly", rescue_with(most=1000)),
+            "handles what came eleven times": ("deadly", rescue_with(most=11)),
             "sets aside too early": ("aside_wrong", rescue_with(most=2)),
+            "sets aside what came ten times": ("aside_wrong", rescue_with(most=9)),
+            "appends other fields": ("other_fields", rescue_with(aside=add_other_fields)),
             "adds, then acknowledges": ("aside_twice", rescue_with(aside=add_then_acknowledge)),
             "acknowledges, then adds": ("aside_lost", rescue_with(aside=acknowledge_then_add)),
             "drops what is deadly": ("aside_lost", rescue_with(aside=acknowledge_only)),
