@@ -82,9 +82,9 @@ def kill_brokers(names: tuple[str, ...]) -> list[str]:
 
 
 def left() -> list[str]:
-    """What of this checkout still runs, but for a learner's own brokers."""
+    """What of this checkout still runs, although whom it belonged to is dead."""
     ours = [one for one in marks.ours() if one[1].checkout == str(settings.CHECKOUT)]
-    return [" ".join(p.cmdline())[:100] for p, mark in ours if mark.owner]
+    return [" ".join(p.cmdline())[:100] for p, m in ours if m.owner and not marks.lives(m.owner)]
 
 
 def play(seed: int, chosen: list[str]) -> bool:

@@ -59,7 +59,7 @@ def test_a_limit_of_this_very_machine_is_seen():
     except OSError:
         pytest.skip("no cgroups of the first version to be made here")
     ask = "from helpers.brokers import memory; print(*memory.available())"
-    join = f"echo $$ >{place}/cgroup.procs && exec {sys.executable} -c '{ask}'"
+    join = f"echo $$ >{place}/cgroup.procs && exec '{sys.executable}' -c '{ask}'"
     done = subprocess.run(["/bin/sh", "-c", join], capture_output=True, text=True, env=os.environ)
     place.rmdir()
     assert 0 < int(done.stdout.split()[0]) < 400 * MB, done.stderr
