@@ -37,8 +37,9 @@ SECURITY = {
 def chosen() -> bool:
     """Are the brokers somebody else's? They are if that backend is forced, or if none is and the
     environment names a broker."""
-    named = any(map(os.environ.get, VARIABLES.values()))
-    return (settings.forced_backend() or (named and "external")) == "external"
+    if forced := settings.forced_backend():
+        return forced == "external"
+    return any(map(os.environ.get, VARIABLES.values()))
 
 
 def options() -> dict[str, Any]:

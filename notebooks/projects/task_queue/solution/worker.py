@@ -59,9 +59,7 @@ def make_thumbnail(path, target):
             small.thumbnail(SIZE)
     except BadJobError:
         raise
-    except (
-        Exception
-    ) as error:  # a file from a stranger, and thirty decoders: any of them may fail in its way
+    except Exception as error:  # a stranger's file: each of thirty decoders fails in its own way
         raise BadJobError(f"no picture: {error!r}") from error
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     small.save(draft, "JPEG")
