@@ -20,6 +20,7 @@ class Machine:
         self.mirror, self.broken, self.fetched = dict(HAS), set(), []
         self.own, self._installed = release, folder / "system/lib/rabbitmq"
         patch.setenv("BREAKING_BROKERS_CACHE", str(folder / "cache"))
+        patch.delenv("BREAKING_BROKERS_RABBITMQ", raising=False)
         patch.setattr(rabbitmq_install, "USUAL_PLACES", (str(self._installed),))
         patch.setattr(rabbitmq_install.shutil, "which", lambda _: None)
         patch.setattr(debian, "system", lambda: (system, release))
