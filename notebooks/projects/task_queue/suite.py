@@ -29,6 +29,7 @@ KILLS = 2  # of all workers
 SIZE = 200  # pixels of a thumbnail
 MOMENT = 2  # seconds in which a submitter ends that doesn't listen to the broker
 COLUMNS = "name", "messages_ready", "messages_unacknowledged"
+TO_DO = "jobs", "done"  # queues in which nothing may be left
 STRANGERS = [
     *("no JSON", "[]", "[" * 50_000, '{"image": "none.png"}', '{"image": "../private.png"}'),
     json.dumps({"image": "x" * 1000}),
@@ -149,16 +150,17 @@ class Queues:
 
     def waiting(self):
         """How many jobs wait."""
-        return self._jobs().message_count
+        return self._queue("jobs").message_count
 
     def consumers(self):
         """How many consumers the jobs have."""
-        return self._jobs().consumer_count
+        return self._queue("jobs").consumer_count
 
     def left(self):
         """The messages that wait or are in somebody's hands, of each queue that is in reach.
 
         This takes a second. A client that asked for a queue whose node is dead would wait a minute.
+        Before RabbitMQ 4 a new leader says for five seconds that there are none.
         """
         rows = [line.split("\t") for line in self._ctl("list_queues", *COLUMNS)]
         mine = [row for row in rows if row[0].startswith(f"{self.name}.")]
@@ -167,12 +169,13 @@ class Queues:
     def are_empty(self):
         """Is nothing to be done, nor in anybody's hands?"""
         left = self.left()
-        return all(left.get(queue) == 0 for queue in ("jobs", "done"))
+        if any(left.get(queue) != 0 for queue in TO_DO):
+            return False
+        return not any(self._held()) and not any(self._queue(name).message_count for name in TO_DO)
 
     def are_held_by_one(self):
         """Do no jobs wait, and has at most one client any in its hands?"""
-        held = [int(number) for number in self._ctl("list_channels", "messages_unacknowledged")]
-        return not self.waiting() and sum(map(bool, held)) <= 1
+        return not self.waiting() and sum(map(bool, self._held())) <= 1
 
     def lift_the_limit(self):
         """From now on as many jobs may wait as there are."""
@@ -204,16 +207,21 @@ class Queues:
     def parked(self):
         """Each job that is parked, and the reason."""
         found = {}
+        number = self._queue("parked").message_count if "parked" in self.left() else 0
         with self._connected() as connection:
             channel = connection.channel()
-            for _ in range(self.left().get("parked", 0)):
+            for _ in range(number):
                 _, properties, body = channel.basic_get(f"{self.name}.parked", auto_ack=True)
                 found[_job(body.decode())] = (properties.headers or {}).get("reason")
         return found
 
-    def _jobs(self):
+    def _queue(self, name):
         with self._connected() as connection:
-            return connection.channel().queue_declare(f"{self.name}.jobs", passive=True).method
+            return connection.channel().queue_declare(f"{self.name}.{name}", passive=True).method
+
+    def _held(self):
+        """How many messages each client has in its hands."""
+        return [int(number) for number in self._ctl("list_channels", "messages_unacknowledged")]
 
     def _connected(self):
         return closing(pika.BlockingConnection(self._cluster.rabbitmq(self._cluster.running()[0])))
@@ -355,7 +363,7 @@ def promise_an_end(trial, queues):
     left = queues.left()
     rows = [
         f"{left[queue]} in {queue}" if queue in left else f"{queue} is out of reach"
-        for queue in ("jobs", "done")
+        for queue in TO_DO
         if left.get(queue) != 0
     ]
     all_done = "All is done half a minute after one of three nodes has died"
