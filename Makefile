@@ -9,8 +9,8 @@ unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make lab       open the course in JupyterLab (the first time: set it up)'
-	@echo 'make test      run all tests: types, helpers, brokers, exercises, and every notebook'
-	@echo 'make test-extras  run the labs of the other systems, and a browser on the pages'
+	@echo 'make test      run all tests: types, helpers, brokers, exercises, every notebook, a page in a browser'
+	@echo 'make test-extras  run the labs of the other systems, and a browser on more pages and the book'
 	@echo 'make test-all  all of these, a class, the crash matrices, and every notebook again in another order'
 	@echo 'make soak      run all notebooks ten times, while kernels and brokers are killed (many hours)'
 	@echo 'make down      stop the brokers; what they stored is kept'

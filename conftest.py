@@ -60,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "native_files: reads what is fetched for native brokers only"
     )
+    config.addinivalue_line("markers", "lengthy: takes minutes; left to `make test-extras`")
     _seed(config)
     if not hasattr(config, "workerinput"):
         _use_own_space(config)

@@ -1,15 +1,16 @@
 """All tests, phase after phase to the end; the exit status is 1 if one of them failed.
 
 Types first; then helpers and exercises, three modules at a time; the brokers' lives, the clinic and the
-projects, two modules at a time; then every notebook under strict nbval, three at a time. So two cores are
-seldom idle. A seed draws the order and the answers that are tried. It follows from what is checked out:
-one content is tested in one way, wherever that is, and the next in another. ``--all`` tries every answer
-on the exercises' graders, every repair in the clinic, and every solution of the projects, the references
-with twenty seeds; makes the crash matrices anew and compares them with those that the labs show; and runs
-the notebooks once more, in another order, so that none leans on another.
+projects, two modules at a time; then every notebook under strict nbval, three at a time, so two cores are
+seldom idle; and a page in a real browser. A seed draws the order and the answers that are tried. It
+follows from what is checked out: one content is tested in one way, wherever that is, and the next in
+another. ``--all`` tries every answer on the exercises' graders, every repair in the clinic, and every
+solution of the projects, the references with twenty seeds; makes the crash matrices anew and compares
+them with those that the labs show; and runs the notebooks once more, in another order, so that none leans
+on another.
 
 The labs of other systems, which ``make extras`` fetches, are no part of that. ``--extras`` runs them, the
-tests of their graders, and those in a browser. ``--all`` does so too, and has twenty learners at one pair
+tests of their graders, and all those in a browser. ``--all`` does so too, and has twenty learners at one pair
 of brokers.
 """
 
@@ -63,6 +64,7 @@ def phases(seed: int, all_of_it: bool = False, extras: bool = False) -> dict[str
             *TWO, *every, "tests/brokers", "tests/clinic", "tests/projects"
         ),
         "notebooks": pytest(*notebooks),
+        "browser": pytest("-m", "not lengthy", "tests/browser"),
     }
     if all_of_it:
         found |= of_extras

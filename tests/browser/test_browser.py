@@ -1,13 +1,11 @@
 """The course as a reader has it: JupyterLab in a real browser, a page run from its beginning to its end.
 
-Needs Playwright, which comes with ``make extras``, and a Chromium that is on this machine.
+Needs a Chromium that is on this machine. What takes minutes is left to ``make test-extras``.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,20 +14,20 @@ from urllib.parse import quote
 
 import pika
 import pytest
+from playwright import sync_api
 
 from helpers import settings, wait_until, workbook
 from tests import pages
+from tests.chromium import BROWSER, barriers, opened
 from tests.labs import Lab
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: run `make extras`")
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
 pytestmark = pytest.mark.skipif(not BROWSER, reason="needs a Chromium: install chromium")
 
 BUILT = settings.CHECKOUT / "build"
 CLUSTER = "labs/05_quorum_failover.ipynb"
-RUN = ["00_start_here.ipynb", "03_queue_vs_pubsub.ipynb", CLUSTER]
+LENGTHY = ["03_queue_vs_pubsub.ipynb", CLUSTER]
+RUN = ["00_start_here.ipynb", *(pytest.param(name, marks=pytest.mark.lengthy) for name in LENGTHY)]
+OURS = ".jp-RenderedMarkdown, .jp-RenderedHTML"  # the rest is JupyterLab's own
 PATIENCE = 120_000  # milliseconds; a lab takes a third of that on a quiet machine
 
 
@@ -47,14 +45,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture
 def tab(lab: Lab) -> Iterator[sync_api.Page]:
     """A tab of a browser that knows nobody, logged in at the lab."""
-    sandbox = [] if os.getuid() else ["--no-sandbox"]  # Chromium has none for root
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=sandbox)
-        tab = browser.new_page(viewport={"width": 1440, "height": 900})
+    with opened(viewport={"width": 1440, "height": 900}) as tab:
         tab.set_default_timeout(PATIENCE)
         tab.goto(lab.address())
         yield tab
-        browser.close()
 
 
 @pytest.fixture
@@ -126,10 +120,12 @@ def test_a_page_runs_to_its_end_without_an_error_a_warning_or_a_box(tab, lab, co
     notebook.runs_to_its_end()
     width = "images => images.map(image => image.naturalWidth)"
     assert all(tab.locator(".jp-RenderedMarkdown img").evaluate_all(width))
+    assert barriers(tab, OURS) == []
     if name == CLUSTER:
         take_picture(notebook)
 
 
+@pytest.mark.lengthy
 def test_a_cluster_lab_can_be_begun_again_in_its_middle(tab, lab, copies):
     notebook = Notebook(tab, lab, copies / CLUSTER)
     notebook.choose("Run", "Run All Cells")
