@@ -123,7 +123,9 @@ def test_killed_while_starting_again_and_again(pytestconfig):
         starting.wait()
         starting.stdout.close()
         starting.stderr.close()
+        began = time.monotonic()
         brokers.down(delete_data=True)
+        assert time.monotonic() - began < 30  # seconds; who doesn't listen is given a minute
         assert alive() == set()
     brokers.up("kafka")
     assert len(alive()) == 1
