@@ -146,7 +146,3 @@ def _prune(path: Path, workbook: Path) -> None:
         if folder == workbook or any(folder.iterdir()):
             return
         folder.rmdir()
-
-
-if __name__ == "__main__":  # for Binder's image, where nobody types `make lab`
-    sync()
