@@ -119,6 +119,7 @@ def test_a_limit_on_what_java_may_reserve_is_found():
 
 
 def test_brokers_of_somebody_else_are_named_without_a_password(monkeypatch):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "alice")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hush-kafka")
@@ -132,6 +133,7 @@ def test_brokers_of_somebody_else_are_named_without_a_password(monkeypatch):
 
 
 def test_a_password_that_breaks_the_address_is_not_shown(monkeypatch):
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
     monkeypatch.setenv("AMQP_URL", "amqp://bob:hush/rabbit@127.0.0.1/")
     last = list(doctor.examine())[-1]
