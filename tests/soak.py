@@ -108,6 +108,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     parser.add_argument("notebooks", nargs="*")
     asked = parser.parse_args()
+    if (backend := settings.forced_backend() or "native") != "native":
+        parser.error(
+            f"BREAKING_BROKERS_BACKEND is {backend}, and soak kills native brokers only: unset it."
+        )
     chosen = asked.notebooks or [f"--ignore={path}" for path in run.others()] + ["notebooks"]
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

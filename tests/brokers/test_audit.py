@@ -419,20 +419,26 @@ def test_three_nodes_with_a_sound_queue_until_two_die(rabbits):
     assert of(found, classic) == {"classic-on-cluster"}
     assert of(found, gone) == {"classic-on-cluster", "dead-letter-exchange-missing"}
     try:
+        third = nodename(rabbits, 3)
         rabbits.kill(3)
         wait_until(lambda: of(audit(rabbits), queue) == {"members-down"}, "node 3 to be missed", 60)
-        assert of(audit(rabbits), "rabbit-3@localhost") == {"node-down"}
+        assert of(audit(rabbits), third) == {"node-down"}
         rabbits.kill(2)
         wait_until(lambda: of(audit(rabbits), queue) == {"no-majority"}, "node 2 to be missed", 60)
     finally:
         rabbits.heal()
 
 
+def nodename(rabbits: brokers.RabbitMQCluster, number: int) -> str:
+    """What Erlang calls a node: it depends on the backend."""
+    return rabbits.ctl(number, "eval", "node().").strip().strip("'")
+
+
 def test_a_memory_alarm(rabbits):
-    usual = "256MB"
+    usual, first = "256MB", nodename(rabbits, 1)
     try:
         rabbits.ctl(1, "set_vm_memory_high_watermark", "absolute", "1MB")
-        wait_until(lambda: of(audit(rabbits), "rabbit-1@localhost") == {"alarm"}, "the alarm", 20)
+        wait_until(lambda: of(audit(rabbits), first) == {"alarm"}, "the alarm", 20)
     finally:
         rabbits.ctl(1, "set_vm_memory_high_watermark", "absolute", usual)
 
@@ -449,6 +455,8 @@ def test_a_user_who_may_do_everything(rabbits):
 
 def test_an_open_listener_and_the_default_user(rabbits):
     """Open for a moment; guest is refused there, since it may log in from the loopback only."""
+    if rabbits.backend == "compose":
+        pytest.skip("a container's interfaces are not this machine's")
     port = free_port()
     rabbits.ctl(1, "eval", f"rabbit_networking:start_tcp_listener({port}, 1).")
     try:

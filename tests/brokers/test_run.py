@@ -107,6 +107,7 @@ __import__("threading").Event().wait(600)
     assert brokers_of(run) == set()
 
 
+@pytest.mark.native_files
 def test_a_soak_kills_kernel_and_brokers_before_a_notebook_and_then_it_runs(space):
     build = settings.CHECKOUT / "build"
     build.mkdir(exist_ok=True)

@@ -43,6 +43,7 @@ def test_the_page_of_settings_names_each_of_kafkas_that_differs_and_its_default(
     per_machine = {
         "advertised.listeners",
         "listeners",
+        "listener.security.protocol.map",
         "log.dirs",
         "node.id",
         "broker.id",
