@@ -148,6 +148,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if isinstance(item, IPyNbCell) and (missing := _missing(item.path)):
         pytest.skip(f"needs {missing}")
     backend = settings.forced_backend() or "native"
+    if isinstance(item, IPyNbCell) and backend not in (_backends(item.path) or [backend]):
+        pytest.skip(f"runs on {' or '.join(_backends(item.path))} brokers; here they are {backend}")
     if item.get_closest_marker("native_files") and backend != "native":
         pytest.skip(
             f"needs files that are fetched for native brokers only; here they are {backend}"
@@ -198,6 +200,9 @@ def clusters(notebook: Path) -> frozenset[str]:
         files.append(settings.CHECKOUT / "helpers/clinic/clusters.py")
     text += "".join(file.read_text(encoding="utf-8") for file in files)
     return frozenset(name for name in ("kafka", "rabbitmq") if f"{name}_cluster(" in text)
+
+
+_backends = functools.cache(notebooks.backends)
 
 
 @functools.cache
