@@ -248,6 +248,7 @@ def test_a_node_whose_directory_is_gone_is_ended_and_its_neighbours_data_is_kept
     neighbour.data.mkdir(parents=True)
     (neighbour.data / "queues").write_text("stored")
     brokers.up("kafka")
+    native.node(single("kafka")).pause()  # it writes files as fast as they are deleted
     shutil.rmtree(native.node(single("kafka")).directory)
     assert marks.sweep() == ["kafka"]
     assert alive() == set()
