@@ -125,6 +125,13 @@ def live(own_ports: None) -> brokers.Brokers:  # noqa: ARG001 (they come first)
     return brokers.up()
 
 
+@pytest.fixture
+def no_brokers_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have asked for a backend, or for brokers of somebody else."""
+    for variable in ("BREAKING_BROKERS_BACKEND", *brokers.external.VARIABLES.values()):
+        monkeypatch.delenv(variable, raising=False)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a seed, notebooks come in an order drawn from it; the cells of each stay in theirs. Those that
     use clusters come first: see `OneClusterOfEach`.
@@ -148,8 +155,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if isinstance(item, IPyNbCell) and (missing := _missing(item.path)):
         pytest.skip(f"needs {missing}")
     backend = settings.forced_backend() or "native"
-    if isinstance(item, IPyNbCell) and backend not in (_backends(item.path) or [backend]):
-        pytest.skip(f"runs on {' or '.join(_backends(item.path))} brokers; here they are {backend}")
     if item.get_closest_marker("native_files") and backend != "native":
         pytest.skip(
             f"needs files that are fetched for native brokers only; here they are {backend}"
@@ -200,9 +205,6 @@ def clusters(notebook: Path) -> frozenset[str]:
         files.append(settings.CHECKOUT / "helpers/clinic/clusters.py")
     text += "".join(file.read_text(encoding="utf-8") for file in files)
     return frozenset(name for name in ("kafka", "rabbitmq") if f"{name}_cluster(" in text)
-
-
-_backends = functools.cache(notebooks.backends)
 
 
 @functools.cache

@@ -16,18 +16,9 @@ def paths(folder: Path, names: str = "*.ipynb") -> list[Path]:
 
 
 def extras(notebook: Path) -> list[str]:
-    """The systems of ``make extras`` that a notebook declares in its metadata."""
-    return _declared(notebook, "extras")
-
-
-def backends(notebook: Path) -> list[str]:
-    """The backends that a notebook is limited to by its metadata; none if it runs on any."""
-    return _declared(notebook, "backends")
-
-
-def _declared(notebook: Path, what: str) -> list[str]:
+    """What a notebook needs beside the course's own, by its metadata: names of ``EXTRAS``."""
     about: dict[str, Any] = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
-    return list(about.get("breaking_brokers", {}).get(what, []))
+    return list(about.get("breaking_brokers", {}).get("extras", []))
 
 
 def cells(folder: Path, kind: str, names: str = "*.ipynb") -> Iterator[tuple[Path, str, list[str]]]:

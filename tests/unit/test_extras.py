@@ -16,6 +16,7 @@ from helpers.extras.packages import Packages
 from helpers.extras.parts import GoProgram
 from tests import pages
 
+pytestmark = pytest.mark.usefixtures("no_brokers_asked_for")
 NOWHERE = Packages("pip", "no-such-package-anywhere")
 LABS = [path for path in notebooks.paths(settings.CHECKOUT / "notebooks") if notebooks.extras(path)]
 MAIN = "package main\n\nfunc main() { println(%s) }\n"
@@ -72,7 +73,6 @@ def test_what_cannot_be_fetched_is_a_failure_and_the_rest_is_fetched(registered,
     [((3, 10), ["4.0", "4.3"]), ((4, 0), ["4.3"]), ((4, 3), []), ((4, 4), []), (None, [])],
 )
 def test_a_lab_that_needs_a_newer_rabbitmq_is_not_for_an_older(monkeypatch, release, lacking):
-    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     monkeypatch.setattr(rabbitmq_install, "release", lambda: release)
     wanted = " and ".join(f"RabbitMQ {series} or newer" for series in lacking)
     assert extras.missing("rabbitmq-4", "rabbitmq-4.3") == wanted
@@ -83,11 +83,11 @@ def test_a_lab_that_needs_a_newer_rabbitmq_is_not_for_an_older(monkeypatch, rele
 def test_which_series_is_here_is_said_and_what_asks_for_another(monkeypatch):
     monkeypatch.setattr(rabbitmq_install, "release", lambda: (3, 10))
     monkeypatch.setattr(rabbitmq_install, "version", lambda: "3.10.8")
-    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
     with pytest.raises(extras.NotHere, match=r"RabbitMQ is 3\.10\.8 here"):
         extras.EXTRAS["rabbitmq-4.3"].parts[0].obtain()
     with pytest.raises(
-        BrokerError, match=r"here it is 3\.10\.8\. Set BREAKING_BROKERS_RABBITMQ=4\.3"
+        BrokerError,
+        match=r"RabbitMQ 4\.3 or newer\..*3\.10\.8 here\. Set BREAKING_BROKERS_RABBITMQ=4\.3",
     ):
         extras.need("rabbitmq-4.3")
     monkeypatch.setitem(extras.EXTRAS, "here", extras.Extra("Pip", (Packages("pip"),)))
@@ -96,8 +96,25 @@ def test_which_series_is_here_is_said_and_what_asks_for_another(monkeypatch):
 
 
 def test_a_series_is_nothing_that_is_fetched():
-    assert not extras.fetched("rabbitmq-4", "rabbitmq-4.3")
+    assert not extras.fetched("rabbitmq-4", "rabbitmq-4.3", "native")
     assert extras.fetched("rabbitmq-4.3", "nats")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("BREAKING_BROKERS_BACKEND", "compose", "backend is compose"),
+        ("AMQP_URL", "amqp://somebody.else", "backend is external"),
+    ],
+)
+def test_a_lab_for_native_brokers_refuses_others(monkeypatch, variable, value, said):
+    monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
+    assert extras.need("native") is None
+    monkeypatch.delenv("BREAKING_BROKERS_BACKEND")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BrokerError, match=rf"needs native brokers\. The {said} here\. Unset"):
+        extras.need("native")
+    assert extras.missing("native") == "native brokers"  # by which the tests skip it, named
 
 
 @pytest.fixture
