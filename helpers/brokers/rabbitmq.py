@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ METRICS = "rabbitmq_prometheus"
 # Erlang 29 without libsctp says so on standard output.
 MUTTER = re.compile(r"=ESOCK WARNING MSG====.*?\n\n.*?\n\n", re.DOTALL)
 AT_ONCE = 30  # modules; all 960 at once are no faster, and leave a node 100 MB larger instead of 10
+HERE = Path("/proc/self/cwd")  # Linux: what a process runs in, and what it starts
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 4.2.2
 
 
@@ -156,6 +157,7 @@ def serve(
     env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {token}"
     if not more:  # it is to see them
         _hurry(folder, modules_file(place), env)
+    _keep_to_ascii(folder, env)
     return [server], env
 
 
@@ -227,7 +229,9 @@ def note_modules(node_environment: Mapping[str, str], file: Path) -> None:
     )
     names, _, quoted = ctl(node_environment, "eval", f"{{{modules}, {places}}}.").partition('"')
     found = [urllib.parse.unquote(place) for place in re.findall(r'[^"\s,\]}]+', quoted)]
-    files.write(file, "\n".join([" ".join(re.findall(r"[\w.@-]+", names)), *found]))
+    folder = node_environment["RABBITMQ_LOG_BASE"]
+    known = [str(Path(place.replace(str(HERE), folder)).resolve()) for place in found]
+    files.write(file, "\n".join([" ".join(re.findall(r"[\w.@-]+", names)), *known]))
 
 
 def _hurry(folder: Path, noted: Path, env: dict[str, str]) -> None:
@@ -247,11 +251,30 @@ def _hurry(folder: Path, noted: Path, env: dict[str, str]) -> None:
     steps = (f"code:ensure_modules_loaded([{','.join(batch)}])" for batch in batches)
     files.write(folder / "preload", ",\n".join(steps) + ".\n")
     env["RABBITMQ_BOOT_MODULE"] = "file eval preload -s rabbit"  # found in the node's directory
-    shutil.rmtree(folder / "plugins", ignore_errors=True)
-    (folder / "plugins").mkdir()
-    for plugin in plugins:  # what is elsewhere is Erlang's own
-        (folder / "plugins" / plugin.name).symlink_to(plugin)
-    env["RABBITMQ_PLUGINS_DIR"] = str(folder / "plugins")
+    _show_plugins(plugins, folder / "plugins", env)  # what is elsewhere is Erlang's own
+
+
+def _show_plugins(plugins: Iterable[Path], folder: Path, env: dict[str, str]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for plugin in plugins:
+        (folder / plugin.name).symlink_to(plugin)
+    env["RABBITMQ_PLUGINS_DIR"] = str(folder)
+
+
+def _keep_to_ascii(folder: Path, env: dict[str, str]) -> None:
+    """Where the path of a node's directory has a letter beyond ASCII, call it by another name.
+
+    Else no release finds its management page, and RabbitMQ 3.10 has no disk alarm and cuts off no
+    stream's beginning; with one beyond Latin-1 it does not start. (Seen on 3.10.8 and 4.3.6.)"""
+    if str(folder).isascii() or not HERE.exists():
+        return
+    unpacked = rabbitmq_install.root()
+    if unpacked and "RABBITMQ_PLUGINS_DIR" not in env:
+        installed = unpacked.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins/*")
+        _show_plugins(installed, folder / "plugins", env)
+    for name, value in env.items():
+        env[name] = value.replace(str(folder), str(HERE)).replace(str(folder.parent), f"{HERE}/..")
 
 
 # --- readiness ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import pika
@@ -61,6 +62,23 @@ def alive() -> set[int | str]:
     if BACKEND == "compose":
         return containers(settings.port_offset())
     return {p.pid for p, mark in marks.ours() if mark.node.startswith(str(settings.run_dir()))}
+
+
+@pytest.mark.native_files
+def test_rabbitmq_is_whole_where_the_cache_has_a_letter_beyond_ascii(monkeypatch, tmp_path):
+    elsewhere = tmp_path / "für Łukasz"
+    elsewhere.mkdir()
+    (elsewhere / "rabbitmq").symlink_to(settings.cache_dir() / "rabbitmq")
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(elsewhere))
+    for start in ("first", "hurried"):
+        page = brokers.up("rabbitmq", quiet=True).management
+        with urllib.request.urlopen(page, timeout=10) as answer:
+            assert answer.status == 200, start
+        native.ctl(single("rabbitmq"), "set_disk_free_limit", "100000GB")
+        assert "disk" in native.ctl(single("rabbitmq"), "eval", "rabbit_alarm:get_alarms()."), start
+        hurried = (settings.run_dir() / "rabbitmq/preload").is_file()
+        assert hurried == (start == "hurried")
+        assert brokers.down() == ["rabbitmq"]
 
 
 def test_a_second_up_finds_the_first_ones_brokers():

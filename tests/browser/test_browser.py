@@ -139,9 +139,6 @@ def test_a_cluster_lab_can_be_begun_again_in_its_middle(tab, lab, copies):
     notebook.runs_to_its_end()
 
 
-@pytest.mark.skipif(
-    not str(settings.cache_dir()).isascii(), reason="RabbitMQ finds no page at a path beyond ASCII"
-)
 def test_the_management_page_shows_a_queue_and_a_page_of_its_own(tab, lab):
     port = lab.places()["rabbitmq"].port
     with pika.BlockingConnection(pika.ConnectionParameters(settings.HOST, port)) as connection:
