@@ -153,8 +153,10 @@ def output(
     command: Sequence[str | Path],
     environment: Mapping[str, str] | None = None,
     timeout: float = 120.0,
+    folder: Path | None = None,
 ) -> str:
-    """What a tool prints on its standard output; in a clean environment, if none is given.
+    """What a tool prints on its standard output; in a clean environment, if none is given, and in a
+    ``folder``, or where this process is.
 
     Raises:
         BrokerError: it failed, with its last words, or took longer than ``timeout`` seconds; the text
@@ -163,6 +165,7 @@ def output(
     try:
         done = subprocess.run(
             [str(part) for part in command],
+            cwd=folder,
             env=clean_environment() if environment is None else environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

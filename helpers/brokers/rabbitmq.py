@@ -157,8 +157,11 @@ def serve(
     env["RABBITMQ_SERVER_START_ARGS"] = f"-breaking_brokers {token}"
     if not more:  # it is to see them
         _hurry(folder, modules_file(place), env)
-    _keep_to_ascii(folder, env)
-    return [server], env
+    unpacked = rabbitmq_install.root()
+    if unpacked and not str(unpacked).isascii() and "RABBITMQ_PLUGINS_DIR" not in env:
+        installed = unpacked.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins/*")
+        _show_plugins(installed, folder / "plugins", env)
+    return [server], _in_ascii(env, folder)
 
 
 def _peers(place: Place, run: Path) -> list[Place]:
@@ -174,15 +177,21 @@ def _check_data(data: Path) -> None:
     files.write(data / "version", now)
 
 
-def ctl(environment: Mapping[str, str], *arguments: str, tool: str = "rabbitmqctl") -> str:
-    """Run ``rabbitmqctl``, or another tool, for a node and return what it prints.
+def ctl(
+    environment: Mapping[str, str],
+    *arguments: str,
+    tool: str = "rabbitmqctl",
+    folder: Path | None = None,
+) -> str:
+    """Run ``rabbitmqctl``, or another tool, for a node and return what it prints; in the node's ``folder``,
+    if it looks into the node's files.
 
     Raises:
         BrokerError: it failed, with its own words, or gave no answer in a minute.
     """
     command = [str(rabbitmq_install.program(tool)), *arguments]
     name = " ".join([tool, *arguments])
-    return MUTTER.sub("", process.output(name, command, environment, timeout=60))
+    return MUTTER.sub("", process.output(name, command, environment, timeout=60, folder=folder))
 
 
 def serve_metrics(place: Place, folder: Path) -> int:
@@ -194,15 +203,17 @@ def serve_metrics(place: Place, folder: Path) -> int:
     note = folder / "metrics-port"
     if not note.is_file():
         files.write(note, str(ports.free(1)[0]))
-    port, there = int(note.read_text()), folder / "plugins"
+    port, there, env = int(note.read_text()), folder / "plugins", environment(place, folder)
     if first := next(there.glob("*"), None):  # it was started with those in sight that it uses
         for plugin in first.resolve().parent.iterdir():
             if not (there / plugin.name).exists():
                 (there / plugin.name).symlink_to(plugin)
-    node_environment = environment(place, folder)
+        env["RABBITMQ_PLUGINS_DIR"] = str(there)
     listener = f'[{{ip, "{settings.HOST}"}}, {{port, {port}}}], [{{persistent, true}}]'
-    ctl(node_environment, "eval", f"application:set_env({METRICS}, tcp_config, {listener}).")
-    ctl(node_environment, "enable", METRICS, tool="rabbitmq-plugins")
+    ctl(env, "eval", f"application:set_env({METRICS}, tcp_config, {listener}).")
+    # whoever names the file of enabled plugins otherwise than the node is refused
+    own = _in_ascii(env, folder)
+    ctl(own, "enable", METRICS, tool="rabbitmq-plugins", folder=folder)
     return port
 
 
@@ -262,19 +273,17 @@ def _show_plugins(plugins: Iterable[Path], folder: Path, env: dict[str, str]) ->
     env["RABBITMQ_PLUGINS_DIR"] = str(folder)
 
 
-def _keep_to_ascii(folder: Path, env: dict[str, str]) -> None:
-    """Where the path of a node's directory has a letter beyond ASCII, call it by another name.
+def _in_ascii(env: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment of a process that runs in a node's ``folder``: with another name for that, if its
+    path has a letter beyond ASCII.
 
     Else no release finds its management page, and RabbitMQ 3.10 has no disk alarm and cuts off no
     stream's beginning; with one beyond Latin-1 it does not start. (Seen on 3.10.8 and 4.3.6.)"""
     if str(folder).isascii() or not HERE.exists():
-        return
-    unpacked = rabbitmq_install.root()
-    if unpacked and "RABBITMQ_PLUGINS_DIR" not in env:
-        installed = unpacked.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins/*")
-        _show_plugins(installed, folder / "plugins", env)
-    for name, value in env.items():
-        env[name] = value.replace(str(folder), str(HERE)).replace(str(folder.parent), f"{HERE}/..")
+        return dict(env)
+    run = str(folder.parent)
+    named = {name: value.replace(str(folder), str(HERE)) for name, value in env.items()}
+    return {name: value.replace(run, f"{HERE}/..") for name, value in named.items()}
 
 
 # --- readiness ----------------------------------------------------------------------------------

@@ -72,8 +72,9 @@ def test_rabbitmq_is_whole_where_the_cache_has_a_letter_beyond_ascii(monkeypatch
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(elsewhere))
     for start in ("first", "hurried"):
         page = brokers.up("rabbitmq", quiet=True).management
-        with urllib.request.urlopen(page, timeout=10) as answer:
-            assert answer.status == 200, start
+        for address in (page, f"{native.metrics(single('rabbitmq'))}/metrics"):
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                assert answer.status == 200, start
         native.ctl(single("rabbitmq"), "set_disk_free_limit", "100000GB")
         assert "disk" in native.ctl(single("rabbitmq"), "eval", "rabbit_alarm:get_alarms()."), start
         hurried = (settings.run_dir() / "rabbitmq/preload").is_file()
