@@ -84,7 +84,7 @@ class Report:
         verdict = (
             "All promises were kept."
             if self.kept
-            else f"{len(self.broken)} of {len(self.promises)} promises were broken."
+            else f"Broken promises: {len(self.broken)} of {len(self.promises)}."
         )
         mine = shlex.quote(str(self.folder))
         again = f"python -m helpers accept {self.project} --mine {mine} --seed {self.seed}"
