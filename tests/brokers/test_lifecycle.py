@@ -144,7 +144,8 @@ def test_killed_while_starting_again_and_again(pytestconfig):
         starting.stderr.close()
         began = time.monotonic()
         brokers.down(delete_data=True)
-        assert time.monotonic() - began < 30  # seconds; who doesn't listen is given a minute
+        # seconds; a native node that does not listen is given 30, a container 60
+        assert time.monotonic() - began < 50
         assert alive() == set()
     brokers.up("kafka")
     assert len(alive()) == 1
