@@ -11,6 +11,7 @@ left. A process beside it keeps a core busy. The status is 0 if no round had a f
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from helpers import settings
 from helpers.brokers import marks
 from tests import run
 
+BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"  # until its parent is gone
 BROKERS = [("kafka",), ("rabbitmq",), ("kafka", "rabbitmq")]
 
 
@@ -113,7 +115,7 @@ def main() -> int:
             f"BREAKING_BROKERS_BACKEND is {backend}, and soak kills native brokers only: unset it."
         )
     chosen = asked.notebooks or [f"--ignore={path}" for path in run.others()] + ["notebooks"]
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    busy = subprocess.Popen([sys.executable, "-c", BUSY, str(os.getpid())])
     try:
         results = [play(asked.seed + number, chosen) for number in range(asked.rounds)]
     finally:
