@@ -105,7 +105,7 @@ def order(sequences: Mapping[str, Sequence[int]], title: str) -> Figure:
             order of sending.
         title: what is shown; what came out is for the reader to see.
     """
-    highest = max(max(numbers) for numbers in sequences.values())
+    highest = max((n for numbers in sequences.values() for n in numbers), default=1)
     with _figure(title, 3.2, columns=len(sequences), share_rows=True) as (figure, axes):
         for ax, (name, numbers) in zip(axes, sequences.items(), strict=True):
             pairs = inversions(numbers)

@@ -130,7 +130,8 @@ class Registry:
                 with suppress(OSError):  # locked by its living owner, also by us; or gone since
                     descriptors.append(os.open(file, os.O_RDWR))
                     fcntl.flock(descriptors[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    files.append(file)
+                    if os.fstat(descriptors[-1]).st_nlink:  # else another clean-up has deleted it
+                        files.append(file)
             yield files
         finally:
             for descriptor in descriptors:

@@ -72,7 +72,8 @@ class Program(process.Node):
 
         def owned(token: str) -> process.CommandLine:
             words, environment = command(token)
-            return words, {**environment, marks.OWNER: owner}
+            own = marks.own(directory).environment()  # a program's own child is no part of it
+            return words, {**environment, **own, marks.OWNER: owner}
 
         super().__init__(name, directory, owned, main)
         self._goodbye, self._ready = goodbye, ready
@@ -122,7 +123,7 @@ def java(name: str, main: str, *arguments: str | Path) -> Program:
         return [*found, main, *arguments], {}
 
     program = Program(name, command, main="java", goodbye=signal.SIGKILL)
-    program.start()
+    started(program)
     return program
 
 
@@ -158,8 +159,7 @@ class KafkaConnect(Program):
             **{f"{part}.converter.schemas.enable": "false" for part in ("key", "value")},
             **{name.replace("_", "."): value for name, value in settings.items()},
         }
-        lines = "".join(f"{name}={value}\n" for name, value in worker.items())
-        (self.directory / "worker.properties").write_text(lines)
+        (self.directory / "worker.properties").write_text(kafka.properties(worker))
         given = {"name": "connector", "config": dict(connector)}
         (self.directory / "connector.json").write_text(json.dumps(given))
         started(self)
@@ -236,7 +236,8 @@ class PostgreSQL(Program):
         return done.stdout.splitlines()
 
     def _psql(self, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [str(self.psql), "--no-psqlrc", "--quiet", "--csv", "--tuples-only", *options]
+        plain = ["--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1"]
+        command = [str(self.psql), *plain, *options]
         environment = {**os.environ, **self.environment}
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -262,7 +263,8 @@ class PostgreSQL(Program):
         if libraries.is_dir():
             shutil.copytree(libraries, self.directory / libraries.name)
         nobody = pwd.getpwnam(NOBODY)
-        for path in self.directory.rglob("*"):
+        handed_over = {*self.directory.rglob("*")} - {self.directory / "owner"}  # see `_clear`
+        for path in handed_over:
             os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
         ids = [str(nobody.pw_uid), str(nobody.pw_gid)]
         return [sys.executable, "-I", "-c", AS_USER, *ids], copy

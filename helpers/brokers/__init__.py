@@ -268,7 +268,11 @@ def _breakable(name: str) -> Iterator[Backend]:
     with neighbours.settled():
         backend = _backend()
         _hold(f"{name}-cluster")
-        yield backend
+        try:
+            yield backend
+        except BaseException:
+            _let_go(f"{name}-cluster")
+            raise
 
 
 def _hold(name: str) -> None:

@@ -39,7 +39,7 @@ def chosen() -> bool:
     environment names a broker."""
     if forced := settings.forced_backend():
         return forced == "external"
-    return any(map(os.environ.get, VARIABLES.values()))
+    return any(os.environ.get(name, "").strip() for name in VARIABLES.values())
 
 
 def options() -> dict[str, Any]:

@@ -9,6 +9,10 @@ def write(path: Path, content: str | bytes, mode: int = 0o666) -> None:
     permissions than ``mode``."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-    draft.replace(path)
+    try:
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        draft.replace(path)
+    except OSError:  # a full disk, say
+        draft.unlink(missing_ok=True)
+        raise

@@ -95,7 +95,7 @@ def write_properties(
         **dict.fromkeys(INTERNAL_MIN_ISR, min(replicas, 2)),
         **(own or {}),
     }
-    files.write(path, "".join(f"{key}={_escaped(str(value))}\n" for key, value in lines.items()))
+    files.write(path, properties(lines))
 
 
 def advertised() -> dict[int, str]:
@@ -114,10 +114,10 @@ def _advertised_note() -> Path:
     return settings.run_dir() / "kafka-advertised.json"
 
 
-def _escaped(text: str) -> str:
-    """A value as Java's properties files want it: backslashes doubled, the rest as \\uXXXX."""
-    doubled = text.replace("\\", "\\\\")
-    return "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in doubled)
+def properties(values: Mapping[str, object]) -> str:
+    """Settings as Java's properties files want them: backslashes doubled, the rest as \\uXXXX."""
+    text = "".join(f"{name}={value}\n" for name, value in values.items()).replace("\\", "\\\\")
+    return "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in text)
 
 
 # --- nodes --------------------------------------------------------------------------------------
@@ -158,9 +158,12 @@ def prepare_data(data: Path, place: Place) -> None:
     if (data / "meta.properties").is_file():
         process.refuse_other_version(data, "Kafka", settings.KAFKA_VERSION)
         return
-    shutil.rmtree(data, ignore_errors=True)
-    shutil.copytree(template(place), data)
-    (data / "version").write_text(settings.KAFKA_VERSION)
+    draft = data.with_name("data.new")
+    for half in (data, draft):  # of a start that was cut off
+        shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(template(place), draft)
+    (draft / "version").write_text(settings.KAFKA_VERSION)
+    draft.rename(data)
 
 
 # --- tools --------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def of(process: psutil.Process) -> Mark | None:
         return None
     mark = Mark(node, environment.get(CHECKOUT, ""), environment.get(OWNER, ""))
     with contextlib.suppress(psutil.Error, OSError):
-        if _same_files(process) and _trusted(process, mark):
+        if _same_files(process, mark) and _trusted(process, mark):
             return mark
     return None
 
@@ -226,10 +226,14 @@ def _environment(process: psutil.Process) -> dict[str, str]:
     return found
 
 
-def _same_files(process: psutil.Process) -> bool:
-    """Does it see our file system, and not a container's or a chroot's? Linux can tell, see proc(5)."""
+def _same_files(process: psutil.Process, mark: Mark) -> bool:
+    """Does it see our file system, and not a container's, a chroot's, or a /tmp of its own (as under
+    systemd's PrivateTmp)? Linux can tell, see proc(5)."""
+    if not Path("/proc/self/root").exists():
+        return True
     root = Path(f"/proc/{process.pid}/root")
-    return not Path("/proc/self/root").exists() or root.samefile("/")
+    there = Path(f"{root}{mark.node}").is_dir()  # as it sees it
+    return root.samefile("/") and there == Path(mark.node).is_dir()
 
 
 def _trusted(process: psutil.Process, mark: Mark) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..brokers import files, jars, java, process
+from ..brokers import files, jars, java, kafka, process
 from ..pipeline import Program, started
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class Bus(Program):
         again = {"errorHandler": {"defaultErrorHandler": {"redeliveryPolicy": AGAIN}}}
         files.write(self.directory / "routes.yaml", json.dumps([again, *routes], indent=1))
         found = {**_places(artemis, brokers), "camel.main.routesIncludePattern": "file:routes.yaml"}
-        lines = "".join(f"{key} = {value}\n" for key, value in found.items())
-        files.write(self.directory / "bus.properties", lines)
+        files.write(self.directory / "bus.properties", kafka.properties(found))
         started(self)
 
     def _serve(self, token: str) -> process.CommandLine:

@@ -49,7 +49,8 @@ class Server(Program):
             "http": f"{HOST}:{self._monitoring}",
             "jetstream": {"store_dir": str(self.data), **jetstream},
         }
-        (self.directory / "nats.conf").write_text(json.dumps(settings, indent=2))
+        written = json.dumps(settings, indent=2, ensure_ascii=False)  # NATS knows no \\uXXXX
+        (self.directory / "nats.conf").write_text(written, encoding="utf-8")
         started(self)
 
     def ask(self, what: str) -> dict[str, Any]:

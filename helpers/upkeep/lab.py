@@ -44,7 +44,7 @@ def main() -> int:
         address = f"{server.local_url.partition('?')[0]}?token={server.identity_provider.token}"
         print(f"\nJupyterLab is at {address}\nCtrl-C ends it.\n", flush=True)
         server.start()
-        minder.close()
+    minder.close()  # when this lab is no longer registered: the minder looks whether it was the last
     print("The brokers are stopped in the background, unless another lab uses them.")
     return 0
 

@@ -19,7 +19,7 @@ import pytest
 
 from conftest import _free_offset, containers
 from helpers import brokers, clients, settings
-from helpers.brokers import compose, jars, lifecycle, marks, native, ports, rabbitmq
+from helpers.brokers import compose, jars, lifecycle, locks, marks, native, ports, rabbitmq
 from helpers.brokers.places import members, single
 from helpers.waiting import wait_until
 
@@ -408,6 +408,17 @@ def test_external_brokers_are_not_killed(monkeypatch):
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092")
     with pytest.raises(brokers.NotOurs, match="somebody else"):
         brokers.kafka_cluster()
+
+
+def test_a_cluster_that_did_not_start_is_held_by_nobody(monkeypatch):
+    def in_vain(*_arguments):
+        raise brokers.BrokerError("it did not start")
+
+    monkeypatch.setattr(lifecycle, "kafka_cluster", in_vain)
+    with pytest.raises(brokers.BrokerError, match="did not start"):
+        brokers.kafka_cluster()
+    with locks.held(settings.run_dir() / "kafka-cluster.lock", "Waiting", timeout=1):
+        pass
 
 
 def test_three_kafka_nodes_lose_a_leader_and_get_it_back():

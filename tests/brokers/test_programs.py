@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from helpers import pipeline
 from helpers.brokers import marks
 
@@ -18,6 +20,8 @@ def test_a_database_dies_comes_back_and_leaves_nothing():
         assert mark not in [of.node for _, of in marks.ours()]
         database.start()
         assert database._answers()
+        with pytest.raises(RuntimeError, match="nonsense"):
+            database.sql("nonsense", "SELECT 1")  # what comes after it doesn't hide it
         database.environment["PGPASSWORD"] = "a guess"
         assert not database._answers()
     assert mark not in [of.node for _, of in marks.ours()]

@@ -148,6 +148,10 @@ def test_order_says_how_many_inversions():
     assert {"0 inversions", "2 inversions", "1 inversion"} <= set(said)
 
 
+def test_order_has_room_for_who_received_nothing():
+    assert "0 inversions" in texts(charts.order({"a": [], "b": []}, title="t"))
+
+
 def test_a_matrix_writes_every_number_beside_its_row_and_column():
     found = texts(charts.matrix(COUNTS, title="t"))
     assert {"✗ 200", "0", "3", "lost", "unknown", "acks=0 · kill", "acks=all · kill"} <= set(found)

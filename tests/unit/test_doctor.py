@@ -12,7 +12,7 @@ import pytest
 
 from conftest import _free_offset
 from helpers import settings
-from helpers.brokers import jars
+from helpers.brokers import external, jars
 from helpers.brokers.places import single
 from helpers.upkeep import doctor
 
@@ -131,6 +131,11 @@ def test_brokers_of_somebody_else_are_named_without_a_password(monkeypatch):
     assert not kafka.ok
     assert not rabbitmq.ok
     assert "hush" not in f"{kafka} {rabbitmq}"
+
+
+def test_an_address_of_blanks_is_none(monkeypatch):
+    monkeypatch.setenv("AMQP_URL", " ")
+    assert not external.chosen()
 
 
 def test_a_password_that_breaks_the_address_is_not_shown(monkeypatch):

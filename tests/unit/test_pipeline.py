@@ -138,7 +138,9 @@ def test_root_hands_a_copy_of_postgresql_to_nobody(not_started, monkeypatch):
         assert command[3:5] == [pipeline.AS_USER, str(nobody)]
         place = database.directory
         assert {place / "data", place / "password"} < set(owned)
-        assert place not in owned  # what says that it is root's is root's own
+        assert not {place, place / "owner"} & set(
+            owned
+        )  # what says that it is root's is root's own
         assert all(path.is_relative_to(place) for path in owned)
         assert set(owned.values()) == {nobody}
         assert any(path.name == "postgres" for path in owned)
@@ -154,11 +156,13 @@ def test_the_address_of_postgresql_has_no_password_but_a_file_of_this_user_only(
 
 def test_kafka_connect_is_told_its_settings_and_its_connector_in_files(not_started):
     options = {"bootstrap_servers": "127.0.0.1:9092"}
-    password = {"database.password": "secret"}
-    with pipeline.KafkaConnect(options, password, offset_flush_interval_ms=1000) as connect:
+    password, place = {"database.password": "secret"}, "für Łukasz"
+    more = {"offset_flush_interval_ms": 1000, "offset_storage_file_filename": place}
+    with pipeline.KafkaConnect(options, password, **more) as connect:
         lines = (connect.directory / "worker.properties").read_text().splitlines()
         assert "offset.flush.interval.ms=1000" in lines
         assert "bootstrap.servers=127.0.0.1:9092" in lines
+        assert r"offset.storage.file.filename=f\u00fcr \u0141ukasz" in lines
         given = json.loads((connect.directory / "connector.json").read_text())
         assert given == {"name": "connector", "config": password}
         assert connect.directory.stat().st_mode & 0o77 == 0

@@ -72,6 +72,15 @@ def start(folder):
         program.close()
 
 
+def test_a_program_of_a_program_is_nobodys_but_its_own(folder, monkeypatch, tmp_path):
+    for name, value in marks.own(tmp_path / "parent").environment().items():
+        monkeypatch.setenv(name, value)
+    with Program("worker.py") as worker:
+        worker.wait_for("ready")
+        assert worker.running()
+    assert not worker.processes()
+
+
 def test_it_runs_in_a_clean_environment_with_its_arguments(start, monkeypatch):
     monkeypatch.setenv("SECRET", "1")
     worker = start("orders", 7)
