@@ -318,6 +318,13 @@ print("there", flush=True), sys.stdin.read()
 """
 
 
+HIDE = """
+import os, sys
+os.mkdir(sys.argv[1])
+print("there", flush=True), sys.stdin.read()
+"""
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can move a process elsewhere")
 @pytest.mark.usefixtures("seen_by_nobody_else")
 @pytest.mark.parametrize(
@@ -338,6 +345,29 @@ def test_only_what_runs_here_and_for_this_user_is_swept(tmp_path, where, ours):
     assert node.exists() == (not ours)
     marked.kill()
     marked.communicate()
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare")
+    or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
+    reason="this user can have no file system of his own",
+)
+@pytest.mark.usefixtures("seen_by_nobody_else")
+def test_what_has_a_file_system_of_its_own_is_not_swept():
+    node = settings.run_dir() / "kafka"
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"']
+    elsewhere = subprocess.Popen(  # as a service of systemd with PrivateTmp
+        [*hidden, str(settings.run_dir()), sys.executable, "-c", HIDE, str(node)],
+        env={"PATH": os.environ["PATH"], **marks.Mark(str(node), "", "1000000:1f").environment()},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert elsewhere.stdout.readline() == b"there\n"
+    assert not node.exists()
+    marks.sweep()
+    assert elsewhere.poll() is None
+    elsewhere.kill()
+    elsewhere.communicate()
 
 
 @pytest.mark.parametrize(
