@@ -159,12 +159,6 @@ class Ledger:
         with self._lock:
             return sorted(self._deliveries, key=_natural) or ["all"]
 
-    @property
-    def deliveries(self) -> int:
-        """How many deliveries have been noted so far, of all subscriptions together."""
-        with self._lock:
-            return sum(map(len, self._deliveries.values()))
-
     def count(self, subscription: str | None = None) -> Counts:
         """What the recorded events add up to.
 

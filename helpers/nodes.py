@@ -37,10 +37,11 @@ def remote_tier(folder: Path) -> dict[str, object]:
         BrokerError: the plugin can't be fetched.
     """
     native.fetch_pipeline()
+    plugin = next(j for j in jars.locked(jars.PIPELINE_LOCK) if j.artifact == "kafka-storage")
     return {
         "remote.log.storage.system.enable": "true",
         "remote.log.storage.manager.class.name": STORE,
-        "remote.log.storage.manager.class.path": jars.path(jars.PIPELINE_LOCK, "kafka-storage"),
+        "remote.log.storage.manager.class.path": plugin.path(),
         "rsm.config.dir": folder,
         "remote.log.metadata.manager.listener.name": DOOR,
         "rlmm.config.remote.log.metadata.topic.replication.factor": 1,
@@ -132,6 +133,7 @@ class RabbitMQ(Program):
         self._own = {TLS: f"{HOST}:{self.tls_port}", **doors, **settings}
         ready = lambda: rabbitmq.answers(self.port)  # noqa: E731
         super().__init__("rabbitmq", self._serve, "beam.smp", signal.SIGKILL, ready)
+        self._folder = self.directory / "node"
         started(self)
 
     @property
@@ -145,10 +147,6 @@ class RabbitMQ(Program):
         Raises:
             BrokerError: it failed, with its own words."""
         return rabbitmq.ctl(rabbitmq.environment(self._place, self._folder), *arguments)
-
-    @property
-    def _folder(self) -> Path:
-        return self.directory / "node"
 
     def _serve(self, token: str) -> process.CommandLine:
         plugins = [f"rabbitmq_{name}" for name in self.ports]

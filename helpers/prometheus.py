@@ -17,9 +17,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from . import settings
-from .brokers import debian, process, unpacked
+from .brokers import debian, locks, process
 from .brokers.errors import BrokerError
 from .brokers.ports import free as free_ports
+from .brokers.progress_line import Progress
 from .pipeline import START_TIMEOUT, Program, started
 from .waiting import wait_until
 
@@ -167,18 +168,29 @@ def _job(name: str, address: str) -> dict[str, Any]:
 
 
 def obtain() -> Path:
-    """Where its programs are: the machine's own, or Debian's package, unpacked without root.
+    """Where its programs are: the machine's own, or Debian's package, unpacked in the cache without root.
 
     Raises:
         BrokerError: it can't be had; with what to do.
     """
     if installed := shutil.which(PACKAGE):
         return Path(installed).parent
+    root = settings.cache_dir() / PACKAGE / "root"
+    complete = root.with_name("complete")
     try:
-        unpacked.obtain(PACKAGE, "Prometheus")
+        with locks.installing():
+            if not complete.is_file():
+                if not debian.available():
+                    raise debian.AptError(
+                        "Only Debian's and Ubuntu's package is unpacked by the course."
+                    )
+                shutil.rmtree(root.parent, ignore_errors=True)
+                with Progress("Fetching Prometheus") as progress:
+                    debian.unpack(PACKAGE, root, progress.update)
+                complete.touch()
     except debian.AptError as error:
         raise BrokerError(
             f"There is no Prometheus here. {error}\nInstall it (`brew install prometheus`), so that "
             "`prometheus --version` answers, and run this again."
         ) from error
-    return unpacked.root(PACKAGE) / "usr/bin"
+    return root / "usr/bin"

@@ -65,13 +65,6 @@ def forced_offset() -> int | None:
     return int(text)
 
 
-def remember_offset(offset: int) -> None:
-    """Have this user's runs of this checkout use ports that are higher by so much."""
-    note = offset_note()
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(str(offset), encoding="utf-8")
-
-
 def offset_note() -> Path:
     """Where this user's runs of this checkout find the offset that was chosen for them."""
     checkout = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]

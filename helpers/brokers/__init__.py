@@ -215,21 +215,17 @@ def _in_sight() -> list[Backend]:
 
 def _own(names: tuple[str, ...]) -> Brokers:
     with neighbours.settled():
-        return _started(names)
-
-
-def _started(names: tuple[str, ...]) -> Brokers:
-    backend = _backend()
-    try:
-        lifecycle.up(backend, names)
-    except BrokerError as error:
-        if backend is native or settings.forced_backend():
-            raise
-        why = str(error).splitlines()[-2:][0]  # before the remedy, Docker's last words
-        print(f"Docker could not start the brokers, so they are started without it: {why}")
-        backend = native
-        lifecycle.up(backend, names)
-    return _reached(backend, names)
+        backend = _backend()
+        try:
+            lifecycle.up(backend, names)
+        except BrokerError as error:
+            if backend is native or settings.forced_backend():
+                raise
+            why = str(error).splitlines()[-2:][0]  # before the remedy, Docker's last words
+            print(f"Docker could not start the brokers, so they are started without it: {why}")
+            backend = native
+            lifecycle.up(backend, names)
+        return _reached(backend, names)
 
 
 def _reached(backend: Backend, names: Sequence[str]) -> Brokers:

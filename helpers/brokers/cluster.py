@@ -72,10 +72,6 @@ class Cluster:
         """The numbers of the nodes that are up and not paused."""
         return [n for n, node in self.nodes.items() if node.running() and not node.paused()]
 
-    def log_tail(self, number: int, lines: int = 20) -> str:
-        """The last lines of a node's log."""
-        return self._node(number).log_tail(lines)
-
     def data_dir(self, number: int) -> Path:
         """Where a node keeps its data; under compose, a copy of it as it is now."""
         return self._node(number).data

@@ -127,17 +127,13 @@ def whose() -> dict[str, str]:
     found = {}
     if kafka := kafka_options():
         user = kafka.get("sasl_plain_username")
-        servers = kafka["bootstrap_servers"]
-        found["kafka"] = f"somebody else's, at {servers}{_as(user)} (KAFKA_BOOTSTRAP_SERVERS)"
+        where = kafka["bootstrap_servers"] + (f", as {user}" if user else "")
+        found["kafka"] = f"somebody else's, at {where} (KAFKA_BOOTSTRAP_SERVERS)"
     if rabbitmq := rabbitmq_parameters():
         where = f"{rabbitmq.host}:{rabbitmq.port}, vhost {rabbitmq.virtual_host}"
         user = rabbitmq.credentials.username
-        found["rabbitmq"] = f"somebody else's, at {where}{_as(user)} (AMQP_URL)"
+        found["rabbitmq"] = f"somebody else's, at {where}, as {user} (AMQP_URL)"
     return found
-
-
-def _as(user: str | None) -> str:
-    return f", as {user}" if user else ""
 
 
 def probe(kafka: dict[str, Any] | None = None, rabbitmq: pika.URLParameters | None = None) -> None:

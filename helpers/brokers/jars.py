@@ -61,18 +61,6 @@ def locked(lock: Path = KAFKA_LOCK) -> list[Jar]:
     return found
 
 
-def path(lock: Path, artifact: str) -> Path:
-    """Where the jar of a lock file lies that is called so; of several, the first.
-
-    Raises:
-        KeyError: the lock has none.
-    """
-    for jar in locked(lock):
-        if jar.artifact == artifact:
-            return jar.path()
-    raise KeyError(f"{lock.name} has no jar that is called {artifact}")
-
-
 def repository() -> Path:
     """Where the jars are kept."""
     return settings.cache_dir() / "maven"
@@ -96,10 +84,8 @@ def fetch(lock: Path = KAFKA_LOCK, what: str = f"Kafka {settings.KAFKA_VERSION}"
                 got = pool.map(lambda jar: _get(session, jar), missing)
                 for count, jar in enumerate(got, 1):
                     fetched += jar.size
-                    progress.update(
-                        f"Fetching {what}: {count} of {len(missing)} files, "
-                        f"{fetched / 1e6:.0f} of {total / 1e6:.0f} MB"
-                    )
+                    megabytes = f"{fetched / 1e6:.0f} of {total / 1e6:.0f} MB"
+                    progress.update(f"{count} of {len(missing)} files, {megabytes}")
         except (OSError, BrokerError) as error:
             pool.shutdown(cancel_futures=True)
             raise BrokerError(

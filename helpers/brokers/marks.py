@@ -27,7 +27,6 @@ from ..waiting import WaitTimeout, wait_until
 from . import files
 
 NODE = "BREAKING_BROKERS_DIRECTORY"
-OLD_NODE = "BREAKING_BROKERS_NODE"  # of brokers that were started before the course was updated
 CHECKOUT = "BREAKING_BROKERS_CHECKOUT"
 OWNER = "BREAKING_BROKERS_OWNER"
 CONTAINERS = "containers"  # a file in the directory of a run whose brokers are containers
@@ -102,8 +101,7 @@ def of(process: psutil.Process) -> Mark | None:
         return _by_token(process)
     except (psutil.Error, OSError):
         return None
-    node = environment.get(NODE) or environment.get(OLD_NODE)
-    if not node:
+    if not (node := environment.get(NODE)):
         return None
     mark = Mark(node, environment.get(CHECKOUT, ""), environment.get(OWNER, ""))
     with contextlib.suppress(psutil.Error, OSError):

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .. import settings
-from . import clients, compose, locks, native, ports, rabbitmq
+from . import clients, compose, files, locks, native, ports, rabbitmq
 from .kafka import CLUSTER_ID
 from .places import Place, epmd_port, every_place, keeper_port
 
@@ -48,7 +48,7 @@ def _settle(kept: ExitStack) -> None:
             return  # another copy is looking at this very moment, and will leave them to us
         offset, keeper = _another()
         kept.enter_context(keeper)
-        settings.remember_offset(offset)
+        files.write(note, str(offset))
         print(
             f"Another copy of the course on this machine has the usual ports, so this one uses "
             f"its own from now on: {offset} is added to each (Kafka {9092 + offset}, RabbitMQ "

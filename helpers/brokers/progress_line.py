@@ -18,14 +18,14 @@ class Progress:
     In a terminal and in a notebook the line is rewritten in place, and gone at the end; in a log
     file there is a new line every ten seconds. A notebook that is being tested says nothing: what
     its cells print is compared, and how long they take is not. Use it as a context manager;
-    ``update`` changes the words at any time, from any thread.
+    ``update`` says how far it is, at any time, from any thread.
 
     >>> with Progress("Fetching Kafka") as progress:
-    ...     progress.update("Fetching Kafka: 12 of 46 files")
+    ...     progress.update("12 of 46 files")
     """
 
     def __init__(self, what: str) -> None:
-        self._what = what
+        self._what, self._said = what, what
         self._width = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="progress", daemon=True)
@@ -39,9 +39,9 @@ class Progress:
         self._ended.set()
         self._thread.join()
 
-    def update(self, what: str) -> None:
-        """Change what is said from now on."""
-        self._what = what
+    def update(self, how_far: str) -> None:
+        """From now on, say this too, behind a colon."""
+        self._said = f"{self._what}: {how_far}"
 
     def _tell(self) -> None:
         tested = _in_notebook() and "PYTEST_VERSION" in os.environ
@@ -57,7 +57,7 @@ class Progress:
     def _say_until_the_end(self) -> None:
         rewrites = _in_notebook() or sys.stdout.isatty()
         while not self._ended.is_set():
-            line = f"{self._what} … {time.monotonic() - self._started:.0f} s"
+            line = f"{self._said} … {time.monotonic() - self._started:.0f} s"
             if rewrites:
                 print("\r" + line.ljust(self._width), end="", flush=True)
                 self._width = max(self._width, len(line))

@@ -6,7 +6,6 @@ import secrets
 import shutil
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from .. import settings
@@ -133,7 +132,12 @@ def epmd() -> process.Node:
 
 def node(place: Place, folder: Path) -> process.Node:
     """A RabbitMQ node: alone, or one of a cluster."""
-    return process.Node(place.name, folder, partial(serve, place, folder), main="beam.smp")
+
+    def command(token: str) -> process.CommandLine:
+        words, env = serve(place, folder, token)
+        return words, _in_ascii(env, folder)
+
+    return process.Node(place.name, folder, command, main="beam.smp")
 
 
 def serve(
@@ -161,7 +165,7 @@ def serve(
     if unpacked and not str(unpacked).isascii() and "RABBITMQ_PLUGINS_DIR" not in env:
         installed = unpacked.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins/*")
         _show_plugins(installed, folder / "plugins", env)
-    return [server], _in_ascii(env, folder)
+    return [server], env
 
 
 def _peers(place: Place, run: Path) -> list[Place]:

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sysconfig
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from .. import settings
@@ -88,30 +87,25 @@ def install() -> None:
             "`conda install -c conda-forge rabbitmq-server`) and run this again, or use Docker."
         )
     refused: dict[str, str] = {}
-    with Progress("Fetching RabbitMQ") as progress:
-        for suite in _suites():
-            instead = f" (not from {', '.join(refused)})" if refused else ""
-            line = f"Fetching RabbitMQ from {suite}{instead}"
+    for suite in _suites():
+        instead = f" (not from {', '.join(refused)})" if refused else ""
+        shutil.rmtree(_tree(suite), ignore_errors=True)
+        try:
+            with Progress(f"Fetching RabbitMQ from {suite}{instead}") as progress:
+                _obtain(suite, progress.update)
+        except (debian.AptError, BrokerError) as error:
+            refused[suite] = str(error)
             shutil.rmtree(_tree(suite), ignore_errors=True)
-            try:
-                _obtain(suite, partial(_tell, progress, line))
-            except (debian.AptError, BrokerError) as error:
-                refused[suite] = str(error)
-                shutil.rmtree(_tree(suite), ignore_errors=True)
-                continue
-            for other, reason in refused.items():
-                files.write(_tree(other) / "refused", reason)
-            files.write(_tree(suite) / "complete", "")
-            return
+            continue
+        for other, reason in refused.items():
+            files.write(_tree(other) / "refused", reason)
+        files.write(_tree(suite) / "complete", "")
+        return
     reasons = "\n".join(f"{suite}: {reason}" for suite, reason in refused.items())
     raise BrokerError(
         f"RabbitMQ's packages could not be had.\n{reasons}\nCheck the network and run "
         "`python -m helpers install` again, or install rabbitmq-server yourself."
     )
-
-
-def _tell(progress: Progress, line: str, what: str) -> None:
-    progress.update(f"{line}: {what}")
 
 
 def _installed() -> Path | None:

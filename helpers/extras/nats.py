@@ -40,7 +40,9 @@ class Server(Program):
         Raises:
             BrokerError: it isn't installed, or did not start; with what to do.
         """
-        self._binary = binary()
+        self._binary = Path(sysconfig.get_path("scripts")) / BINARY  # the package's
+        if not self._binary.is_file():
+            raise BrokerError("The NATS server is not installed: run `make extras`.")
         port, self._monitoring = free_ports(2)
         self.url = f"nats://{HOST}:{port}"
         super().__init__("nats", self._serve, BINARY, signal.SIGKILL, self._answers)
@@ -70,15 +72,3 @@ class Server(Program):
 
     def _serve(self, _token: str) -> process.CommandLine:
         return [self._binary, "--config", self.directory / "nats.conf"], {}
-
-
-def binary() -> Path:
-    """Where the package has put the server.
-
-    Raises:
-        BrokerError: it isn't installed; with what to do.
-    """
-    found = Path(sysconfig.get_path("scripts")) / BINARY
-    if not found.is_file():
-        raise BrokerError("The NATS server is not installed: run `make extras`.")
-    return found

@@ -26,10 +26,10 @@ class Packages:
         self.names = names
 
     def there(self) -> bool:
-        return all(map(_version, self.names))
+        return all(map(version, self.names))
 
     def obtain(self) -> None:
-        missing = [name for name in self.names if not _version(name)]
+        missing = [name for name in self.names if not version(name)]
         raise NotHere(f"there is no Python package {' and no '.join(missing)} for it.")
 
 
@@ -43,7 +43,7 @@ def install() -> None:
         BrokerError: the others could not be fetched; with the installer's words.
     """
     entries = {entry[1]: entry for entry in ENTRY.finditer(LOCK.read_text(encoding="utf-8"))}
-    wanted = {name: entry[0] for name, entry in entries.items() if _version(name) != entry[2]}
+    wanted = {name: entry[0] for name, entry in entries.items() if version(name) != entry[2]}
     built = [wanted.pop(name) for name in BUILT if name in wanted]
     if wanted and (trouble := _install("".join(wanted.values()), "--no-build")):
         raise BrokerError(
@@ -73,7 +73,7 @@ def _install(requirements: str, *options: str) -> str:
     return done.stderr.strip()[-800:] or "no word" if done.returncode else ""
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
     """Of what is installed; empty if it isn't."""
     try:
         return metadata.version(package)

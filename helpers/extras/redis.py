@@ -42,7 +42,7 @@ class Server(Program):
         Raises:
             BrokerError: it isn't installed, or did not start; with what to do.
         """
-        self._binary = binary()
+        self._binary = _binary()
         [self.port] = free_ports(1)
         super().__init__("valkey", self._serve, BINARY, signal.SIGKILL, self._answers)
         self.data.mkdir()
@@ -73,12 +73,8 @@ class Server(Program):
         return [self._binary, self.directory / "valkey.conf"], {}
 
 
-def binary() -> Path:
-    """Where the package has put the server.
-
-    Raises:
-        BrokerError: it isn't installed, or not for this machine; with what to do.
-    """
+def _binary() -> Path:
+    """Where the package has put the server."""
     found = importlib.util.find_spec(PACKAGE)
     here = Path(found.origin or "").parent / "_binaries" if found else None
     machine = platform.machine().lower().replace("amd64", "x86_64")

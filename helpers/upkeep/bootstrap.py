@@ -223,7 +223,7 @@ def _run(lock: int, *command: object, **settings: str) -> str:
         for line in step.stdout or ():
             tail = [*tail[-20:], line]
             if line.lstrip().startswith(("Download", "Collecting")):
-                progress.update("Installing packages: " + " ".join(line.split()[:2]))
+                progress.update(" ".join(line.split()[:2]))
     if step.returncode:
         raise RuntimeError(
             f"`{' '.join(map(str, command[:4]))} …` ended with {step.returncode}:\n{''.join(tail)}"

@@ -8,13 +8,13 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from .. import brokers, settings, shadows
 from ..brokers import compose, external, jars, java, marks, memory, ports, process, rabbitmq_install
 from ..brokers.lifecycle import answers
 from ..brokers.places import SPOKEN, Place, single
+from ..extras.packages import version
 from ..notes import WORKBOOK
 
 LEAST_MEMORY = 1_500_000_000  # bytes: both brokers, JupyterLab and a kernel
@@ -81,19 +81,12 @@ def examine() -> Iterator[Finding]:
 def _packages() -> Finding:
     text = (settings.CHECKOUT / "requirements.txt").read_text(encoding="utf-8")
     pins = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;#]+)", text, re.MULTILINE)
-    found = {name: _installed(name) for name, _ in pins}
+    found = {name: version(name) or "missing" for name, _ in pins}
     wrong = "; ".join(
         f"{name} {found[name]}, not {pin}" for name, pin in pins if found[name] != pin
     )
     remedy = wrong and "`make setup` installs what is pinned."
     return Finding("packages", wrong or f"{len(pins)} as pinned", remedy)
-
-
-def _installed(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "missing"
 
 
 def _in_the_way() -> Finding:

@@ -167,7 +167,7 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
     def begin(cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG001 - nbclient's names
         if cell.cell_type == "code":
             begun.append(cell)
-            progress.update(f"Running {path.name}: code cell {len(begun)} of {len(code)}")
+            progress.update(f"code cell {len(begun)} of {len(code)}")
 
     client = NotebookClient(
         notebook,

@@ -37,7 +37,7 @@ if str(Path.cwd()) != where:
 from helpers import settings
 from helpers.brokers import neighbours
 settings.offset_note = lambda: Path(note)
-settings.remember_offset(int(offset))
+Path(note).write_text(offset)
 with neighbours.settled():
     print(settings.port_offset(), flush=True)
     sys.stdin.read()
@@ -51,7 +51,7 @@ def offset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
     monkeypatch.delenv(FORCED, raising=False)
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", BACKEND)
     monkeypatch.setattr(settings, "offset_note", lambda: tmp_path / "chosen")
-    settings.remember_offset(_free_offset())
+    settings.offset_note().write_text(str(_free_offset()))
     return settings.port_offset()
 
 

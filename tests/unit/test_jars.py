@@ -68,10 +68,7 @@ def test_a_jar_with_another_sum_is_refused_and_not_kept(server, lock):
     assert not list(jar.path().parent.parent.rglob("*.*ar*"))
 
 
-def test_a_jar_is_found_by_its_name_and_its_file_is_called_by_all_that_tells_it_apart(tmp_path):
+def test_a_jar_is_called_by_all_that_tells_it_apart(tmp_path):
     lock = tmp_path / "two.lock"
     lock.write_text("org.example:a:1 9 00\norg.example:b:2:test 9 00\n")
-    assert jars.path(lock, "a").name == "a-1.jar"
-    assert jars.path(lock, "b").name == "b-2-test.jar"
-    with pytest.raises(KeyError, match=r"two\.lock has no jar that is called c"):
-        jars.path(lock, "c")
+    assert [jar.path().name for jar in jars.locked(lock)] == ["a-1.jar", "b-2-test.jar"]

@@ -20,8 +20,9 @@ import sys
 from helpers.brokers import progress_line
 progress_line.PATIENCE = 0.0
 with progress_line.Progress("Fetching Kafka") as progress:
+    progress.update("12 of 46 files")
     sys.stdin.readline()
-    progress.update("Kafka")
+    progress.update("46")
     sys.stdin.readline()
 print("done")
 """
@@ -48,10 +49,10 @@ def test_in_a_terminal_the_line_is_rewritten_in_place_and_gone_at_the_end():
         [sys.executable, "-c", LONG], stdin=subprocess.PIPE, stdout=its_end, text=True
     )
     try:
-        read_until(terminal, "\rFetching Kafka … ")
+        read_until(terminal, "\rFetching Kafka: 12 of 46 files … ")
         process.stdin.write("\n")
         process.stdin.flush()
-        shorter = read_until(terminal, "\rKafka … ")
+        shorter = read_until(terminal, "\rFetching Kafka: 46 … ")
         process.communicate("\n", timeout=20)
         rest = read_until(terminal, "done", shorter)
     finally:
@@ -61,8 +62,10 @@ def test_in_a_terminal_the_line_is_rewritten_in_place_and_gone_at_the_end():
         os.close(its_end)
     *_, last, blanks, after = rest.partition("done")[0].split("\r")
     assert "\n" not in rest.partition("done")[0]
-    assert re.fullmatch(r"Kafka … \d+ s *", last)
-    assert len(last) >= len("Fetching Kafka … 0 s")  # of the longer line nothing is left
+    assert re.fullmatch(r"Fetching Kafka: 46 … \d+ s *", last)
+    assert len(last) >= len(
+        "Fetching Kafka: 12 of 46 files … 0 s"
+    )  # of the longer line nothing is left
     assert (blanks, after) == (" " * len(last), "")
 
 
