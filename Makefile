@@ -3,7 +3,7 @@
 PYTHON = .venv/bin/python
 NOTEBOOKS =
 # The course finds its own modules, and compiles them once: without compiling a kernel starts 2 s later.
-unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE PYTHONWARNINGS
 
 .PHONY: help environment setup extras lab test test-extras test-all soak refresh diagrams book down doctor bench lock
 

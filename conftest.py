@@ -27,7 +27,7 @@ from xdist.workermanage import WorkerController
 
 from helpers import brokers, extras, notebooks, settings
 from helpers.brokers import marks, ports
-from helpers.brokers.places import every_place
+from helpers.brokers.places import epmd_port, every_place
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SUITE = re.compile(r'\baccept\(\\"(\w+)')  # in a notebook that runs one
@@ -310,6 +310,7 @@ def _free_offset() -> int:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     for offset in random.sample(range(1000 + 20 * worker, 7000, 20 * workers), 50):
         wanted = [port for place in every_place(offset).values() for port in place.listens]
+        wanted.append(epmd_port(offset))
         if not any(map(ports.taken, wanted)):
             return offset
     raise pytest.UsageError("no free ports for the brokers: is another test run using them all?")

@@ -1,6 +1,7 @@
 """The command line: ``python -m helpers up``, and what else ``python -m helpers --help`` lists."""
 
 import argparse
+import errno
 import logging
 import os
 import signal
@@ -16,6 +17,8 @@ from .brokers.progress_line import accept_any_console
 from .upkeep import doctor, lab, progress
 from .upkeep.bootstrap import refused
 
+FULL = "The disk is full. Free some of it, or set BREAKING_BROKERS_CACHE to a directory on another disk."
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit status: 0 for success, 1 for a failure that is explained."""
@@ -28,8 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (brokers.BrokerError, settings.SettingsError, LockError) as error:
         print(error, file=sys.stderr)
         return 1
-    except PermissionError as error:
-        print(refused(error), file=sys.stderr)
+    except BrokenPipeError:  # whoever reads has seen enough, as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            print(refused(error), file=sys.stderr)
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(f"{FULL} ({error.filename or settings.cache_dir()})", file=sys.stderr)
+        else:
+            raise
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from here.", file=sys.stderr)

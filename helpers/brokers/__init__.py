@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -292,6 +293,11 @@ def _let_go(name: str) -> None:
 
 def _prepare(names: tuple[str, ...]) -> None:
     """Have this process, and the programs that it starts, fit for brokers that are killed."""
+    if sys.flags.optimize:
+        raise BrokerError(
+            "Python leaves out assertions here (PYTHONOPTIMIZE, or -O), and without them kafka-python "
+            "reaches no broker, and no verdict is checked. Unset it, and start Python or Jupyter again."
+        )
     environment.spare_loopback()
     clients.quieten()
     if "kafka" in names:

@@ -48,8 +48,8 @@ INTERNAL_MIN_ISR = ("transaction.state.log.min.isr", "share.coordinator.state.to
 
 
 def home() -> Path:
-    """What was built from the jars for this very Java: templates and AOT cache."""
-    identity = f"{java.identity()} {jars.KAFKA_LOCK.read_text()} {COMMON}"
+    """What was built for this very Java, from the jars where they are: templates and AOT cache."""
+    identity = f"{java.identity()} {jars.repository()} {jars.KAFKA_LOCK.read_text()} {COMMON}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     return settings.cache_dir() / f"kafka-{settings.KAFKA_VERSION}" / digest
 

@@ -13,7 +13,7 @@ from .. import settings
 from . import jars, kafka, kafka_install, locks, marks, ports, process, rabbitmq, rabbitmq_install
 from .errors import BrokerError
 from .lifecycle import wait_for_all
-from .places import SPOKEN, Place, every_place, single
+from .places import SPOKEN, Place, epmd_port, every_place, single
 from .tools import CommandLine, directed
 
 name = "native"
@@ -55,6 +55,7 @@ def current() -> bool:
 def obtain(brokers: Sequence[str]) -> None:
     """Obtain the brokers that are missing on this machine; once only, whoever asks."""
     marks.sweep()
+    _refuse_noexec()
     steps = {"kafka": kafka_install.install, "rabbitmq": rabbitmq_install.install}
     with (
         locks.installing(),
@@ -92,7 +93,7 @@ def start(places: Sequence[Place]) -> None:
         ports.refuse_taken(place.name, place.listens)
     _refuse_full_disk()
     if any(place.broker == "rabbitmq" for place in idle):
-        rabbitmq.epmd().start()
+        _start_epmd()
         _prepare_cluster(places)
     for place in places:
         node(place).resume()
@@ -109,6 +110,23 @@ def settle(places: Sequence[Place]) -> None:
                 rabbitmq.note_modules(_environment(place), file)
     if len(rabbits) > 1:
         _keep_template(rabbits)
+
+
+def _start_epmd() -> None:
+    """Have Erlang's port mapper running: ours, or one that an Erlang of ours has started by itself."""
+    epmd, port = rabbitmq.epmd(), epmd_port()
+    if not epmd.running() and ports.taken(port) and not ports.holder(port).startswith("epmd "):
+        ports.refuse_taken("RabbitMQ's port mapper", [port])
+    epmd.start()
+
+
+def _refuse_noexec() -> None:
+    flags = os.statvfs(settings.cache_dir()).f_flag
+    if flags & getattr(os, "ST_NOEXEC", 0):  # macOS has no such flag
+        raise BrokerError(
+            f"No program may run from {settings.cache_dir()}: its disk is mounted noexec. "
+            "Set BREAKING_BROKERS_CACHE to a directory on another disk."
+        )
 
 
 def _refuse_full_disk() -> None:

@@ -35,7 +35,7 @@ def scripts() -> Path | None:
     if installed and _fits(installed, settings.rabbitmq_series()):
         return installed
     for suite in suites:
-        if (_tree(suite) / "complete").is_file():
+        if _is_whole(suite):
             unpacked = _tree(suite) / "root/usr/lib/rabbitmq/bin"
             return unpacked if unpacked.is_dir() else installed
         if not (_tree(suite) / "refused").is_file():
@@ -99,7 +99,7 @@ def install() -> None:
             continue
         for other, reason in refused.items():
             files.write(_tree(other) / "refused", reason)
-        files.write(_tree(suite) / "complete", "")
+        files.write(_tree(suite) / "complete", str(_tree(suite).resolve()))
         return
     reasons = "\n".join(f"{suite}: {reason}" for suite, reason in refused.items())
     raise BrokerError(
@@ -148,6 +148,12 @@ def _suites() -> list[str]:
 
 def _tree(suite: str) -> Path:
     return settings.cache_dir() / "rabbitmq" / suite
+
+
+def _is_whole(suite: str) -> bool:
+    """Is all of it there, and where it was unpacked? Its programs have that place written into them."""
+    note = _tree(suite) / "complete"
+    return note.is_file() and note.read_text() == str(_tree(suite).resolve())
 
 
 def _obtain(suite: str, say: Callable[[str], None]) -> None:

@@ -32,7 +32,8 @@ STATE = VENV / "breaking-brokers.json"
 SPARE = ROOT / ".venv.spare"  # on its way to become the environment, or to be deleted
 OLDEST = (3, 11)
 NEWER_PYTHONS = ("python3.13", "python3.12", "python3.14", "python3.11")
-FOREIGN = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
+FOREIGN = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH",
+           "PYTHONWARNINGS")  # fmt: skip
 # Where pip looks for packages, in uv's words.
 UV = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE",
       "find-links": "UV_FIND_LINKS", "no-index": "UV_NO_INDEX"}  # fmt: skip

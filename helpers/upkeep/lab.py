@@ -55,6 +55,7 @@ def _have_a_home() -> None:
     if not home.is_absolute() or not os.access(home, os.W_OK):
         home = settings.cache_dir() / "home"
         home.mkdir(exist_ok=True)
+        os.environ["BREAKING_BROKERS_CACHE"] = str(settings.cache_dir())  # else below the new home
         os.environ["HOME"] = str(home)
 
 
@@ -136,7 +137,8 @@ def _server() -> Any:
     from jupyterlab.labapp import LabApp
 
     os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
-    os.environ.setdefault("JUPYTER_PORT", str(_port()))
+    if not os.environ.get("JUPYTER_PORT", "").isdecimal():  # Kubernetes has another use for it
+        os.environ["JUPYTER_PORT"] = str(_port())
     given = os.environ.get("JUPYTER_CONFIG_PATH")  # ours has no question about news in it
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(DEFAULTS), given]))
     arguments = [

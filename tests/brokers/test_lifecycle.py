@@ -7,11 +7,13 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pika
 import psutil
@@ -20,7 +22,7 @@ import pytest
 from conftest import _free_offset, containers
 from helpers import brokers, clients, settings
 from helpers.brokers import compose, jars, lifecycle, locks, marks, native, ports, rabbitmq
-from helpers.brokers.places import members, single
+from helpers.brokers.places import epmd_port, members, single
 from helpers.waiting import wait_until
 
 BACKEND = settings.forced_backend() or "native"
@@ -62,6 +64,23 @@ def alive() -> set[int | str]:
     if BACKEND == "compose":
         return containers(settings.port_offset())
     return {p.pid for p, mark in marks.ours() if mark.node.startswith(str(settings.run_dir()))}
+
+
+@pytest.mark.native_files
+def test_the_port_of_the_port_mapper_is_refused_at_once_too():
+    with socket.socket() as stranger:
+        stranger.bind((settings.HOST, epmd_port()))
+        stranger.listen()
+        with pytest.raises(brokers.BrokerError, match=rf"Port {epmd_port()} .*pid {os.getpid()}"):
+            brokers.up("rabbitmq")
+
+
+@pytest.mark.native_files
+def test_a_disk_from_which_no_program_runs_is_named(monkeypatch):
+    mounted = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(os, "statvfs", lambda _: mounted)
+    with pytest.raises(brokers.BrokerError, match="noexec"):
+        native.obtain(["rabbitmq"])
 
 
 @pytest.mark.native_files

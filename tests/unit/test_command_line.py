@@ -34,6 +34,38 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+FULL = """
+import errno, sys
+from helpers import brokers
+def full(*_, **__): raise OSError(errno.ENOSPC, "No space left on device", "/cache/lock")
+brokers.down = full
+from helpers.__main__ import main
+sys.exit(main(["down"]))
+"""
+
+
+def test_a_full_disk_is_a_sentence():
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The disk is full. ")
+    assert "(/cache/lock)" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback():
+    command = [*HELPERS, "scorecard"]
+    written = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    written.stdout.close()
+    assert b"Traceback" not in written.stderr.read()
+    written.stderr.close()
+    assert written.wait() == 1
+
+
+def test_without_assertions_nothing_is_begun():
+    command = [sys.executable, "-O", "-c", "from helpers import up; up()"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "PYTHONOPTIMIZE" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "status"),
     [

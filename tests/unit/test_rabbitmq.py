@@ -89,7 +89,7 @@ def test_no_connection_is_closed_while_its_reader_thinks():
     assert clients.rabbitmq_parameters(5672).heartbeat == 0
 
 
-@pytest.mark.parametrize("name", ["Jane Doe", "a$b & Müller; #1"])
+@pytest.mark.parametrize("name", ["Jane Doe", "a & Müller; #1"])
 def test_unpacked_packages_run_from_a_path_with_a_blank(tmp_path, name):
     tool = rabbitmq_install.scripts()
     if tool is None or not tool.is_relative_to(settings.cache_dir()):

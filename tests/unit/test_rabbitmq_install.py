@@ -55,6 +55,19 @@ def debian12(monkeypatch, tmp_path) -> Machine:
     return Machine("debian", "bookworm", monkeypatch, tmp_path)
 
 
+def test_what_was_moved_since_it_was_unpacked_is_unpacked_again(debian12, monkeypatch, tmp_path):
+    rabbitmq_install.install()
+    (tmp_path / "cache").rename(tmp_path / "another")
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / "another"))
+    assert rabbitmq_install.scripts() is None  # its programs have the old place written into them
+    rabbitmq_install.install()
+    assert rabbitmq_install.scripts()
+    (tmp_path / "cache").symlink_to(tmp_path / "another")
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / "cache"))
+    assert rabbitmq_install.scripts()
+    assert debian12.fetched == ["forky", "forky"]
+
+
 def test_debian_takes_a_newer_release_once(debian12):
     for _ in range(2):
         rabbitmq_install.install()

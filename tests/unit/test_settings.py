@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from helpers import settings
+from helpers.upkeep import lab
 
 COMMANDS = ("install", "up", "status", "down", "doctor", "lab")
 
 
 @pytest.mark.parametrize(
-    "character", [",", ":", "'", '"', "\\", "`", "*", "?", "[", "{", "\t", "\n", "😀"]
+    "character", [",", ":", "'", '"', "\\", "`", "$", "*", "?", "[", "{", "\t", "\n", "😀"]
 )
 def test_a_character_that_a_broker_cant_take_is_refused_by_name(monkeypatch, tmp_path, character):
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / f"Müller{character}Anna"))
@@ -27,7 +28,7 @@ def test_a_character_that_a_broker_cant_take_is_refused_by_name(monkeypatch, tmp
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["Jane Doe", "Müller & Söhne; 100 % (#1) $x!", "日本"])
+@pytest.mark.parametrize("name", ["Jane Doe", "Müller & Söhne; 100 % (#1)!", "日本"])
 def test_other_characters_are_taken(monkeypatch, tmp_path, name):
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path / name))
     assert settings.cache_dir() == tmp_path / name
@@ -86,3 +87,15 @@ def test_a_directory_of_somebody_else_is_named_with_its_owner(monkeypatch):
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(Path("/usr")))
     with pytest.raises(settings.SettingsError, match="belongs to user 0"):
         settings.cache_dir()
+
+
+def test_a_lab_whose_home_is_not_writable_has_the_same_cache(monkeypatch, tmp_path):
+    for name in ("BREAKING_BROKERS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "")  # and afterwards as it was
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    before = settings.cache_dir()
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != tmp_path)
+    lab._have_a_home()
+    assert os.environ["HOME"] != str(tmp_path)
+    assert settings.cache_dir() == before
