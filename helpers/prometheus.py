@@ -176,21 +176,24 @@ def obtain() -> Path:
     if installed := shutil.which(PACKAGE):
         return Path(installed).parent
     root = settings.cache_dir() / PACKAGE / "root"
-    complete = root.with_name("complete")
     try:
         with locks.installing():
-            if not complete.is_file():
-                if not debian.available():
-                    raise debian.AptError(
-                        "Only Debian's and Ubuntu's package is unpacked by the course."
-                    )
-                shutil.rmtree(root.parent, ignore_errors=True)
-                with Progress("Fetching Prometheus") as progress:
-                    debian.unpack(PACKAGE, root, progress.update)
-                complete.touch()
+            _unpack(root)
     except debian.AptError as error:
         raise BrokerError(
             f"There is no Prometheus here. {error}\nInstall it (`brew install prometheus`), so that "
             "`prometheus --version` answers, and run this again."
         ) from error
     return root / "usr/bin"
+
+
+def _unpack(root: Path) -> None:
+    complete = root.with_name("complete")
+    if complete.is_file():
+        return
+    if not debian.available():
+        raise debian.AptError("Only Debian's and Ubuntu's package is unpacked by the course.")
+    shutil.rmtree(root.parent, ignore_errors=True)
+    with Progress("Fetching Prometheus") as progress:
+        debian.unpack(PACKAGE, root, progress.update)
+    complete.touch()

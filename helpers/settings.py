@@ -54,7 +54,7 @@ def port_offset() -> int:
 
 def forced_offset() -> int | None:
     """``BREAKING_BROKERS_PORT_OFFSET``, None if unset. Raises what ``port_offset`` raises."""
-    text = _variable("BREAKING_BROKERS_PORT_OFFSET")
+    text = variable("BREAKING_BROKERS_PORT_OFFSET")
     if not text:
         return None
     if not text.isdecimal() or int(text) > HIGHEST_OFFSET:
@@ -92,7 +92,7 @@ def rabbitmq_series() -> str:
 
 def learner() -> str:
     """``BREAKING_BROKERS_LEARNER``: goes in front of every name, so a class can share a cluster."""
-    return _variable("BREAKING_BROKERS_LEARNER")
+    return variable("BREAKING_BROKERS_LEARNER")
 
 
 def cache_dir() -> Path:
@@ -101,7 +101,7 @@ def cache_dir() -> Path:
     Raises:
         SettingsError: there is no such place, or one that can't be used.
     """
-    chosen = _variable("BREAKING_BROKERS_CACHE")
+    chosen = variable("BREAKING_BROKERS_CACHE")
     remedy = "Set BREAKING_BROKERS_CACHE to a directory that this user may write to."
     try:
         path = platformdirs.user_cache_path("breaking-brokers", appauthor=False)
@@ -125,14 +125,14 @@ def cache_dir() -> Path:
     return path
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
     """An environment variable without the blanks around it; empty if it is unset."""
     return os.environ.get(name, "").strip()
 
 
 def _one_of(known: tuple[str, ...], name: str, otherwise: str) -> str:
     """A variable that has few values; empty if it is unset. The error says ``otherwise``."""
-    value = _variable(name).lower()
+    value = variable(name).lower()
     if value and value not in known:
         choice = f"one of {', '.join(known)}, or {otherwise}"
         raise SettingsError(f"{name} is {value!r}, but must be {choice}.")

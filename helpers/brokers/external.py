@@ -39,7 +39,7 @@ def chosen() -> bool:
     environment names a broker."""
     if forced := settings.forced_backend():
         return forced == "external"
-    return any(os.environ.get(name, "").strip() for name in VARIABLES.values())
+    return any(map(settings.variable, VARIABLES.values()))
 
 
 def options() -> dict[str, Any]:
@@ -57,7 +57,7 @@ def kafka_options() -> dict[str, Any] | None:
     Raises:
         BrokerError: the address is no ``host:port`` list.
     """
-    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip()
+    servers = settings.variable("KAFKA_BOOTSTRAP_SERVERS")
     if not servers:
         return None
     for server in servers.split(","):
@@ -83,7 +83,7 @@ def rabbitmq_parameters() -> pika.URLParameters | None:
     Raises:
         BrokerError: the address is no AMQP URL.
     """
-    url = os.environ.get("AMQP_URL", "").strip()
+    url = settings.variable("AMQP_URL")
     if not url:
         return None
     import pika
@@ -109,7 +109,7 @@ def management() -> str | None:
     Raises:
         BrokerError: it is no HTTP address.
     """
-    url = os.environ.get("RABBITMQ_MANAGEMENT_URL", "").strip().rstrip("/")
+    url = settings.variable("RABBITMQ_MANAGEMENT_URL").rstrip("/")
     if url and not re.fullmatch(r"https?://[^/@\s]+(/[^@\s]*)?", url):
         raise BrokerError(  # without the text, which may have a password in it
             "RABBITMQ_MANAGEMENT_URL can't be read. It looks like http://host:15672; user and password "

@@ -51,7 +51,7 @@ class Server(Program):
             "http": f"{HOST}:{self._monitoring}",
             "jetstream": {"store_dir": str(self.data), **jetstream},
         }
-        written = json.dumps(settings, indent=2, ensure_ascii=False)  # NATS knows no \\uXXXX
+        written = json.dumps(settings, indent=2, ensure_ascii=False)  # NATS knows no \uXXXX
         (self.directory / "nats.conf").write_text(written, encoding="utf-8")
         started(self)
 

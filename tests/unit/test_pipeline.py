@@ -138,9 +138,7 @@ def test_root_hands_a_copy_of_postgresql_to_nobody(not_started, monkeypatch):
         assert command[3:5] == [pipeline.AS_USER, str(nobody)]
         place = database.directory
         assert {place / "data", place / "password"} < set(owned)
-        assert not {place, place / "owner"} & set(
-            owned
-        )  # what says that it is root's is root's own
+        assert not {place, place / "owner"} & set(owned)  # it says whose they are: root's
         assert all(path.is_relative_to(place) for path in owned)
         assert set(owned.values()) == {nobody}
         assert any(path.name == "postgres" for path in owned)
