@@ -1,7 +1,6 @@
 """The command line: ``python -m helpers up``, and what else ``python -m helpers --help`` lists."""
 
 import argparse
-import errno
 import logging
 import os
 import signal
@@ -15,9 +14,7 @@ from .brokers import tools
 from .brokers.locks import LockError
 from .brokers.progress_line import accept_any_console
 from .upkeep import doctor, lab, progress
-from .upkeep.bootstrap import refused
-
-FULL = "The disk is full. Free some of it, or set BREAKING_BROKERS_CACHE to a directory on another disk."
+from .upkeep.bootstrap import FULL, NOT_OURS, refused
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,12 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if isinstance(error, PermissionError):
-            print(refused(error), file=sys.stderr)
-        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-            print(f"{FULL} ({error.filename or settings.cache_dir()})", file=sys.stderr)
-        else:
+        if error.errno not in (*NOT_OURS, *FULL):
             raise
+        print(refused(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from here.", file=sys.stderr)

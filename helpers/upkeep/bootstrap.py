@@ -32,6 +32,8 @@ STATE = VENV / "breaking-brokers.json"
 SPARE = ROOT / ".venv.spare"  # on its way to become the environment, or to be deleted
 OLDEST = (3, 11)
 NEWER_PYTHONS = ("python3.13", "python3.12", "python3.14", "python3.11")
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 FOREIGN = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH",
            "PYTHONWARNINGS")  # fmt: skip
 # Where pip looks for packages, in uv's words.
@@ -73,7 +75,13 @@ def _hand_over() -> int:
 
 def refused(error: OSError) -> str:
     """What to do about a file that can't be written: whose it is, and the command that helps."""
-    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in FULL:
+        where = f" ({error.filename})" if error.filename else ""
+        return (
+            f"The disk is full{where}. Free some of it. What the brokers store can go to "
+            "another: set BREAKING_BROKERS_CACHE to a directory there."
+        )
+    if error.errno not in NOT_OURS:
         return str(error)
     path = Path(error.filename or ROOT)
     there = next(place for place in (path, *path.parents) if os.path.lexists(str(place)))

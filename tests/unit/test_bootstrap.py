@@ -5,6 +5,7 @@ wheel too, of one line, which starts the uv of this environment.
 """
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +22,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from helpers.upkeep import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (
@@ -342,3 +345,12 @@ def test_down_uses_an_environment_that_is_out_of_date(made):
     before = made.state().read_text()
     assert made.run("make", "down").stdout == "ran down\n"
     assert made.state().read_text() == before
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device", "/course/.venv")
+
+    monkeypatch.setattr(bootstrap, "_ready", full)
+    assert bootstrap.main() == 1
+    assert "The disk is full (/course/.venv)." in capsys.readouterr().err

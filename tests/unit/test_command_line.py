@@ -47,7 +47,7 @@ sys.exit(main(["down"]))
 def test_a_full_disk_is_a_sentence():
     done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("The disk is full. ")
+    assert done.stderr.startswith("The disk is full")
     assert "(/cache/lock)" in done.stderr
 
 
