@@ -262,7 +262,7 @@ def total_up(answer: Callable, data: Random) -> str:
             _expect_totals(books, bookings, day)
         more = [(data.choice(customers), data.randint(1, 99)) for _ in range(3)]
         _book(topic, more)
-        _delete_before(topic, {0: len(bookings) + 1})
+        _delete_before(topic, {0: len(bookings) + 2})
         for day in ("later, when the records of the first day were deleted", "nothing was new"):
             _account(answer, topic, whole)
             _expect_totals(whole, bookings + more, day)
@@ -270,11 +270,16 @@ def total_up(answer: Callable, data: Random) -> str:
 
 
 def _book(topic: str, bookings: list[tuple[str, int]]) -> None:
-    """The first by a transaction, whose marker takes an offset and reaches no reader."""
-    (customer, amount), *others = bookings
-    with _transaction(topic, customer.encode(), b"%d" % amount) as producer:
+    """The first and the last by a transaction, whose marker takes an offset and reaches no reader."""
+    records = [(customer.encode(), b"%d" % amount) for customer, amount in bookings]
+    _book_in_a_transaction(topic, *records[0])
+    send(topic, [(0, *record) for record in records[1:-1]])
+    _book_in_a_transaction(topic, *records[-1])
+
+
+def _book_in_a_transaction(topic: str, key: bytes, value: bytes) -> None:
+    with _transaction(topic, key, value) as producer:
         producer.commit_transaction()
-    send(topic, [(0, customer.encode(), b"%d" % amount) for customer, amount in others])
 
 
 def _transaction(topic: str, key: bytes, value: bytes) -> KafkaProducer:
@@ -308,7 +313,8 @@ def _account(answer: Callable, topic: str, books: Path, fatal: int = 0) -> None:
     late = Wrong(
         "no_end",
         f"your function was still running after {NO_END} seconds.",
-        "Leave the loop when the end offset is reached; it may be reached at the start.",
+        "Leave the loop when `consumer.position(partition)` has reached the end offset: at the start, "
+        "perhaps; and behind a transaction's marker, which takes an offset and reaches no reader.",
     )
     live(answer, work, seconds=NO_END, late=late)
 

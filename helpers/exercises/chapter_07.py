@@ -354,13 +354,13 @@ def _expect_loaded(
         raise Wrong(
             "read_too_much",
             f"{situation}, and {len(seen)} events were read, where {most} would do.",
-            "`bank.read(db, account, after=version)` reads what came later, and no more.",
+            "`accounts.read(db, account, after=version)` reads what came later, and no more.",
         )
     if most and not seen:
         raise Wrong(
             "read_past_the_bank",
-            f"{situation}, and no event was read with bank.read.",
-            "Read the events that the snapshot doesn't know with `bank.read`.",
+            f"{situation}, and no event was read with accounts.read.",
+            "Read the events that the snapshot doesn't know with `accounts.read`.",
         )
     if len(read(db, ACCOUNT)) != end:
         raise Wrong("log_changed", "the log was changed.", "To load is to read: append nothing.")

@@ -17,7 +17,7 @@ TABLE = """CREATE TABLE IF NOT EXISTS events (
 
 
 class Event(NamedTuple):
-    """What happened; `at` is when it was recorded, in milliseconds since 1970."""
+    """What happened; `at` is when it happened, in milliseconds since 1970."""
 
     position: int
     stream: str
