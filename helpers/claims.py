@@ -25,6 +25,8 @@ _PROPER = {
     for name in line.split()
 }
 
+_HYPHENATED = re.compile(r"(?<=kafka)_(?=python|go(?:_|$))|(?<=franz)_(?=go)")  # names of clients
+
 
 class ClaimContradicted(AssertionError):  # noqa: N818 (reads as the sentence it is)
     """What was measured is not what the register says: one of the two is wrong."""
@@ -324,7 +326,8 @@ def _conditions(claim: Claim) -> str:
 
 
 def _words(condition: str) -> str:
-    return " ".join(_PROPER.get(word, word) for word in condition.split("_"))
+    words = _HYPHENATED.sub("-", condition).split("_")
+    return " ".join(_PROPER.get(word, word) for word in words)
 
 
 def _listed(values: Mapping[str, Value]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from .. import clients
+from ..waiting import wait_until
 from .answers import Wrong, ask
 from .grading import grader
 from .places import brokers, kafka_options, new_topic, send
@@ -44,9 +45,10 @@ def told_to_end(work: Work, data: Random) -> str:
 
 
 class _Asked(threading.Event):
-    """An event that notes when it was set first."""
+    """An event that notes when it was set first, and whether all that was handled was committed by then."""
 
     at = math.inf
+    all_committed = True
 
     def set(self) -> None:
         self.at = min(self.at, time.monotonic())
@@ -54,7 +56,8 @@ class _Asked(threading.Event):
 
 
 def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> None:
-    """One life of the worker: asked to end at its ``at``-th order, or when there are no more."""
+    """One life of the worker: asked to end at its ``at``-th order, or when there are no more and all are
+    committed."""
     handled: list[Any] = []
     late: list[Any] = []  # handled after it was asked
     asked = _Asked()
@@ -64,10 +67,10 @@ def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> Non
         if len(handled) == (orders if at is None else at):
             (idle.start if at is None else asked.set)()
 
-    idle = threading.Timer(0.7, asked.set)
-    if at == 0:
-        asked.set()
     with new_topic(partitions) as topic, _reader(topic, orders, partitions) as consumer:
+        idle = threading.Timer(0.7, _ask_when_committed, (asked, topic, orders))
+        if at == 0:
+            asked.set()
         deaf = Wrong(
             "deaf",
             f"the worker was asked to end {_when(at)}, and was still running {PATIENCE:g} s later.",
@@ -84,6 +87,12 @@ def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> Non
             )
         if returned - asked.at > PATIENCE:
             raise deaf
+        if not asked.all_committed:
+            raise Wrong(
+                "kept_for_the_end",
+                f"{orders} orders were handled, no more came for {PATIENCE:g} s, and not all are committed.",
+                "commit while you work, too: a kill has all that is not committed done again.",
+            )
         if late:
             raise Wrong(
                 "handled_after_asked",
@@ -91,6 +100,19 @@ def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> Non
                 "finish the order in hand, and begin no other: look at `asked` after each.",
             )
         _expect_committed(topic, handled, partitions)
+
+
+def _ask_when_committed(asked: _Asked, group: str, orders: int) -> None:
+    """Ask a worker that has nothing to do to end: when its orders are committed, or never will be."""
+
+    def all_committed() -> bool:
+        return sum(clients.committed(brokers("kafka"), group).values()) == orders
+
+    try:
+        wait_until(all_committed, "all to be committed", timeout=PATIENCE)
+    except TimeoutError:
+        asked.all_committed = False
+    asked.set()
 
 
 def _when(at: int | None) -> str:

@@ -14,9 +14,28 @@ def work_by_iterator(consumer, handle, asked):
     while not asked.is_set():
         for record in consumer:
             handle(record)
+            consumer.commit()
+            if asked.is_set():
+                break
+
+
+def keeps_the_commit_for_the_end(consumer, handle, asked):
+    while not asked.is_set():
+        for record in consumer:
+            handle(record)
             if asked.is_set():
                 break
     consumer.commit()
+
+
+def commits_when_nothing_comes(consumer, handle, asked):
+    """Right too: the loop ends when nothing has come for a moment."""
+    while not asked.is_set():
+        for record in consumer:
+            handle(record)
+            if asked.is_set():
+                break
+        consumer.commit()
 
 
 def work_by_poll(consumer, handle, asked):
@@ -193,12 +212,14 @@ ANSWERS = {
             "reference": work_by_iterator,
             "poll, each committed": work_by_poll,
             "poll, and seek": work_and_seek,
+            "commit when idle": commits_when_nothing_comes,
         },
         wrong={
             "not begun": ("not_attempted", stub),
             "for ever": ("deaf", ignoring()),
             "looks between polls": ("handled_after_asked", looks_between_polls),
             "commits the whole poll": ("committed_too_far", commits_the_poll),
+            "kept for the end": ("kept_for_the_end", keeps_the_commit_for_the_end),
             "forgets the last commit": ("not_committed", forgets_the_last),
             "begins before it looks": ("handled_after_asked", begins_before_it_looks),
             "deaf when idle": ("deaf", deaf_when_idle),

@@ -9,11 +9,11 @@ Programs of a system, each told ``--broker URL`` and ``--name`` (what its queues
   ``. _ -``. What is no alert, or has another channel, goes to NAME.parked as it came, and the header
   ``reason`` says why. One process.
 - ``notify.py --channel C --provider HOST:PORT --interval SECONDS --slots FILE`` sends the notifications
-  of one channel. Two processes each. At least the interval lies between two notifications of a channel;
-  the file is there for all of its processes. A provider is given two seconds. What fails for a passing
-  reason is tried four times at most, over two seconds at least. What can't be delivered goes to
-  NAME.C.parked, the alert as its body, and the header ``reason`` says why. Its queues are called NAME.C,
-  or begin with that and a dot.
+  of one channel. Two processes each, with two notifications in hand at most. At least the interval lies
+  between two notifications of a channel; the file is there for all of its processes. A provider is
+  given two seconds. What fails for a passing reason is tried four times at most, over two seconds at
+  least. What can't be delivered goes to NAME.C.parked, the alert as its body, and the header ``reason``
+  says why. Its queues are called NAME.C, or begin with that and a dot.
 - ``replay.py --channel C`` puts back what is parked of the channel, and ends. It may be killed like the
   others, and is run again.
 

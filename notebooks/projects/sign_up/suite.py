@@ -9,7 +9,8 @@ with) and ``--database FILE`` (SQLite). A group is called NAME.SERVICE, a servic
   ``reason`` says why. One process. A request is ``{"request": ID, "do": "register", "email": …, "name":
   …, "address": …, "country": "DE", "day": "2026-03-01", "news": true}``; or ``"do": "change"`` with the
   address and one or more of name, address, country and news; or ``"do": "delete"``. It has no other
-  fields. A text is one line and not blank, a country is two capital letters, a day is a real one.
+  fields. A text is one line and not blank, an e-mail address has an @ between two parts and is kept in
+  small letters, a country is two capital letters, a day is a real one.
 - ``mailer.py`` is also told ``--smtp HOST:PORT``: one mail to everybody who registers.
 - ``profiles.py``: table ``profiles (user, email, name, address, country)``.
 - ``analytics.py``: table ``registrations (day, country, number)``; whoever goes has come all the same.

@@ -2,11 +2,12 @@
 
 Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its queues begin with):
 
-- ``submit.py --images FOLDER`` submits a job ``{"image": FILE}`` for each file, and ends;
+- ``submit.py --images FOLDER`` submits a job ``{"image": FILE}`` for each file, and ends; NAME.jobs may
+  be full, and refuse one;
 - ``worker.py --images FOLDER --thumbnails FOLDER`` takes jobs from the queue NAME.jobs, two at a time
-  at most. It makes FILE.jpg, 200 pixels wide or high, and publishes the job to NAME.done; a draft's
-  name begins with a dot. What can't be done goes to NAME.parked, and the header ``reason`` says why:
-  no job, no picture, one of more than 50 million pixels, a file outside the folder;
+  at most. It makes FILE.jpg, whose longer side has 200 pixels, and publishes the job to NAME.done; a
+  draft's name begins with a dot. What can't be done goes to NAME.parked, and the header ``reason`` says
+  why: no job, no picture, one of more than 50 million pixels, a file outside the folder, or none;
 - ``progress.py --database FILE`` prints ``progress N`` whenever N images are done.
 """
 
