@@ -5,14 +5,20 @@ import time
 
 import pytest
 
+from helpers import extras
 from helpers.nodes import RabbitMQ
 from tests.exercises.answers import Answers, ignoring, stub
 
-mqtt = pytest.importorskip("paho.mqtt.client")
+pytestmark = pytest.mark.skipif(
+    bool(extras.missing("protocols", "rabbitmq-4")),
+    reason="MQTT's client is not installed (make extras), or RabbitMQ is too old",
+)
 HOUR = 3600  # seconds
 
 
 def new_client(name, old_version=False, **more):
+    import paho.mqtt.client as mqtt
+
     version = mqtt.MQTTv311 if old_version else mqtt.MQTTv5
     session = {"clean_session": False} if old_version else {}
     client = mqtt.Client(
@@ -23,6 +29,8 @@ def new_client(name, old_version=False, **more):
 
 
 def connect(client, port, clean=False, expiry=HOUR):
+    import paho.mqtt.client as mqtt
+
     properties = mqtt.Properties(mqtt.PacketTypes.CONNECT)
     properties.SessionExpiryInterval = expiry
     client.connect("127.0.0.1", port, clean_start=clean, properties=properties)

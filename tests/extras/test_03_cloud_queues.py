@@ -6,9 +6,12 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from helpers import extras
 from tests.exercises.answers import Answers, ignoring, stub
 
-pytest.importorskip("moto")
+pytestmark = pytest.mark.skipif(
+    bool(extras.missing("sqs")), reason="The stand-in for SQS and SNS is not installed: make extras"
+)
 
 
 def keep_with(

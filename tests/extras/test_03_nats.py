@@ -1,6 +1,13 @@
 """The grader of the lab on NATS tells right answers from wrong ones."""
 
+import pytest
+
+from helpers import extras
 from tests.exercises.answers import Answers, stub
+
+pytestmark = pytest.mark.skipif(
+    bool(extras.missing("nats")), reason="NATS is not installed: make extras"
+)
 
 
 async def empty(jetstream):

@@ -1,6 +1,13 @@
 """The grader of the lab on Redis Streams tells right answers from wrong ones."""
 
+import pytest
+
+from helpers import extras
 from tests.exercises.answers import Answers, stub
+
+pytestmark = pytest.mark.skipif(
+    bool(extras.missing("redis")), reason="Valkey is not installed: make extras"
+)
 
 MINUTE = 60_000
 

@@ -30,10 +30,14 @@ def answers_of_all():
         for folder in folders
         for module in sorted((CHECKOUT / "tests" / folder).glob("test_*.py"))
     ]
+    try:
+        imported = [importlib.import_module(module) for module in modules]
+    except pytest.skip.Exception as skipped:  # or the test that asks would be skipped, too
+        pytest.fail(f"a module of answers can't be imported without its system: {skipped}")
     return {
         number: answers
-        for module in modules
-        for number, answers in getattr(importlib.import_module(module), "ANSWERS", {}).items()
+        for module in imported
+        for number, answers in getattr(module, "ANSWERS", {}).items()
     }
 
 
