@@ -164,6 +164,7 @@ def test_tests_have_ports_of_their_own_and_delete_nothing_else(
     monkeypatch.undo()
     monkeypatch.setenv("PATH", path)
     monkeypatch.setattr(conftest, "_spaces", [])  # the whole run's, which isn't over
+    monkeypatch.setattr(conftest, "_ends", [])  # nor are the brokers of this worker
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", backend)
     for changed in ("BREAKING_BROKERS_PORT_OFFSET", "BREAKING_BROKERS_OWNER"):
