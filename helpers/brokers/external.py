@@ -55,7 +55,7 @@ def kafka_options() -> dict[str, Any] | None:
     """Options of a kafka-python client, or None where no Kafka is named.
 
     Raises:
-        BrokerError: the address is no ``host:port`` list.
+        BrokerError: the address is no ``host:port`` list, or the authority's file can't be read.
     """
     servers = settings.variable("KAFKA_BOOTSTRAP_SERVERS")
     if not servers:
@@ -66,6 +66,7 @@ def kafka_options() -> dict[str, Any] | None:
                 f"KAFKA_BOOTSTRAP_SERVERS names {server.strip()!r}, but Kafka takes host:port, "
                 "without a scheme such as http://. Correct the variable and run this again."
             )
+    _authority("KAFKA_SSL_CAFILE")  # a client would only say that it reached nobody
     security = {option: os.environ[v] for v, option in SECURITY.items() if os.environ.get(v)}
     return {
         # a text, as of our own brokers: programs take it as a word
@@ -81,7 +82,7 @@ def rabbitmq_parameters() -> pika.URLParameters | None:
     ``AMQP_CAFILE`` names the certificate authority of an ``amqps://`` address, if it is a private one.
 
     Raises:
-        BrokerError: the address is no AMQP URL.
+        BrokerError: the address is no AMQP URL, or the authority's file can't be read.
     """
     url = settings.variable("AMQP_URL")
     if not url:
@@ -97,10 +98,25 @@ def rabbitmq_parameters() -> pika.URLParameters | None:
             "AMQP_URL can't be read. It looks like amqp://user:password@host:5672/vhost, with %2F "
             "for the vhost '/', and %40 for an @ in the password. Correct it and run this again."
         ) from None
-    if (authority := os.environ.get("AMQP_CAFILE")) and parameters.ssl_options:
-        context = ssl.create_default_context(cafile=authority)
+    if parameters.ssl_options and (context := _authority("AMQP_CAFILE")):
         parameters.ssl_options = pika.SSLOptions(context, parameters.host)
     return parameters
+
+
+def _authority(variable: str) -> ssl.SSLContext | None:
+    """What trusts the certificate authority that a variable names, or None where none is named.
+
+    Raises:
+        BrokerError: its file can't be read, or has no certificate in it.
+    """
+    path = os.environ.get(variable)
+    try:
+        return ssl.create_default_context(cafile=path) if path else None
+    except OSError as error:
+        raise BrokerError(
+            f"{variable} names {path}, which can't be used: {error.strerror}. It is to be a file of "
+            "certificates (PEM). Correct the variable and run this again."
+        ) from error
 
 
 def management() -> str | None:

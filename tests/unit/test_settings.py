@@ -10,8 +10,10 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from helpers import settings
+from helpers.brokers import BrokerError, external
 from helpers.upkeep import lab
 
 COMMANDS = ("install", "up", "status", "down", "doctor", "lab")
@@ -99,3 +101,28 @@ def test_a_lab_whose_home_is_not_writable_has_the_same_cache(monkeypatch, tmp_pa
     lab._have_a_home()
     assert os.environ["HOME"] != str(tmp_path)
     assert settings.cache_dir() == before
+
+
+def test_each_variable_of_a_secured_kafka_becomes_an_option_that_its_clients_know(monkeypatch):
+    monkeypatch.setattr(external, "_authority", lambda _: None)  # it would read the file
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "there:9093")
+    for variable in external.SECURITY:
+        monkeypatch.setenv(variable, variable.lower())
+    options = external.kafka_options()
+    for variable, option in external.SECURITY.items():
+        assert options[option] == variable.lower()
+    for client in (KafkaAdminClient, KafkaConsumer, KafkaProducer):
+        assert set(options) <= set(client.DEFAULT_CONFIG)
+
+
+@pytest.mark.parametrize("variable", ["KAFKA_SSL_CAFILE", "AMQP_CAFILE"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_an_authority_whose_file_cant_be_used_is_named(monkeypatch, tmp_path, variable, content):
+    path = tmp_path / "ca.pem"
+    if content:
+        path.write_text(content)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "there:9093")
+    monkeypatch.setenv("AMQP_URL", "amqps://there")
+    monkeypatch.setenv(variable, str(path))
+    with pytest.raises(BrokerError, match=f"{variable} names {path}"):
+        external.options()
