@@ -134,6 +134,15 @@ def test_what_to_do_follows_from_docker_s_words_and_not_from_ours(docker, monkey
         compose.start(members("kafka"))
 
 
+def test_what_runs_in_containers_is_used_though_native_brokers_could_be_had(docker, monkeypatch):
+    monkeypatch.setattr(native, "running", lambda: False)
+    monkeypatch.setattr(native, "current", lambda: True)
+    docker("")
+    assert brokers.chosen_backend() == "native"
+    docker(f"ps) printf 'kafka\\trunning\\t{settings.CHECKOUT}\\n';;")
+    assert brokers.chosen_backend() == "compose"
+
+
 def test_where_docker_was_chosen_and_fails_the_brokers_start_without_it(
     docker, monkeypatch, capsys
 ):
