@@ -18,6 +18,7 @@ from helpers.brokers import neighbours
 from helpers.brokers.places import PLACES
 from helpers.upkeep.lab import _port as first_port
 from helpers.upkeep.lab import _register as register
+from helpers.upkeep.lab import stop_if_last
 from tests.labs import Lab, has_open
 
 
@@ -49,6 +50,20 @@ def test_a_lab_that_a_shutdown_of_the_machine_ended_claims_no_brokers_afterwards
     os.utime(said, (0, psutil.boot_time() - 1))
     register().close()
     assert said.read_text() == ""
+
+
+def test_the_brokers_stay_as_long_as_another_lab_is_open(monkeypatch, tmp_path):
+    stopped = []
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setattr(brokers, "status", list)
+    monkeypatch.setattr(brokers, "down", lambda: stopped.append("all"))
+    first, second = register(), register()
+    first.close()
+    stop_if_last()
+    assert stopped == []
+    second.close()
+    stop_if_last()
+    assert stopped == ["all"]
 
 
 def test_no_two_copies_of_the_course_look_for_jupyters_port_at_the_same_place(monkeypatch):

@@ -22,7 +22,7 @@ import pytest
 from conftest import _free_offset, containers
 from helpers import brokers, clients, settings
 from helpers.brokers import compose, jars, lifecycle, locks, marks, native, ports, rabbitmq
-from helpers.brokers.places import epmd_port, members, single
+from helpers.brokers.places import SPOKEN, epmd_port, members, single
 from helpers.waiting import wait_until
 
 BACKEND = settings.forced_backend() or "native"
@@ -216,13 +216,16 @@ def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
 
 
 @pytest.mark.native_files
-def test_the_data_of_another_version_is_refused_and_kept():
-    node = native.node(single("kafka"))
+@pytest.mark.parametrize("name", ["kafka", "rabbitmq"])
+def test_the_data_of_another_version_is_refused_and_kept(name):
+    node = native.node(single(name))
     node.data.mkdir(parents=True)
     (node.data / "meta.properties").write_text("version=1\n")
-    (node.data / "version").write_text("4.0.0")
-    with pytest.raises(brokers.BrokerError, match=r"written by Kafka 4\.0\.0.*--delete-data"):
-        brokers.up("kafka")
+    (node.data / "version").write_text("1.0.0")
+    said = rf"written by {SPOKEN[name]} 1\.0\.0.*--delete-data"
+    with pytest.raises(brokers.BrokerError, match=said):
+        brokers.up(name)
+    assert (node.data / "version").read_text() == "1.0.0"
     assert (node.data / "meta.properties").exists()
 
 
@@ -468,6 +471,27 @@ def test_a_cluster_that_did_not_start_is_held_by_nobody(monkeypatch):
         brokers.kafka_cluster()
     with locks.held(settings.run_dir() / "kafka-cluster.lock", "Waiting", timeout=1):
         pass
+
+
+HOLD = """
+import sys
+from helpers import brokers
+brokers._hold("kafka-cluster")
+print("held", flush=True), sys.stdin.read()
+"""
+
+
+def test_a_cluster_has_one_kernel_at_a_time(monkeypatch):
+    monkeypatch.setattr(brokers, "HOLD_TIMEOUT", 0.2)
+    monkeypatch.setattr(lifecycle, "kafka_cluster", lambda *_: None)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLD], text=True, **pipes) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(brokers.BrokerError, match=rf"process {other.pid} still has it"):
+            brokers.kafka_cluster()
+        other.kill()
+    brokers.kafka_cluster()
+    brokers._let_go("kafka-cluster")
 
 
 def test_three_kafka_nodes_lose_a_leader_and_get_it_back():
