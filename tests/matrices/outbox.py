@@ -112,16 +112,25 @@ def start(shop: Any, way: str, order: int, number: int) -> subprocess.Popen[str]
 
 
 def unharmed(shop: Any, way: str) -> list[Place]:
-    """The statements that are run for order 1."""
+    """The statements that are run for order 1.
+
+    Raises:
+        AssertionError: it was not handled in 90 s.
+    """
     send(shop, way, [1])
     found: list[Place] = []
     with start(shop, way, order=1, number=-1) as process:
+        late = threading.Timer(90, process.terminate)
+        late.start()
         for line in process.stdout:
             found += place_in(line)
             if found and found[-1][1].startswith(LAST):
                 break
+        late.cancel()
         process.terminate()
         process.stdout.read()  # or its last words would break it
+    last = found[-1][1] if found else "none"
+    assert last.startswith(LAST), f"the order is not handled; the last statement was: {last}"
     return found
 
 

@@ -48,6 +48,7 @@ def test_in_a_terminal_the_line_is_rewritten_in_place_and_gone_at_the_end():
     process = subprocess.Popen(
         [sys.executable, "-c", LONG], stdin=subprocess.PIPE, stdout=its_end, text=True
     )
+    os.close(its_end)  # so that a read ends when the process does
     try:
         read_until(terminal, "\rFetching Kafka: 12 of 46 files … ")
         process.stdin.write("\n")
@@ -59,7 +60,6 @@ def test_in_a_terminal_the_line_is_rewritten_in_place_and_gone_at_the_end():
         process.kill()
         process.wait()
         os.close(terminal)
-        os.close(its_end)
     *_, last, blanks, after = rest.partition("done")[0].split("\r")
     assert "\n" not in rest.partition("done")[0]
     assert re.fullmatch(r"Fetching Kafka: 46 … \d+ s *", last)
