@@ -34,13 +34,13 @@ BROKERS = [("kafka",), ("rabbitmq",), ("kafka", "rabbitmq")]
 
 
 class Trouble:
-    """A plugin of pytest: what happens before the first cell of each notebook."""
+    """A plugin of pytest: what happens before the first cell of each notebook that conftest's hook, which
+    comes earlier, does not skip."""
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
         self.met: set[Path] = set()
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if isinstance(item, IPyNbCell) and item.path not in self.met:
             self.met.add(item.path)
