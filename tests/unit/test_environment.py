@@ -55,7 +55,8 @@ def test_loopback_is_asked_directly():
 )
 def test_exceptions_that_there_were_stay(monkeypatch, before, after):
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
-    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("no_proxy", "")  # and afterwards as it was
+    monkeypatch.delenv("no_proxy")
     monkeypatch.setenv("NO_PROXY", before)
     environment.spare_loopback()
     assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == after

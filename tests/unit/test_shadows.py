@@ -65,7 +65,8 @@ OF_EXTRAS = {
 
 def test_every_package_that_the_helpers_import_is_looked_for():
     imported = set()
-    for path in (settings.CHECKOUT / "helpers").glob("[!u]*/*.py"):
+    helpers = settings.CHECKOUT / "helpers"
+    for path in [*helpers.glob("*.py"), *helpers.glob("[!u]*/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
