@@ -21,7 +21,7 @@ import pytest
 
 from conftest import _free_offset, containers
 from helpers import brokers, clients, settings
-from helpers.brokers import compose, jars, lifecycle, locks, marks, native, ports, rabbitmq
+from helpers.brokers import compose, lifecycle, locks, marks, native, ports, rabbitmq
 from helpers.brokers.places import SPOKEN, epmd_port, members, single
 from helpers.waiting import wait_until
 
@@ -202,20 +202,6 @@ def test_a_stale_pid_file_is_ignored_and_its_process_untouched():
 
 
 @pytest.mark.native_files
-@pytest.mark.parametrize("lock", [jars.KAFKA_LOCK, jars.PIPELINE_LOCK], ids=lambda lock: lock.stem)
-@pytest.mark.parametrize("harm", [b"", b"not a jar"], ids=["truncated", "corrupt"])
-def test_a_damaged_jar_is_fetched_again(monkeypatch, tmp_path, harm, lock):
-    shutil.copytree(jars.repository(), tmp_path / "maven")
-    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
-    jar = jars.locked(lock)[0]
-    jar.path().write_bytes(harm)
-    assert not jar.complete()
-    jars.fetch(lock)
-    assert jar.complete()
-    settings.run_dir()
-
-
-@pytest.mark.native_files
 @pytest.mark.parametrize("name", ["kafka", "rabbitmq"])
 def test_the_data_of_another_version_is_refused_and_kept(name):
     node = native.node(single(name))
@@ -393,20 +379,21 @@ def test_what_has_a_file_system_of_its_own_is_not_swept():
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "names"),
+    ("variable", "value", "names", "said"),
     [
-        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "kafka"),
-        ("KAFKA_BOOTSTRAP_SERVERS", "http://127.0.0.1:9092", "kafka"),
-        ("AMQP_URL", "amqp://guest:guest@127.0.0.1:1/", "rabbitmq"),
-        ("AMQP_URL", "127.0.0.1:5672", "rabbitmq"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "kafka", r" at 127\.0\.0\.1:1 \("),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://127.0.0.1:9092", "kafka", "host:port"),
+        ("AMQP_URL", "amqp://guest:guest@127.0.0.1:1/", "rabbitmq", r" at 127\.0\.0\.1:1 \("),
+        ("AMQP_URL", "127.0.0.1:5672", "rabbitmq", "can't be read"),
     ],
 )
-def test_a_wrong_address_is_said_within_ten_seconds(monkeypatch, variable, value, names):
+def test_a_wrong_address_is_said_within_ten_seconds(monkeypatch, variable, value, names, said):
     monkeypatch.delenv("BREAKING_BROKERS_BACKEND")
     monkeypatch.setenv(variable, value)
     began = time.monotonic()
-    with pytest.raises(brokers.BrokerError, match=variable):
+    with pytest.raises(brokers.BrokerError, match=said) as caught:
         brokers.up(names)
+    assert variable in str(caught.value)
     assert time.monotonic() - began < 10
 
 
@@ -446,13 +433,6 @@ def test_a_cluster_whose_nodes_end_at_once_has_not_started(own_ports):
 
     with pytest.raises(brokers.BrokerError, match="ended while starting"):
         lifecycle._start(Machine(), members("kafka"), "Starting three Kafka nodes")
-
-
-def test_an_external_broker_that_does_not_answer_is_named_as_it_was_given(monkeypatch):
-    monkeypatch.delenv("BREAKING_BROKERS_BACKEND", raising=False)
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    with pytest.raises(brokers.BrokerError, match=r"Kafka at 127\.0\.0\.1:1 \("):
-        brokers.up("kafka")
 
 
 def test_external_brokers_are_not_killed(monkeypatch):

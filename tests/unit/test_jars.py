@@ -52,10 +52,11 @@ def test_a_jar_is_fetched_once_and_a_busy_server_is_asked_again(server, lock):
     assert server.asked == ["/m/org/example/a/1/a-1.jar"] * 2
 
 
-def test_a_jar_that_is_damaged_at_full_size_is_fetched_again(server, lock):
+@pytest.mark.parametrize("harm", [b"", b"x" * len(WHOLE)], ids=["truncated", "corrupt"])
+def test_a_jar_that_is_damaged_is_fetched_again(server, lock, harm):
     (jar,) = jars.locked(lock)
     jar.path().parent.mkdir(parents=True)
-    jar.path().write_bytes(b"x" * len(WHOLE))
+    jar.path().write_bytes(harm)
     jars.fetch(lock, "a thing")
     assert jar.path().read_bytes() == WHOLE
 
