@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -34,6 +33,7 @@ from helpers.audit.kafka import listeners
 from helpers.audit.rabbitmq import _matches
 from helpers.audit.sources import State
 from helpers.brokers import kafka as kafka_node
+from helpers.brokers import ports
 from helpers.names import fresh
 from helpers.waiting import wait_until
 
@@ -216,7 +216,7 @@ def test_what_a_user_may_not_read_is_said_and_the_rest_is_audited(live, monkeypa
 
 
 def test_a_kafka_that_is_down():
-    nowhere = {"bootstrap_servers": f"127.0.0.1:{free_port()}", "bootstrap_timeout_ms": 1000}
+    nowhere = {"bootstrap_servers": f"127.0.0.1:{ports.free(1)[0]}", "bootstrap_timeout_ms": 1000}
     with pytest.raises(brokers.BrokerError, match=r"can't be audited.*helpers status"):
         audit(brokers.Brokers("external", nowhere, None, None))
 
@@ -312,7 +312,7 @@ def test_without_a_management_api_it_says_what_it_can_not_see(live):
     [found] = audit(by_amqp)
     assert (found.severity, exit_status([found])) == ("unchecked", 4)
     assert "RABBITMQ_MANAGEMENT_URL" in found.remedy
-    gone = replace(live, kafka=None, management=f"http://127.0.0.1:{free_port()}")
+    gone = replace(live, kafka=None, management=f"http://127.0.0.1:{ports.free(1)[0]}")
     [found] = audit(gone)
     assert (found.severity, "gives no answer" in found.why) == ("unchecked", True)
 
@@ -354,7 +354,7 @@ def replace_credentials(
 
 
 def test_a_rabbitmq_that_is_down():
-    parameters = pika.URLParameters(f"amqp://guest:guest@127.0.0.1:{free_port()}/%2F")
+    parameters = pika.URLParameters(f"amqp://guest:guest@127.0.0.1:{ports.free(1)[0]}/%2F")
     with pytest.raises(brokers.BrokerError, match=r"can't be audited.*helpers status"):
         audit(brokers.Brokers("external", None, parameters, None))
 
@@ -457,7 +457,7 @@ def test_an_open_listener_and_the_default_user(rabbits):
     """Open for a moment; guest is refused there, since it may log in from the loopback only."""
     if rabbits.backend == "compose":
         pytest.skip("a container's interfaces are not this machine's")
-    port = free_port()
+    port = ports.free(1)[0]
     rabbits.ctl(1, "eval", f"rabbit_networking:start_tcp_listener({port}, 1).")
     try:
         found = audit(rabbits)
@@ -558,9 +558,3 @@ def test_the_report_and_the_status_have_the_gravest():
     assert text.startswith("critical: c (unclean-election)\n")
     assert text.endswith("\n\n1 critical, 1 notice")
     assert "labs/04_loss_matrix.ipynb" in text
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]

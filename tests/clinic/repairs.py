@@ -53,3 +53,8 @@ class Repairs:
 
 def nothing(_: Any) -> None:
     """The repair of somebody who only looks."""
+
+
+def both(*deeds: Repair) -> Repair:
+    """One repair after the other."""
+    return lambda patient: [deed(patient) for deed in deeds]

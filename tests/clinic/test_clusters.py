@@ -6,13 +6,9 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from helpers import clients, wait_until
-from tests.clinic.repairs import Repairs, nothing
+from tests.clinic.repairs import Repairs, both, nothing
 
 pytestmark = [pytest.mark.usefixtures("live"), pytest.mark.native_files]
-
-
-def both(*deeds):
-    return lambda patient: [deed(patient) for deed in deeds]
 
 
 # --- under-replication --------------------------------------------------------------------------

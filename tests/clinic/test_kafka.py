@@ -5,7 +5,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import OffsetSpec
 
 from helpers import clients, wait_until
-from tests.clinic.repairs import Repairs, nothing
+from tests.clinic.repairs import Repairs, both, nothing
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -67,10 +67,6 @@ def recreate(patient):
 def hire(patient, until=None):
     for number in range(len(packers(patient)) + 1, (until or patient.partitions) + 1):
         patient.start(f"packer-{number}")
-
-
-def both(*deeds):
-    return lambda patient: [deed(patient) for deed in deeds]
 
 
 def rounds(**options):

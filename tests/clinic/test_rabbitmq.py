@@ -3,16 +3,12 @@
 import pytest
 
 from helpers import clients, clinic, wait_until
-from tests.clinic.repairs import Repairs, nothing
+from tests.clinic.repairs import Repairs, both, nothing
 
 pytestmark = pytest.mark.usefixtures("live")
 
 PARK = '{"dead-letter-exchange": "", "dead-letter-routing-key": "parking"}'
 TTL = '{"message-ttl": 1000}'
-
-
-def both(*deeds):
-    return lambda patient: [deed(patient) for deed in deeds]
 
 
 def every(**options):
