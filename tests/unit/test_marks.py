@@ -2,13 +2,16 @@
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from helpers import settings
 from helpers.brokers import marks
+from helpers.brokers.process import Node
 
 EXEC_THREE_TIMES = ("/usr/bin/env", "A=1", "/bin/sh", "-c", "exec /usr/bin/env B=1 sleep 5")
 
@@ -20,7 +23,7 @@ def test_a_process_is_ours_in_the_midst_of_an_exec_too(tmp_path):
             EXEC_THREE_TIMES, env={**os.environ, **mark.environment()}, start_new_session=True
         )
         process, until = psutil.Process(started.pid), time.monotonic() + 0.05
-        seen = []
+        seen = [marks.of(process)]
         while time.monotonic() < until:
             seen.append(marks.of(process))
         started.kill()
@@ -52,3 +55,26 @@ def test_a_state_file_that_is_damaged_is_none(tmp_path):
     assert marks.recall(Path(tmp_path)) is None
     (tmp_path / "process.json").write_text('{"pid": 1}')
     assert marks.recall(tmp_path) is None
+
+
+def test_where_no_environment_can_be_read_the_token_in_the_command_line_tells(
+    monkeypatch, tmp_path
+):
+    def denied(one):
+        raise psutil.AccessDenied(one.pid)
+
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setattr(marks, "_environment", denied)
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    node = Node(
+        "kafka", settings.run_dir() / "kafka", lambda token: ([*sleep, token], {}), "python"
+    )
+    node.start()
+    try:
+        assert node.running()
+        assert [one.pid for one in node.processes()] == [node._started.pid]
+        node.kill()
+        assert not node.running()
+    finally:
+        node._started.kill()
+        node._started.wait()
