@@ -26,7 +26,10 @@ def drawn(
     said, by_name = right
     good = [(name, said, one) for name, one in by_name.items()]
     bad = [(name, kind, one) for name, (kind, one) in wrong.items()]
-    return [*good, *bad] if every else [good[0], random.Random(f"{exercise} {seed}").choice(bad)]
+    if every:
+        return [*good, *bad]
+    begun = [row for row in bad if row[1] != "not_attempted"]  # a stub proves little
+    return [good[0], random.Random(f"{exercise} {seed}").choice(begun)]
 
 
 def data_seed(*parts: object) -> int:
