@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pika
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from helpers import Ledger, clients
-from helpers.names import fresh
+from helpers.names import _delete, fresh
+from helpers.waiting import wait_until
 
 
 def test_a_producer_outlives_a_leader_that_is_not_among_the_brokers(live):
@@ -67,3 +68,29 @@ def test_a_stream_is_read_from_an_offset_to_its_end(live):
 def test_a_broker_that_was_not_asked_for_is_named(live):
     with pytest.raises(ValueError, match="Kafka"):
         clients.make_topic(replace(live, kafka=None), fresh("orders"))
+
+
+def test_what_is_in_use_is_kept_until_the_next_clean_up_and_all_else_deleted(live):
+    topic, group, held, queue, exchange = map(fresh, ("orders", "email", "held", "queue", "shop"))
+    names = [topic, group, held, queue, exchange]
+    clients.make_topic(live, topic)
+    clients.send(live, topic, [1])
+    options = {"auto_offset_reset": "earliest", "enable_auto_commit": False, **live.kafka}
+    with (
+        pika.BlockingConnection(live.rabbitmq) as connection,
+        KafkaConsumer(topic, group_id=group, consumer_timeout_ms=20_000, **options) as reader,
+    ):
+        channel = connection.channel()
+        channel.queue_declare(held, exclusive=True)
+        clients.declare_queue(channel, queue)
+        channel.exchange_declare(exchange, "fanout", durable=True)
+        next(reader)
+        assert _delete(live, names) == {topic, group, held}
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="NOT_FOUND"):
+            channel.queue_declare(queue, passive=True)
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="NOT_FOUND"):
+            connection.channel().exchange_declare(exchange, passive=True)
+    assert group not in _delete(live, names)
+    with KafkaAdminClient(**live.kafka) as admin:
+        assert group not in {found["group_id"] for found in admin.list_groups()}
+    wait_until(lambda: not _delete(live, names), "the queue that was held to be gone")
