@@ -4,6 +4,7 @@ Each test has a small checkout of its own, whose packages are wheels made here: 
 wheel too, of one line, which starts the uv of this environment.
 """
 
+import ast
 import base64
 import errno
 import hashlib
@@ -354,3 +355,24 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr(bootstrap, "_ready", full)
     assert bootstrap.main() == 1
     assert "The disk is full (/course/.venv)." in capsys.readouterr().err
+
+
+OLD = """
+import runpy, sys
+sys.version_info, sys.argv = (3, 9, 0), sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_an_older_python_reads_it_and_hands_over_to_a_newer_one(tmp_path):
+    script = ROOT / "helpers/upkeep/bootstrap.py"
+    ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 7))
+    newer = tmp_path / "python3.13"
+    newer.write_text('#!/bin/sh\n[ "$1" = -c ] || echo newer "$@"\n')
+    newer.chmod(0o755)
+    command = [sys.executable, "-c", OLD, script]
+    for path, said in ((str(tmp_path), f"newer {script}\n"), ("/nowhere", "")):
+        environment = {**os.environ, "PATH": path}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (int(not said), said)
+    assert "needs Python 3.11 or newer, and python3 is 3.9" in done.stderr
