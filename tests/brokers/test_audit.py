@@ -520,10 +520,11 @@ def command() -> subprocess.CompletedProcess[str]:
     return subprocess.run([*HELPERS, "audit"], capture_output=True, text=True)
 
 
-def test_the_command_reads_what_runs_and_starts_nothing(live, monkeypatch):
+def test_the_command_reads_what_runs_and_starts_nothing(live, monkeypatch, tmp_path):
     done = command()
     assert done.returncode == 3, done.stderr
     assert "warning: Kafka cluster (one-broker)" in done.stdout
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", "6990")
     done = command()
     assert (done.returncode, done.stdout) == (1, "")

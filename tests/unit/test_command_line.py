@@ -23,6 +23,12 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    """Each set of ports that is looked at has a directory there."""
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     own = {"BREAKING_BROKERS_BACKEND": "native", "BREAKING_BROKERS_PORT_OFFSET": "0"}
     return subprocess.run(

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +22,9 @@ pytestmark = pytest.mark.usefixtures("no_brokers_asked_for")
 
 
 @pytest.fixture
-def foreign_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def foreign_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]:
     """A port of the course's that somebody else (this process) holds."""
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
     monkeypatch.setenv("BREAKING_BROKERS_BACKEND", "native")
     monkeypatch.setenv("BREAKING_BROKERS_PORT_OFFSET", str(_free_offset()))
     with socket.socket() as stranger:

@@ -101,20 +101,22 @@ def test_unpacked_packages_run_from_a_path_with_a_blank(tmp_path, name):
     [port] = free_ports(1)
     [epmd] = root.glob("usr/lib/erlang/erts-*/bin/epmd")  # as the course, which starts it by itself
     mapper = subprocess.Popen([epmd, "-port", str(port)])
-    wait_until(lambda: taken(port), "the port mapper")
-    done = subprocess.run(
-        [root / "usr/lib/rabbitmq/bin/rabbitmqctl", "version"],
-        env={
-            "PATH": f"{root}/usr/bin:/usr/bin:/bin",
-            "HOME": str(tmp_path),
-            "LANG": "C.UTF-8",
-            "ERL_EPMD_PORT": str(port),
-        },
-        capture_output=True,
-        text=True,
-    )
-    mapper.kill()
-    mapper.wait()
+    try:
+        wait_until(lambda: taken(port), "the port mapper")
+        done = subprocess.run(
+            [root / "usr/lib/rabbitmq/bin/rabbitmqctl", "version"],
+            env={
+                "PATH": f"{root}/usr/bin:/usr/bin:/bin",
+                "HOME": str(tmp_path),
+                "LANG": "C.UTF-8",
+                "ERL_EPMD_PORT": str(port),
+            },
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        mapper.kill()
+        mapper.wait()
     assert done.stdout.strip() == rabbitmq_install.version(), done.stderr
 
 
