@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from . import files
 NODE = "BREAKING_BROKERS_DIRECTORY"
 CHECKOUT = "BREAKING_BROKERS_CHECKOUT"
 OWNER = "BREAKING_BROKERS_OWNER"
+HOUR = 3600  # seconds
 CONTAINERS = "containers"  # a file in the directory of a run whose brokers are containers
 
 
@@ -176,7 +178,8 @@ def claim_run() -> None:
 
 
 def sweep() -> list[str]:
-    """End nodes whose owner is dead or whose directory is gone, and delete what dead owners left.
+    """End nodes whose owner is dead or whose directory is gone, and delete what dead owners left, and old
+    directories of runs that are empty: a command that only looks makes one, too.
 
     Returns the names of the nodes that were ended."""
     left: dict[Mark, list[psutil.Process]] = {}
@@ -190,6 +193,10 @@ def sweep() -> list[str]:
     for run in dead_runs():
         if run not in in_use and not (run / CONTAINERS).exists():
             shutil.rmtree(run, ignore_errors=True)
+    for run in (settings.cache_dir() / "run").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it is not empty, or gone
+            if run.stat().st_mtime < time.time() - HOUR:  # a new one may be about to be used
+                run.rmdir()
     return sorted(Path(mark.node).name for mark in left)
 
 

@@ -78,3 +78,16 @@ def test_where_no_environment_can_be_read_the_token_in_the_command_line_tells(
     finally:
         node._started.kill()
         node._started.wait()
+
+
+def test_a_run_directory_that_is_empty_is_deleted_when_it_is_old(monkeypatch, tmp_path):
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setattr(marks, "ours", list)
+    new, old, used = (tmp_path / "run" / offset for offset in ("1000", "1020", "1040"))
+    for run in (new, old, used):
+        run.mkdir(parents=True)
+    (used / "names").touch()
+    for run in (old, used):
+        os.utime(run, (0, 0))
+    marks.sweep()
+    assert sorted((tmp_path / "run").iterdir()) == [new, used]
