@@ -147,6 +147,7 @@ def _server() -> Any:
         f"--FileContentsManager.preferred_dir={Path(FRONT_DOOR).parent}",
         "--ServerApp.kernel_spec_manager_class=jupyter_client.kernelspec.KernelSpecManager",
         "--ServerApp.use_redirect_file=False",  # a browser in a sandbox can't read the file
+        "--MappingKernelManager.transport_encryption=auto",  # else each kernel warns in the terminal
         "--ServerApp.log_level=WARN",
         "--LabApp.log_level=WARN",
     ]

@@ -119,6 +119,7 @@ def test_a_page_runs_to_its_end_without_an_error_a_warning_or_a_box(tab, lab, co
     notebook = Notebook(tab, lab, copies / name)
     notebook.choose("Run", "Run All Cells")
     notebook.runs_to_its_end()
+    assert "WARNING" not in lab.said()
     width = "images => images.map(image => image.naturalWidth)"
     assert all(tab.locator(".jp-RenderedMarkdown img").evaluate_all(width))
     assert barriers(tab, OURS) == []
