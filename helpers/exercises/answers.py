@@ -123,7 +123,7 @@ def ask(
     return said
 
 
-def expect_patience(given: float, took: float) -> None:
+def expect_patience(given: float, took: float, besides: float = 0.0) -> None:
     """That an answer waited for what did not come as long as it was told to.
 
     To two deadlines of which one is at least `BUSY` longer than the other, no constant does justice.
@@ -131,11 +131,12 @@ def expect_patience(given: float, took: float) -> None:
     Args:
         given: its deadline, in seconds.
         took: after how many seconds it gave up.
+        besides: seconds that it may need for something else, on this machine and now.
 
     Raises:
         Wrong: it gave up early, or late.
     """
-    if not 0.8 * given < took < given + BUSY:
+    if not 0.8 * given < took < given + BUSY + besides:
         raise Wrong(
             "gave_up_early" if took < given else "waited_too_long",
             f"the function had {given:.1f} s, and gave up after {took:.1f}.",
