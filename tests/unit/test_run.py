@@ -41,6 +41,12 @@ def test_the_second_pass_has_another_order():
     assert [a for a, b in zip(first, second, strict=True) if a != b] == ["7"]
 
 
+def test_each_folder_of_tests_is_run_in_a_phase():
+    arguments = {word for words in run.phases(7, all_of_it=True).values() for word in words}
+    files = (settings.CHECKOUT / "tests").rglob("test_*.py")
+    assert {str(file.parent.relative_to(settings.CHECKOUT)) for file in files} <= arguments
+
+
 def test_the_same_content_draws_the_same_and_another_something_else(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
