@@ -121,7 +121,9 @@ def test_a_page_runs_to_its_end_without_an_error_a_warning_or_a_box(tab, lab, co
     notebook.runs_to_its_end()
     assert "WARNING" not in lab.said()
     width = "images => images.map(image => image.naturalWidth)"
-    assert all(tab.locator(".jp-RenderedMarkdown img").evaluate_all(width))
+    widths = tab.locator(".jp-RenderedMarkdown img").evaluate_all(width)
+    assert len(widths) == len(pages.images(settings.NOTEBOOKS / name))
+    assert all(widths)
     assert barriers(tab, OURS) == []
     if name == CLUSTER:
         take_picture(notebook)
