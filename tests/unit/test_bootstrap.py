@@ -180,13 +180,12 @@ def test_uv_installs_what_the_lock_names(made):
 
 def test_a_second_run_does_nothing_in_half_a_second(made):
     before = made.state().stat().st_mtime_ns
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = made.run(PATH="/nowhere")
-        times.append(time.perf_counter() - start)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert min(times) < 0.5
+    start = os.times()
+    done = made.run(PATH="/nowhere")
+    end = os.times()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    took = end.children_user + end.children_system - start.children_user - start.children_system
+    assert took < 0.5  # of a processor, which others use, too
     assert made.state().stat().st_mtime_ns == before
 
 
