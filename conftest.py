@@ -26,7 +26,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from helpers import brokers, extras, notebooks, settings
-from helpers.brokers import marks, ports
+from helpers.brokers import marks, neighbours, ports
 from helpers.brokers.places import epmd_port, every_place
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -305,10 +305,12 @@ def _leave_nothing() -> None:
 
 
 def _free_offset() -> int:
-    """One at which no port is taken, and which no other process of this run of tests can draw."""
+    """One at which no port is taken, nor can be by another process of this run of tests."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    for offset in random.sample(range(1000 + 20 * worker, 7000, 20 * workers), 50):
+    first, step = 1000 + neighbours.STEP * worker, neighbours.STEP * workers
+    offsets = range(first, 1000 + neighbours.END, step)  # beyond, RabbitMQ would meet a Kafka
+    for offset in random.sample(offsets, len(offsets)):
         wanted = [port for place in every_place(offset).values() for port in place.listens]
         wanted.append(epmd_port(offset))
         if not any(map(ports.taken, wanted)):
