@@ -153,7 +153,7 @@ def _wait_for_partitions(topic: str, number: int) -> None:
 
 # -- 6.2: reserve and release --------------------------------------------------------------------
 
-STOCK = 100_000_000
+STOCK = 10**10
 MOST_STATEMENTS = 12  # of one event, before each of which the process is killed once
 STORIES = {  # order: what comes, P for placed and C for cancelled; and how often it holds its pens
     "order-12": ("PC", 0),
@@ -163,6 +163,8 @@ STORIES = {  # order: what comes, P for placed and C for cancelled; and how ofte
     "order-5": ("PCC", 0),
     "order-6": ("PCP", 0),
     "order-7": ("C", 0),
+    "order-8": ("CPC", 0),
+    "order-9": ("PCPC", 0),
 }
 PENS = {order: 10**n for n, order in enumerate(STORIES)}
 WHAT_CAME = {
@@ -173,13 +175,15 @@ WHAT_CAME = {
     "PCC": "was placed and cancelled, and the cancellation came twice",
     "PCP": "was placed and cancelled, and then *placed* came a second time",
     "C": "was cancelled, and has not been placed yet",
+    "CPC": "was cancelled before it was placed, and the cancellation came twice",
+    "PCPC": "was placed and cancelled, and then both came a second time",
 }
 KILLED_AT = ("order-1", "order-12")  # at each of their events
 
 
 @grader("6.2", needs=("rabbitmq",))
 def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None], data: Random) -> str:
-    """Seven orders' events, doubled and out of order; then again and again, with a kill."""
+    """Nine orders' events, doubled and out of order; then again and again, with a kill."""
     with tempfile.TemporaryDirectory() as folder:
         books = _shop(folder, "whole")
         _sell(answer, books, list(_events(data)))
@@ -194,7 +198,7 @@ def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None], data: R
                     _expect_stock(books, [order], f"killed at event {number + 1}, before {place}")
                     if not killed:
                         break
-    return "seven orders, doubled, reversed, killed between statements: the stock is always right."
+    return "nine orders, doubled, reversed, killed between statements: the stock is always right."
 
 
 def _shop(folder: str, name: str) -> Path:

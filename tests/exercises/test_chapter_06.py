@@ -272,6 +272,22 @@ def remembers_one_cancellation(database, event):
         by_state(database, event)
 
 
+def by_what_was_last(database, event):
+    """Whatever came last is an order's state: what comes all over again begins anew."""
+    find = "SELECT state FROM orders WHERE id = ?"
+    found = database.execute(find, [event["subject"]]).fetchone()
+    placed, pens = event["type"] == "order.placed.v1", event["data"]["pens"]
+    change = 0
+    if placed and not found:
+        change = -pens
+    if not placed and found == ("placed",):
+        change = pens
+    after = [event["subject"], "placed" if placed else "cancelled"]
+    database.execute("INSERT OR REPLACE INTO orders VALUES (?, ?)", after)
+    database.execute("UPDATE stock SET pens = pens + ?", [change])
+    database.commit()
+
+
 def without_commit(database, event):
     database.execute("INSERT OR REPLACE INTO orders VALUES (?, 'seen')", [event["subject"]])
 
@@ -416,6 +432,7 @@ ANSWERS = {
             "cancels in two": ("two_transactions", cancels_in_two_transactions),
             "likeness": ("wrong_stock", by_likeness),
             "one cancellation": ("wrong_stock", remembers_one_cancellation),
+            "what was last": ("wrong_stock", by_what_was_last),
             "no commit": ("wrong_stock", without_commit),
             "missing name": ("raised", without_import),
             "exit": ("ended_process", ends_its_process),
