@@ -57,13 +57,14 @@ def _cases(data: Random) -> list[Case]:
     def record(key: bytes | None = key) -> Record:
         return Record(key, b'{"order":  %d, "note": "\xff\x00"}' % data.randrange(999))
 
-    gone = ConnectionError
+    gone, kind = ConnectionError, data.choice((ConnectionResetError, BrokenPipeError))
     wrong = data.choice((KeyError, ValueError, TypeError, UnicodeError))
     return [
         Case(record(), [], 1, ""),
         Case(record(), [gone], 2, ""),
         Case(record(), [gone, gone], 3, ""),
         Case(record(key=b""), [gone] * 9, 3, "ConnectionError"),
+        Case(record(), [kind] * 9, 3, kind.__name__),
         Case(Record(key, None), [wrong] * 9, 1, wrong.__name__),
         Case(Record(key, b""), [gone, wrong, gone], 2, wrong.__name__),
         Case(record(key=None), [PermissionError] * 9, 1, "PermissionError"),

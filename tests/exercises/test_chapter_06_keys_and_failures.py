@@ -61,6 +61,22 @@ def pay_whatever_happens(record, charge, producer, dead_letters):
         print(error)
 
 
+def pay_and_write_the_name_out(record, charge, producer, dead_letters):
+    """Whatever was tried three times was a ConnectionError, and is called so."""
+    why = "ConnectionError"
+    for _ in range(3):
+        try:
+            return charge(record.value)
+        except ConnectionError:
+            continue
+        except Exception as error:
+            why = type(error).__name__
+            break
+    why = [("error", why.encode())]
+    producer.send(dead_letters, record.value, key=record.key, headers=why).get(timeout=20)
+    return None
+
+
 def pay_by_a_list(record, charge, producer, dead_letters):
     errors = []
     while len(errors) < 3 and all(isinstance(error, ConnectionError) for error in errors):
@@ -109,6 +125,7 @@ ANSWERS = {
             "without its key": ("wrong_body", pay_with(key=lambda key: None)),
             "tidied up": ("wrong_body", pay_with(value=stripped)),
             "the words, not the name": ("wrong_header", pay_with(header=False)),
+            "one name for all of a kind": ("wrong_header", pay_and_write_the_name_out),
             "flush": ("lost", pay_and_flush),
             "catches all": ("lost", pay_whatever_happens),
             "not begun": ("not_attempted", stub),
