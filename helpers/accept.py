@@ -21,8 +21,8 @@ from types import ModuleType
 
 from . import settings
 from .brokers import BrokerError
+from .commits import Service
 from .notes import WORKBOOK
-from .programs import Program
 from .waiting import WaitTimeout, wait_until
 
 COURSE = settings.CHECKOUT / "notebooks" / "projects"
@@ -104,9 +104,9 @@ class Trial:
         self.stack.callback(shutil.rmtree, self.space, ignore_errors=True)
         self._report = report
         self._patience = PATIENCE
-        self._starts: dict[Program, list[float]] = {}  # of each service that is to run: when
+        self._starts: dict[Service, list[float]] = {}  # of each service that is to run: when
 
-    def start(self, service: str, *arguments: object) -> Program:
+    def start(self, service: str, *arguments: object) -> Service:
         """Start a service, and start it again whenever it ends, until ``retire``.
 
         Raises:
@@ -116,7 +116,7 @@ class Trial:
         self._starts[program] = [time.monotonic()]
         return program
 
-    def run(self, service: str, *arguments: object) -> Program:
+    def run(self, service: str, *arguments: object) -> Service:
         """Start a program of the system that may end.
 
         Raises:
@@ -125,11 +125,11 @@ class Trial:
         file = self._report.folder / service
         if not file.is_file():
             raise NoProject(f"The system needs a program {service}, and {file.parent} has none.")
-        program = Program(str(file), *arguments)
+        program = Service(str(file), *arguments)
         self.stack.callback(program.close)
         return program
 
-    def retire(self, program: Program) -> None:
+    def retire(self, program: Service) -> None:
         """A service need no longer be started again."""
         self._starts.pop(program, None)
 

@@ -43,6 +43,8 @@ class Program(pipeline.Program):
         >>> worker.wait_for("ready")  # doctest: +SKIP
     """
 
+    entry = ENTRY
+
     def __init__(self, name: str, *arguments: object) -> None:
         """Start it.
 
@@ -123,7 +125,7 @@ class Program(pipeline.Program):
 
     def _launch(self, _token: str) -> process.CommandLine:
         given = {key: value for key, value in os.environ.items() if key.startswith(HANDED_ON)}
-        python = [sys.executable, "-u", "-c", ENTRY]
+        python = [sys.executable, "-u", "-c", self.entry]
         run = [*python, str(self._errors), str(self._file), *self._arguments]
         own = {"PYTHONPATH": str(settings.CHECKOUT), RUN: os.environ.get(marks.OWNER, "")}
         return run, {**own, **given}
