@@ -13,11 +13,16 @@ FENCE = "if position > records[0].offset:"
 NO_FENCE = STORE, FENCE, "if False:"
 NEWEST = "position, newest = progress(database, number)\n"
 ROW = "row = [number, records[-1].offset + 1, newest]\n"
+COMMITTED = """database.execute("COMMIT")
+        database.execute("BEGIN IMMEDIATE")
+        """
 RECORDS = "        for record in records:\n"
 SEEN = "CREATE TABLE IF NOT EXISTS seen\n"
 INDEX = "CREATE INDEX IF NOT EXISTS seen_by_time"
 MINE = """    CREATE TEMP TABLE mine (visitor, began, ended, clicks, PRIMARY KEY (visitor, began));
     CREATE TABLE IF NOT EXISTS tally"""
+PUT_ASIDE = 'database.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?)", row)'
+ROWS = "rows = database.execute(asked, [number]).fetchall()"
 GONE = "    gone = [(visitor, began) for began, _, _ in near]\n"
 GONE_TOO = '    database.executemany("DELETE FROM mine WHERE visitor = ? AND began = ?", gone)\n'
 SESSION = '    database.execute("INSERT INTO sessions VALUES'
@@ -45,6 +50,10 @@ ANSWERS = {
                     f'{RECORDS}            database.execute("COMMIT")\n'
                     '            database.execute("BEGIN IMMEDIATE")\n',
                 ),
+            ),
+            "the position in a second transaction": (
+                "accounted_for",
+                (STORE, ROW, f"{COMMITTED}{ROW}"),
             ),
             "the position is looked up once": (
                 "accounted_for",
@@ -87,6 +96,17 @@ ANSWERS = {
             "late clicks are dropped": (
                 "late_is_kept",
                 (STORE, "elif reason:", 'elif kind == "refused":'),
+            ),
+            "put aside after the transaction, without an outbox": (
+                "late_is_kept",
+                (STORE, "GAP = ", "ASIDE = []\nGAP = "),
+                (STORE, PUT_ASIDE, "ASIDE.append(row)"),
+                (
+                    PROCESSOR,
+                    ROWS,
+                    "rows = [row[1:] for row in store.ASIDE if row[0] == number]\n"
+                    "    store.ASIDE[:] = [row for row in store.ASIDE if row[0] != number]",
+                ),
             ),
             "a session is only made longer": (
                 "sessions",

@@ -45,6 +45,7 @@ from kafka.errors import KafkaError
 
 from helpers import Program, clients, fresh, wait_until
 from helpers.books import Books
+from helpers.commits import Service
 from helpers.nodes import Kafka
 
 PARTITIONS = 4
@@ -335,18 +336,24 @@ class _System:
             break_it()
 
     def kill_after_the_rows(self):
-        """The broker stands still: clicks in hand can be saved, and nobody can tell it so."""
+        """The broker stands still: clicks in hand can be saved, nobody can tell it so, and what is late
+        can't be put aside. Each stops behind its first transaction: a second one is never begun."""
         for _ in range(3):
             self._share()
             with self._books.locked():
                 before = self._done()
-                self._send(self._clicks.some(200))
+                late = self._clicks.for_each_partition(age=4 * LATENESS)
+                self._send([*late, *self._clicks.some(200)])
                 self._let_them_read()
                 self._node.pause()
-            self._trial.comes(partial(self._has_more_than, before), SECONDS)
+                for processor in self._processors:
+                    processor.stop_at_commit()
+            if self._trial.comes(partial(self._has_more_than, before), SECONDS):
+                self._trial.comes(lambda: any(map(Service.paused, self._processors)), MOMENT)
             saved = self._done() - before
             self._kill_processors()
-            self._node.resume()
+            self._node.kill()  # and with it what was on its way there
+            self._node.start()
             if saved:
                 told = "which the broker could not be told"
                 self._trial.struck(f"both were killed when they had saved clicks, {told}")
