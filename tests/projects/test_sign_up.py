@@ -14,6 +14,15 @@ POLL_AND_COMMIT = (
     "    commit(group)\n"
     "    return records\n"
 )
+GRANTED = """            value = json.dumps(event).encode()
+            database.execute(save, ["people", event["subject"].encode(), value, None])
+"""
+PUBLISHED = """        _, topic, key, value, why = database.execute("SELECT * FROM outbox").fetchone()
+        reason = [("reason", (why or "").encode())]
+        producer.send(f"{args.name}.{topic}", value, key, headers=reason).get(timeout=20)
+        database.execute("DELETE FROM outbox")
+"""
+IS_NEW = "    return noted.rowcount == 1"
 ASKED_BEFORE = """            if not subscriber.is_new(database, {"id": request}):
                 return
 """
@@ -40,6 +49,12 @@ ANSWERS = {
                     'fetchall()\n        database.execute("DELETE FROM outbox")\n    for position',
                 ),
             ),
+            "published before the commit, without an outbox": (
+                "counted_once",
+                (REGISTRATION, "def handle(database, r", "def handle(args, producer, database, r"),
+                (REGISTRATION, " handle(database, r", " handle(args, producer, database, r"),
+                (REGISTRATION, GRANTED, GRANTED + PUBLISHED),
+            ),
             "no key": (
                 "last_change_wins",
                 (
@@ -50,7 +65,11 @@ ANSWERS = {
             ),
             "no inbox": (
                 "counted_once",
-                (SUBSCRIBER, "    return noted.rowcount == 1", "    return noted.rowcount >= 0"),
+                (SUBSCRIBER, IS_NEW, "    return noted.rowcount >= 0"),
+            ),
+            "the inbox in a transaction of its own": (
+                "nothing_lost",
+                (SUBSCRIBER, IS_NEW, f"    database.commit()\n{IS_NEW}"),
             ),
             "no inbox of the mailer's": (
                 "greeted_once",

@@ -35,12 +35,14 @@ from kafka.errors import KafkaError
 
 from helpers import Program, clients, fresh, kafka_cluster
 from helpers.books import Books
+from helpers.commits import Service
 
 SUBSCRIBERS = "mailer", "profiles", "analytics", "crm"
 LATE = "newsletter"
 SECONDS = 15.0  # for a deed
 QUIET = 12.0  # seconds without any progress: then nothing more will come
 MOMENT = 1.5  # seconds in which a service shows that it says too early that it is ready
+COMING = 5  # people, one by one
 PARTITIONS = 3
 NAMES = [
     *(
@@ -75,6 +77,7 @@ def trial(trial):
         system.kill_everybody_at_work()
         system.let_the_mailer_hang()
         system.send_what_came_before()
+        system.kill_everybody_at_a_commit()
         system.kill_a_node()
         system.kill_the_registration_before_anything_is_safe()
         system.kill_the_registration_between_two_steps()
@@ -411,6 +414,26 @@ class _System:
                 new = {"id": str(uuid.uuid4()), "subject": str(uuid.uuid4()), "data": data}
                 return [_packed({**event, **new, "dataschema": "person/2"})]
         return []
+
+    def kill_everybody_at_a_commit(self):
+        """People come until all stand still there: what has been told by then, and what is noted?"""
+        self._come_to_rest()
+        self._kill_at_a_commit("after", *SUBSCRIBERS)
+        for when in ("before", "after"):
+            self._wait_for_the_requests()
+            self._kill_at_a_commit(when, "registration")
+
+    def _kill_at_a_commit(self, when, *names):
+        services = [self._services[name] for name in names]
+        for service in services:
+            service.stop_at_commit(when)
+        for _ in range(COMING):
+            self._send_requests([self._people.register_for_good()])
+            if self._trial.comes(lambda: all(map(Service.paused, services)), MOMENT):
+                self._trial.struck(f"{', '.join(names)}: killed right {when} a commit")
+                break
+        for service in services:
+            service.kill()
 
     def kill_a_node(self):
         """It leads events, and the registration has some to publish."""
