@@ -19,6 +19,7 @@ POLLED = "            found = consumer.poll(timeout_ms=200)\n"
 MOVED = """        if not index.move(database, partition, position, records[-1].offset + 1):
             return False
 """
+EACH = "        for record in records:\n            save_one("
 ASSIGNED = """    consumer.assign(partitions)
     positions = {partition: begin(consumer, database, partition) for partition in partitions}
 """
@@ -122,6 +123,10 @@ ANSWERS = {
                 (INDEXER, MOVED, ""),
                 (INDEXER, "positions[partition], records", "0, records"),
                 (INDEXER, "positions[partition] =", "_ ="),
+            ),
+            "the position is noted in a transaction before the lines": (
+                "nothing_lost",
+                (INDEXER, EACH, f"        database.commit()\n{EACH}"),
             ),
             "jumps to the first that is left": (
                 "gaps_said",

@@ -76,6 +76,7 @@ def trial(trial):
         system.empty_a_log_that_is_read()
         system.send_what_is_bad()
         system.kill_the_indexer_at_work()
+        system.kill_the_indexer_between_two_transactions()
         system.let_the_indexer_hang_too_long()
         system.let_the_indexer_be_away_too_long()
     system.promise_an_end()
@@ -451,6 +452,16 @@ class _System:
             self._give_a_moment(lambda: False)
             self._indexer.kill()
         self._trial.struck("the indexer was killed with lines in hand")
+        self._wait_for_all()
+
+    def kill_the_indexer_between_two_transactions(self):
+        """It stands still behind a commit; what it would note then is not there."""
+        self._indexer.stop_at_commit()
+        self._shop.order(20)
+        self._give_a_moment(self._indexer.paused)
+        if self._indexer.paused():
+            self._trial.struck("the indexer was killed right after a transaction")
+        self._indexer.kill()
         self._wait_for_all()
 
     def let_the_indexer_hang_too_long(self):
