@@ -17,6 +17,7 @@ PUT = """            put = "INSERT INTO outbox (message_id, kind, body) VALUES (
 """
 PUBLISH = "channel.basic_publish(name, answer, row[2], persistent(message_id=row[0]))\n"
 IS_NEW = "is_new = database.execute(note, [message_id]).rowcount"
+LOOK = "look = 'SELECT 1 FROM inbox WHERE message_id = ?'"
 CONNECT = "    return pika.BlockingConnection(nodes).channel()\n"
 COVERED = " AND cents >= :cents"
 IN_STOCK = " AND pieces >= :pieces"
@@ -68,6 +69,7 @@ ANSWERS = {
                     f"            {PUBLISH}",
                 ),
             ),
+            "no confirms": ("ends", (MESSAGES, "    channel.confirm_delivery()\n", "")),
             "a new id at each publishing": (
                 "once",
                 (
@@ -77,6 +79,19 @@ ANSWERS = {
                 ),
             ),
             "no inbox": ("once", (MESSAGES, IS_NEW, "is_new = True")),
+            "the inbox after the work, in a transaction of its own": (
+                "once",
+                (
+                    MESSAGES,
+                    IS_NEW,
+                    f"{LOOK}\n        is_new = not database.execute(look, [message_id]).fetchone()",
+                ),
+                (
+                    MESSAGES,
+                    PUT,
+                    f"{PUT}    with database:\n        database.execute(note, [message_id])\n",
+                ),
+            ),
             "placed twice is done twice": (
                 "once",
                 (

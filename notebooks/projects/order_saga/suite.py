@@ -70,6 +70,7 @@ RETURNED = {
     "consumer-disconnected-timeout": 1000
 }  # ms until what a dead node has in hand comes back
 ASKED = 20.0  # seconds for what comes within one
+MOMENT = 1.0  # seconds in which a service believes that it was heard
 STILL = 5.0  # seconds in which nothing moves, and all services are connected: nothing will
 SECONDS = 60.0  # for all that is left at the end
 BALANCES = {
@@ -137,11 +138,14 @@ class _System:
             self._kill_in_commit("orders", ", right after another")
 
     def kill_the_others_in_a_commit(self):
-        """Somebody reads in their books just then."""
+        """Right after one that has done some work; and in one, as somebody reads in the books just then."""
         others = [service for service in SERVICES if service != "orders"]
         for service in others:
             self._start(service)
         for service in self._data.sample(others, len(others)):
+            self._services[service].stop_at_commit(word=TABLES[service][-1])
+            self._place_orders()
+            self._kill_when(self._services[service].paused, service, "right after a commit")
             with self._books[service].audit():
                 self._place_orders()
                 self._kill_in_commit(service)
@@ -151,8 +155,12 @@ class _System:
                 self._publish(channel, "", f"{self._name}.{service}", self._bad[-1])
 
     def _kill_in_commit(self, service, when=""):
-        if self._wait(f"{service} to commit", self._books[service].has_writer_waiting):
-            self._trial.struck(f"{service} was killed in the midst of a commit{when}")
+        waits = self._books[service].has_writer_waiting
+        self._kill_when(waits, service, f"in the midst of a commit{when}")
+
+    def _kill_when(self, state, service, when):
+        if self._wait(f"{service} to commit", state):
+            self._trial.struck(f"{service} was killed {when}")
         self._services[service].kill()
 
     def freeze_and_kill_all(self):
@@ -168,17 +176,19 @@ class _System:
             service.kill()
 
     def kill_a_node(self):
-        """While a service commits: then it can't tell anybody what it has done."""
+        """It stands still when a service commits: what that tells then, nobody has heard."""
         service = self._data.choice(list(SERVICES))
         self._wait(f"{service} to be back", lambda: self._queue(service).consumer_count)
         down = max(self._cluster.leader_of(f"{self._name}.{service}"), 1)
         with self._books[service].audit():
             self._place_orders()
             waits = self._wait(f"{service} to commit", self._books[service].has_writer_waiting)
-            self._cluster.kill(down)
+            self._cluster.pause(down)
             del self._nodes[down]
-        when = f"while {service} committed, " if waits else ""
-        self._strike(f"node {down} was killed {when}and stayed away")
+        self._trial.comes(lambda: False, MOMENT)
+        self._cluster.kill(down)
+        when = f" when {service} had committed" if waits else ""
+        self._strike(f"node {down} stood still{when}, was killed, and stayed away")
 
     def send_copies(self):
         """Of all messages so far, among new orders: not before the others have ended, since a copy
