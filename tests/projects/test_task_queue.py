@@ -4,6 +4,7 @@ from tests.projects.solutions import Solutions
 
 WORKER, SUBMIT, PROGRESS, JOBS = "worker.py", "submit.py", "progress.py", "jobs.py"
 ACK = "    channel.basic_ack(method.delivery_tag)\n"
+COUNT = "partial(count, database)"
 AUTOMATIC = 'basic_consume(f"{args.name}.{jobs.JOBS}", partial(work, args), auto_ack=True)'
 
 
@@ -69,6 +70,16 @@ ANSWERS = {
             "counts in memory": (
                 "counted_once",
                 (PROGRESS, "sqlite3.connect(args.database)", 'sqlite3.connect(":memory:")'),
+            ),
+            "progress acknowledges automatically": (
+                "counted_once",
+                (PROGRESS, COUNT, f"{COUNT}, auto_ack=True"),
+                (PROGRESS, ACK, ""),
+            ),
+            "progress acknowledges before it has noted": (
+                "counted_once",
+                (PROGRESS, ACK, ""),
+                (PROGRESS, "    with database:\n", f"{ACK}    with database:\n"),
             ),
             "what nests too deep ends the worker": (
                 "says_why",

@@ -12,13 +12,14 @@ Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its qu
 """
 
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from itertools import pairwise
 
 import pika
 from PIL import Image
 
 from helpers import clients, fresh, rabbitmq_cluster, wait_until
+from helpers.books import Books
 
 BATCHES = 24, 24, 16, 8  # new images; the second submission has those of the first once more
 ALIKE = 4  # of one colour and size, as drawing them takes time
@@ -237,8 +238,9 @@ class System:
     def __init__(self, trial, pictures, queues):
         self._trial, self._pictures, self._queues = trial, pictures, queues
         self._told = "--brokers", *queues.addresses(), "--name", queues.name
-        database = trial.space / "progress.db"
-        self.progress = trial.start("progress.py", *self._told, "--database", database)
+        self._books = Books(trial.space / "progress.db")
+        told = *self._told, "--database", self._books.file
+        self.progress = trial.start("progress.py", *told)
         self._workers = [self._new_worker()]
 
     def kill_the_submitter(self):
@@ -289,10 +291,21 @@ class System:
         self._freeze_workers()
         self._finish(self._submitter())
         for _ in range(KILLS):
-            self._resume_workers()
-            self._wait_for_more_thumbnails()
-            self._freeze_workers()
+            with self._nothing_noted():
+                self._resume_workers()
+                self._wait_for_more_thumbnails()
+                self._freeze_workers()
+                self.progress.kill()
             self._kill_workers()
+        self._trial.struck("the progress service was killed before it had noted what was done")
+
+    @contextmanager
+    def _nothing_noted(self):
+        """The progress service can't write into its database meanwhile, if that is one of SQLite's."""
+        with ExitStack() as held:
+            if self._books.tables():
+                held.enter_context(self._books.locked())
+            yield
 
     def kill_a_node(self):
         """Its death meets jobs that wait, messages that are no jobs, and workers that hold some."""
