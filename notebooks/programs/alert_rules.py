@@ -6,6 +6,7 @@ https://github.com/samber/awesome-prometheus-alerts, dist/rules/kafka
 """
 
 QUEUE = "rabbitmq_detailed_queue_messages"
+ACKED = "rabbitmq_detailed_channel_messages_acked_total"
 CHANNELS = "rabbitmq_channel_messages_unroutable"
 NODE = "rabbitmq_global_messages_unroutable"
 DISK = "rabbitmq_alarms_free_disk_space_watermark"
@@ -37,7 +38,7 @@ STRICT = {
 
 OURS = {
     "QueueStandsStill": (
-        f"min_over_time({QUEUE}[5m]) > 0 and changes({QUEUE}[5m]) == 0",
+        f"min_over_time({QUEUE}[5m]) > 0 unless on (vhost, queue) increase({ACKED}[5m]) > 0",
         "5m",
     ),
     "Unroutable": (

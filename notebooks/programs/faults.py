@@ -8,7 +8,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from helpers import Program, clients, fresh
 
-PAUSE = "--seconds", 0.05  # what a worker needs for an order
+PAUSE = "--seconds", 0.12  # what a worker needs for an order: a burst outlasts the longest rule
 
 
 def new_vhost(rabbit):
@@ -39,6 +39,20 @@ def worker_at(rabbit, vhost, queue, *options):
     """A worker at a queue, as a program that runs."""
     port = rabbit.rabbitmq(1).port
     return Program("worker_rabbitmq.py", queue, "--port", port, "--vhost", vhost, *options)
+
+
+def hanging_worker(rabbit, orders):
+    """A queue whose worker hangs, with so many orders in its hand."""
+    queue = full_queue(rabbit, "/", orders)
+    worker_at(rabbit, "/", queue, "--pause-at", 1).wait_for("paused")
+    return queue
+
+
+def shop_at(rabbit, queue):
+    """A shop that goes on publishing to a queue, two orders a second, as a program that runs."""
+    shop = Program("steady_publisher.py", rabbit.rabbitmq(1).port, queue, "--seconds", 0.5)
+    shop.wait_for("acknowledge 1 ", timeout=60)
+    return shop
 
 
 def busy_queue(rabbit, vhost, orders):

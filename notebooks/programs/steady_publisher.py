@@ -1,4 +1,4 @@
-"""A RabbitMQ publisher that publishes an order every twenty milliseconds, to each queue in turn.
+"""A RabbitMQ publisher that publishes an order every 20 ms, or as told, to each queue in turn.
 
 It has each order confirmed before the next. If its connection is lost, it goes on over the next
 node, and publishes again what had no answer. It prints "attempt ORDER TIME" for each order, then
@@ -65,13 +65,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("ports", type=lambda text: text.split(","))
     parser.add_argument("queues", nargs="+")
+    parser.add_argument("--seconds", type=float, default=0.02, help="from one order to the next")
     args = parser.parse_args()
 
     leaving = asked_to_end()
     publisher = Publisher(args.ports)
     for order, queue in enumerate(itertools.cycle(args.queues), 1):
         publisher.publish(queue, order)
-        if leaving.wait(0.02):
+        if leaving.wait(args.seconds):
             break
     publisher.connection.close()
 
