@@ -37,12 +37,15 @@ def _delete_before(topic: str, offsets: dict[int, int]) -> None:
 
 # -- 4.1: how far behind -------------------------------------------------------------------------
 
+ELSEWHERE = 8  # is committed in each partition of another topic: more than is cut off in this one
+
 
 @grader("4.1", needs=("kafka",))
 def lag(
     answer: Callable[[KafkaAdminClient, KafkaConsumer, str, str], dict[int, int]], data: Random
 ) -> str:
-    """Six partitions: half read, read to the end, never read, cut off, cut off unread, empty."""
+    """Six partitions: half read, read to the end, never read, cut off, cut off unread, empty. And as
+    many of another topic, which the group reads too."""
     sizes = [data.randint(12, 40) for _ in range(5)] + [0]
     commits = {0: data.randint(2, 10), 1: sizes[1], 3: data.randint(1, 4)}
     cuts = {2: data.randint(2, 5), 3: data.randint(6, 11), 4: sizes[4]}
@@ -55,8 +58,9 @@ def lag(
         5: "is empty and has no commit",
     }
     expected = {n: size - max(commits.get(n, 0), cuts.get(n, 0)) for n, size in enumerate(sizes)}
-    with new_topic(partitions=len(sizes)) as topic:
+    with new_topic(partitions=len(sizes)) as topic, new_topic(partitions=len(sizes)) as other:
         group = fresh("exercise")
+        _commit(other, group, dict.fromkeys(range(len(sizes)), ELSEWHERE))
         send(topic, [(n, None, b"x") for n, size in enumerate(sizes) for _ in range(size)])
         _commit(topic, group, commits)
         _delete_before(topic, cuts)
@@ -81,7 +85,8 @@ def lag(
                 f"partition {number} {state}: {expected[number]} are left to read, not "
                 f"{found[number]!r}.",
                 "The group reads on at its commit, or at the first record that is left, whichever "
-                "is later: `consumer.beginning_offsets(...)` and `consumer.end_offsets(...)`.",
+                "is later: `consumer.beginning_offsets(...)` and `consumer.end_offsets(...)`. What it "
+                "has committed in other topics says nothing of this one.",
             )
     return "six partitions right: half read, read to the end, never read, cut off twice, and empty."
 
