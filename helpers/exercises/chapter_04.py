@@ -107,6 +107,7 @@ def _committed(topic: str, group: str) -> dict[int, int]:
 # -- 4.2: a loop that goes on --------------------------------------------------------------------
 
 ODD = (b"null", b"0", b'""', b"[%d, true]", b'"order %d"')  # JSON, too
+POLL = 2.0  # seconds: who gets nothing for so long may stop
 DEATHS = (("handle", "before"), ("handle", "after"), ("aside", "before"), ("aside", "after"))
 
 
@@ -154,14 +155,30 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
             "Commit after the last record as well, after one that was set aside, and in each "
             "partition.",
         )
+    if isinstance(died, float) and died < 0.8 * POLL:
+        raise Wrong(
+            "gave_up_early",
+            f"the function returned when it had polled for {died:.1f} s in vain.",
+            "The next record may be on its way: go on until a poll of two seconds has returned "
+            "nothing. (`timeout_ms` is in thousandths of a second.)",
+        )
     return "all records handled or set aside, in five lives; none lost, none repeated without need."
 
 
 def _read_on(
     answer: Callable, topic: str, group: str, places: dict, said: dict[str, int],
     journal: Journal, done: Journal,
-) -> None:  # fmt: skip
-    """One life of the learner's loop, which ends at the next of the places."""
+) -> float:  # fmt: skip
+    """One life of the learner's loop, which ends at the next of the places. Returns for how many seconds
+    it polled in vain at its end."""
+    in_vain = 0.0
+
+    def poll(original: Callable, *arguments: Any, **options: Any) -> Any:
+        nonlocal in_vain
+        begun = time.monotonic()
+        found = original(*arguments, **options)
+        in_vain = 0.0 if found else in_vain + time.monotonic() - begun
+        return found
 
     def effect(what: str, number: int, seen: Any) -> None:
         past = [tuple(death) for death in done.read()]
@@ -189,7 +206,8 @@ def _read_on(
     options |= {"max_poll_records": 4}  # so that one poll does not bring everything
     with KafkaConsumer(**kafka_options(), **options, group_id=group) as consumer:
         consumer.assign([TopicPartition(topic, 0), TopicPartition(topic, 1)])
-        answer(consumer, handle, set_aside)
+        answer(Proxy(consumer, poll=poll), handle, set_aside)
+    return in_vain
 
 
 def _expect_done(
@@ -202,7 +220,9 @@ def _expect_done(
     times = Counter((what, number) for what, number, _ in journal.read())
     if not times:
         raise Wrong(
-            "nothing_done", "nothing was handled or set aside.", "Poll, and handle what comes."
+            "nothing_done",
+            "nothing was handled or set aside.",
+            "Poll, and handle what comes. (A poll's `timeout_ms` is in thousandths of a second.)",
         )
     for number in range(len(records)):
         what = "aside" if number in bad else "handle"
