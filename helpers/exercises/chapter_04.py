@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -28,6 +28,19 @@ from .grading import grader
 from .lives import KILLED, Journal, die, live, mortal
 from .places import brokers, kafka_options, new_topic, send
 from .proxy import Proxy
+
+
+def _expect_no_early_end(
+    consumer: KafkaConsumer, partition: TopicPartition, end: int, what: str, polls: int
+) -> None:
+    """That a function whose first poll has brought nothing did not take that for the end."""
+    if polls == 1 and consumer.position(partition) < end:
+        raise Wrong(
+            "stopped_at_silence",
+            f"{what}: the first poll brought nothing, and your function did not poll again.",
+            "What is there may take a while to come. You are at the end when "
+            "`consumer.position(partition)` is at the end offset.",
+        )
 
 
 def _delete_before(topic: str, offsets: dict[int, int]) -> None:
@@ -329,11 +342,20 @@ def _account(answer: Callable, topic: str, books: Path, fatal: int = 0) -> None:
 
     def work() -> None:
         options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+        partition = TopicPartition(topic, 0)
+
+        def poll(original: Callable, *arguments: Any, **options: Any) -> Any:
+            return original(*arguments, **options) if watched.calls["poll"] > 1 else {}
+
         with (
             KafkaConsumer(**kafka_options(), **options) as consumer,
             mortal(books, fatal) as database,
         ):
-            answer(consumer, TopicPartition(topic, 0), database)
+            end = consumer.end_offsets([partition])[partition]
+            watched = Proxy(consumer, poll=poll)
+            answer(watched, partition, database)
+            what = f"a topic with the end offset {end}"
+            _expect_no_early_end(consumer, partition, end, what, watched.calls["poll"])
 
     late = Wrong(
         "no_end",
@@ -369,7 +391,8 @@ Changes = list[tuple[bytes, bytes | None]]
 
 @grader("4.4", needs=("kafka",))
 def load(answer: Load, data: Random) -> str:
-    """Five topics: plain, with tombstones, empty, with an aborted end, and one that grows."""
+    """Five topics: plain, with tombstones, empty, with an aborted end, and one that grows. The first poll
+    of each brings nothing."""
     keys = [b"key-%d" % n for n in data.sample(range(100), 20)]
     changes: Changes = [(data.choice(keys), b"%d" % data.randrange(100)) for _ in range(1200)]
     with new_topic() as topic:
@@ -418,16 +441,20 @@ def _expect_table(
         if partition in consumer.assignment() and consumer.position(partition) < end:
             deadline = time.monotonic() + PATIENCE
         if time.monotonic() > deadline:
-            stop(
-                Wrong(
-                    "still_polling",
-                    f"{what}: {PATIENCE} seconds after the end your function was still polling.",
-                    "Compare `consumer.position(partition)` with the end offset: the position moves "
-                    "on even where no record reaches you, and may be at the end at once.",
-                )
-            )
+            stop(still_polling)
         grow(b"7")
-        return original(*arguments, **options)
+        return original(*arguments, **options) if watched.calls["poll"] > 1 else {}
+
+    def iterate(original: Callable) -> Iterator[Any]:
+        yield from original()
+        stop(still_polling)  # nothing has come for as long as the consumer waits for a record
+
+    still_polling = Wrong(
+        "still_polling",
+        f"{what}: seconds after the end your function was still waiting for a record.",
+        "Compare `consumer.position(partition)` with the end offset: the position moves on even "
+        "where no record reaches you, and may be at the end at once.",
+    )
 
     def grow(value: bytes) -> None:
         if growing:
@@ -438,8 +465,9 @@ def _expect_table(
         KafkaConsumer(**kafka_options(), enable_auto_commit=False, **options) as consumer,
     ):
         end = consumer.end_offsets([partition])[partition]
-        watched = Proxy(consumer, end_offsets=ask_for_end, poll=poll)
+        watched = Proxy(consumer, end_offsets=ask_for_end, poll=poll, __iter__=iterate)
         found = ask(answer, watched, partition)
+        _expect_no_early_end(consumer, partition, end, what, watched.calls["poll"])
     if found != expected:
         raise Wrong(*_difference(found, expected, what))
 

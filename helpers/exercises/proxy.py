@@ -20,7 +20,8 @@ class Proxy:
     """Passes everything on to another object, but for some of its methods.
 
     ``Proxy(channel, basic_publish=hook)`` calls ``hook(publish, *arguments)`` in place of
-    ``basic_publish``; ``publish`` is the original. ``calls`` counts the calls of the hooks.
+    ``basic_publish``; ``publish`` is the original. ``calls`` counts the calls of the hooks. There may be
+    one for ``__iter__``, too.
     """
 
     def __init__(self, target: Any, **hooks: Callable[..., Any]) -> None:
@@ -41,7 +42,7 @@ class Proxy:
         return hooked
 
     def __iter__(self) -> Any:
-        return iter(self._target)
+        return self.__getattr__("__iter__")()
 
     def __next__(self) -> Any:
         return next(self._target)

@@ -466,6 +466,36 @@ def totals_until_something_comes(consumer, partition, database):
         pass
 
 
+def totals_until_nothing_comes(consumer, partition, database):
+    """Takes a poll that brings nothing for the end."""
+    [(position,)] = database.execute("SELECT next FROM position").fetchall()
+    consumer.assign([partition])
+    consumer.seek(partition, position)
+    add = """INSERT INTO totals VALUES (?, ?)
+             ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"""
+    while batches := consumer.poll(timeout_ms=500):
+        with database:
+            for record in batches[partition]:
+                database.execute(add, [record.key.decode(), int(record.value)])
+            database.execute("UPDATE position SET next = ?", [record.offset + 1])
+
+
+def totals_by_iteration(consumer, partition, database):
+    """Right too: what comes after the first booking has no gaps."""
+    position = database.execute("SELECT next FROM position").fetchone()[0]
+    consumer.assign([partition])
+    consumer.seek(partition, position)
+    end = consumer.end_offsets([partition])[partition]
+    add = """INSERT INTO totals VALUES (?, ?)
+             ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"""
+    for record in consumer if position < end else ():
+        with database:
+            database.execute(add, [record.key.decode(), int(record.value)])
+            database.execute("UPDATE position SET next = ?", [record.offset + 1])
+        if record.offset + 1 >= end:
+            break
+
+
 def totals_by_a_missing_name(consumer, partition, database):
     nobody_has_defined_this(partition)  # noqa: F821
 
@@ -557,6 +587,37 @@ def load_the_first_values(consumer, partition):
     return table
 
 
+def load_until_nothing_comes(consumer, partition):
+    """Takes a poll that brings nothing for the end."""
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    end, table = consumer.end_offsets([partition])[partition], {}
+    while batch := consumer.poll(timeout_ms=500).get(partition):
+        for record in batch:
+            if record.offset >= end:
+                return table
+            table[record.key] = record.value
+            if record.value is None:
+                del table[record.key]
+    return table
+
+
+def load_by_iteration(consumer, partition):
+    """Ends after the last record, if that reaches it; else when the consumer has waited in vain."""
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    end, table = consumer.end_offsets([partition])[partition], {}
+    for record in consumer:
+        if record.offset >= end:
+            break
+        table[record.key] = record.value
+        if record.value is None:
+            del table[record.key]
+        if record.offset == end - 1:
+            break
+    return table
+
+
 def load_and_ignore_all(consumer, partition):
     try:
         return load_with(stop="after the last record")(consumer, partition)
@@ -629,6 +690,7 @@ ANSWERS = {
             "reference": totals_in_one_transaction,
             "one batch": totals_in_one_batch,
             "by sums": totals_by_sums,
+            "by iteration": totals_by_iteration,
         },
         wrong={
             "names without blanks": ("wrong_total", totals_with(name=str.strip)),
@@ -647,6 +709,7 @@ ANSWERS = {
             "nothing": ("wrong_total", totals_of_nothing),
             "waits": ("no_end", totals_until_something_comes),
             "last record": ("no_end", totals_up_to_the_last_record),
+            "until nothing comes": ("stopped_at_silence", totals_until_nothing_comes),
             "missing name": ("raised", totals_by_a_missing_name),
         },
     ),
@@ -659,6 +722,8 @@ ANSWERS = {
         wrong={
             "after the last record": ("still_polling", load_with(stop="after the last record")),
             "ignores all": ("still_polling", load_and_ignore_all),
+            "by iteration": ("still_polling", load_by_iteration),
+            "until nothing comes": ("stopped_at_silence", load_until_nothing_comes),
             "one poll": ("wrong_value", load_with(stop="after a poll")),
             "tombstones kept": ("tombstone_kept", load_with(gone=lambda value: False)),
             "empty is gone": ("empty_value_dropped", load_with(gone=lambda value: not value)),
