@@ -16,12 +16,12 @@ NAMES = {socket.gaierror: "no such name", ConnectionRefusedError: "refused", Tim
 kept = []
 
 
-def reach_with(names=NAMES, in_time=True, close=True, otherwise="answers"):
+def reach_with(names=NAMES, own_time=None, close=True, otherwise="answers"):
     """An answer that gets right what it is told to."""
 
     def reach(host, port, seconds):
         try:
-            opened = socket.create_connection((host, port), timeout=seconds if in_time else 3.5)
+            opened = socket.create_connection((host, port), timeout=own_time or seconds)
         except OSError as error:
             return names.get(type(error), "refused")
         if close:
@@ -144,7 +144,9 @@ ANSWERS = {
             "silence is a refusal": ("wrong_word", reach_with(without_silence)),
             "always answers": ("wrong_word", lambda *_: "answers"),
             "never answers": ("wrong_word", reach_with(otherwise="refused")),
-            "a time-out of its own": ("wrong_time", reach_with(in_time=False)),
+            "one second": ("wrong_time", reach_with(own_time=1.0)),
+            "two seconds": ("wrong_time", reach_with(own_time=2.0)),
+            "three seconds and a half": ("wrong_time", reach_with(own_time=3.5)),
             "tries again": ("wrong_time", reach_twice),
             "left open": ("left_open", reach_with(close=False)),
             "for ever": ("late", ignoring()),
@@ -162,6 +164,8 @@ ANSWERS = {
             "by partitions": ("one_by_one", cut_off_by_partitions),
             "two at a time": ("one_by_one", cut_off_with(threads=2)),
             "a time-out of its own": ("one_by_one", cut_off_with(in_time=lambda seconds: 4.5)),
+            "one second": ("gave_up_early", cut_off_with(in_time=lambda seconds: 1.0)),
+            "two seconds": ("gave_up_early", cut_off_with(in_time=lambda seconds: 2.0)),
             "silence is fine": ("overlooked", cut_off_with(good=("answers", "silent"))),
             "a refusal is fine": ("overlooked", cut_off_with(good=("answers", "refused"))),
             "a name is enough": (
