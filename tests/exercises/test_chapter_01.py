@@ -105,10 +105,11 @@ def charge_in_a_thread(address, order, seconds):
 
 
 def product_with(whole=True, fixed=True, catch=Exception, look=None, kind=True, end=True,
-                 channel=True, method=True):  # fmt: skip
+                 channel=True, method=True, own_time=None):  # fmt: skip
     """A look at a port that gets right what it is told to, and no more."""
 
     def product(host, port, seconds):
+        seconds = own_time or seconds
         deadline = time.monotonic() + seconds
 
         def read(connection, size):
@@ -273,6 +274,8 @@ ANSWERS = {
         wrong={
             "one recv": ("wrong_product", product_with(whole=False)),
             "moving deadline": ("no_deadline", product_with(fixed=False)),
+            "two seconds": ("gave_up_early", product_with(own_time=2)),
+            "two and a half": ("waited_too_long", product_with(own_time=2.5)),
             "raises": ("raised", product_with(catch=pika.exceptions.AMQPError)),
             "trusts each frame": ("raised", product_with(catch=OSError)),
             "any type": ("wrong_product", product_with(kind=False)),
