@@ -52,8 +52,9 @@ def publishes(publish: Publish, data: Random) -> str:
             ask(publish, broker.connect, queue, list(orders))
             names |= _expect_stored(orders, broker, take(channel, queue), names)
             broker.expect_closed()
-        for _ in range(2):  # programs, which know nothing of each other
-            broker, orders = _Broker({}, 0), _orders(data, 3)
+        orders = _orders(data, 3)
+        for _ in range(2):  # programs, which know nothing of each other, and have the same texts
+            broker = _Broker({}, 0)
             live(publish, partial(publish, broker.connect, queue, list(orders)))
             names |= _expect_stored(orders, broker, take(channel, queue), names)
     _expect_refusal(publish, data)
@@ -171,7 +172,11 @@ def _expect_names(
             raise Wrong("new_id", what, "How is its receiver to know that it is the same order?")
         if own & earlier:
             what = f"{orders[number]!r} has the message_id {own.pop()!r}, as another order has."
-            raise Wrong("same_id", what, "Its receiver would take it for a repeat.")
+            hint = (
+                "Its receiver would take it for a repeat. The same texts may be ordered again, in the "
+                "same places, by another call."
+            )
+            raise Wrong("same_id", what, hint)
         earlier = earlier | own
     return earlier
 

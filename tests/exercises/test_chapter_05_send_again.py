@@ -131,6 +131,12 @@ ANSWERS = {
                 "same_id",
                 publish_with(name=lambda order, _: hashlib.sha256(order.encode()).hexdigest()),
             ),
+            "its number and text": (
+                "same_id",
+                publish_with(
+                    name=lambda order, n: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{n} {order}"))
+                ),
+            ),
             "no name": ("no_id", publish_with(name=lambda order, number: None)),
             "one name for all": ("same_id", publish_with(name=lambda order, number: "order")),
             "each text once": ("lost", publish_with(distinct=True)),
