@@ -54,11 +54,15 @@ class Work:
             stop(Wrong("word_before_aside", what, hint))
         self.aside.append(value)
 
-    def acknowledge(self, original: Callable, *arguments: Any, **options: Any) -> Any:
+    def acknowledge(
+        self,
+        original: Callable,
+        message: Any,
+        ack_type: AcknowledgeType = AcknowledgeType.ACCEPT,
+    ) -> Any:
         """The learner's word about a message."""
-        message, word = [*arguments, *options.values()][:2]
-        self.words[message.value()], self.committed = word, False
-        return original(*arguments, **options)
+        self.words[message.value()], self.committed = ack_type, False
+        return original(message, ack_type)
 
     def commit(self, original: Callable, *arguments: Any, **options: Any) -> Any:
         """The learner's commit of all words up to now."""

@@ -51,6 +51,22 @@ def word(message, handle, set_aside):
     return AcknowledgeType.REJECT
 
 
+def settle_by_default(consumer, messages, handle, set_aside):
+    """Right too: the word that one needs not say is ACCEPT."""
+    for message in messages:
+        try:
+            handle(message.value())
+        except Exception as error:
+            if isinstance(error, BlockingIOError) and message.delivery_count() < 5:
+                consumer.acknowledge(ack_type=AcknowledgeType.RELEASE, message=message)
+            else:
+                set_aside(message.value())
+                consumer.acknowledge(message, ack_type=AcknowledgeType.REJECT)
+        else:
+            consumer.acknowledge(message)
+    consumer.commit_sync()
+
+
 def settle_one_by_one(consumer, messages, handle, set_aside):
     for message in messages:
         settle_with()(consumer, [message], handle, set_aside)
@@ -123,6 +139,7 @@ ANSWERS = {
             "words": settle_by_words,
             "one by one": settle_one_by_one,
             "asynchronously": settle_asynchronously,
+            "by default": settle_by_default,
         },
         wrong={
             "bad values only": ("ended_process", settle_what_is_foreseen(ValueError)),
