@@ -34,7 +34,7 @@ from .places import (
     shaky,
     take,
 )
-from .proxy import Proxy
+from .proxy import Proxy, declared
 
 # -- 5.1: bindings -------------------------------------------------------------------------------
 
@@ -58,24 +58,26 @@ def connect(answer: Callable[[BlockingChannel, str], dict[str, str]], data: Rand
     for length in (3, 4, 5, 6) * 3:
         words = [data.choice(WORDS[min(n, 2)]) for n in range(length)]
         keys.append(".".join(words))
-    declared: list[str] = []
+    made: dict[str, dict[str, Any]] = {}  # queues, and the settings with which they were declared
     queues: Any = None
     with amqp() as connection, new_exchange(connection.channel(), "topic") as exchange:
 
         def declare(original: Callable, *arguments: Any, **options: Any) -> Any:
-            made = original(*arguments, **options)
-            declared.append(made.method.queue)
-            return made
+            answered = original(*arguments, **options)
+            settings = declared(arguments, options)
+            if not settings.get("passive"):
+                made[answered.method.queue] = settings
+            return answered
 
         try:
             queues = ask(answer, Proxy(connection.channel(), queue_declare=declare), exchange)
-            _expect_queues(queues)
+            _expect_queues(queues, made)
             channel = connection.channel()
             publish_each(channel, exchange, keys)
             for name, queue in queues.items():
                 _expect_routes(channel, name, queue, keys)
         finally:
-            delete([*declared, *(queues.values() if isinstance(queues, dict) else ())])
+            delete([*made, *(queues.values() if isinstance(queues, dict) else ())])
     return "keys of three to six words, three queues: each message where it belongs, and once."
 
 
@@ -84,7 +86,7 @@ def publish_each(channel: BlockingChannel, exchange: str, keys: list[str]) -> No
         publish(channel, exchange, key, [key])
 
 
-def _expect_queues(queues: Any) -> None:
+def _expect_queues(queues: Any, made: dict[str, dict[str, Any]]) -> None:
     if not isinstance(queues, dict) or set(queues) != set(WANTED):
         raise Wrong(
             "no_dictionary",
@@ -99,7 +101,7 @@ def _expect_queues(queues: Any) -> None:
         )
     for name, queue in queues.items():
         missing = count(queue) is None
-        if missing or (found := shaky(queue)):
+        if missing or (found := shaky(queue, made.get(queue))):
             what = "is not there" if missing or not found else found[1]
             raise Wrong("queue_does_not_last", f"the queue {name} {what}.", "Declare it durable.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -181,15 +181,15 @@ def count(queue: str) -> int | None:
         return int(found.method.message_count)
 
 
-def shaky(queue: str) -> tuple[str, str] | None:
+def shaky(queue: str, declared: Mapping[str, Any] | None = None) -> tuple[str, str] | None:
     """The setting by which a queue loses what was trusted to it, if any, and what it does.
 
     The broker refuses a second declaration that differs from the first, and names the difference.
-    It says nothing of queues that it has named itself.
+    It says nothing of queues that it has named itself: of these, it is seen in what was declared.
     """
     arguments: dict[str, Any] = {}
     if queue.startswith("amq."):
-        return None
+        return _shaky_as_declared(declared) if declared is not None else None
     with amqp() as connection:
         for _ in range(20):
             try:
@@ -208,3 +208,11 @@ def shaky(queue: str) -> tuple[str, str] | None:
             else:
                 return None
     raise RuntimeError(f"the settings of {queue} can't be found out: {arguments}")
+
+
+def _shaky_as_declared(declared: Mapping[str, Any]) -> tuple[str, str] | None:
+    for name, what in SHAKY.items():
+        given = declared.get(name)
+        if not given if name == "durable" else given not in (None, False):
+            return name, what
+    return None

@@ -7,6 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 PUBLISH = ("exchange", "routing_key", "body", "properties", "mandatory")  # of pika
+DECLARE = ("queue", "passive", "durable", "exclusive", "auto_delete", "arguments")
+
+
+def declared(arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that ``queue_declare`` was called with, by name; a queue's arguments as well."""
+    said = {**dict(zip(DECLARE, arguments, strict=False)), **options}
+    return {**said, **(said.get("arguments") or {})}
 
 
 def published(arguments: Sequence[Any], options: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:

@@ -160,6 +160,19 @@ def connect_with(eu="*.eu.#", failed="#.failed", orders="order.#", names=None, d
     return connect
 
 
+def connect_server_named(**declaration):
+    """Leaves it to the broker to find three names."""
+
+    def connect(channel, exchange):
+        queues = {}
+        for name, pattern in {"eu": "*.eu.#", "failed": "#.failed", "orders": "order.#"}.items():
+            queues[name] = channel.queue_declare("", **declaration).method.queue
+            channel.queue_bind(queues[name], exchange, pattern)
+        return queues
+
+    return connect
+
+
 def send_with(confirms=True, mandatory=True, mode=2, nack=None, broken=None, body=None, tries=1):
     """A send that says of each trouble what it is told to."""
 
@@ -559,6 +572,7 @@ ANSWERS = {
             "reference": connect_with(),
             "two patterns": connect_with(orders="order.* order.#"),
             "exact start": connect_with(orders="order.*.#", eu="*.eu *.eu.#"),
+            "server-named": connect_server_named(durable=True),
         },
         wrong={
             "three words": ("too_few", connect_with(eu="*.eu.*")),
@@ -573,6 +587,19 @@ ANSWERS = {
             "all": ("too_many", connect_with(orders="#")),
             "two queues": ("shared_queue", connect_with(names={"failed": "eu"})),
             "not durable": ("queue_does_not_last", connect_with(durable=False)),
+            "server-named, not durable": ("queue_does_not_last", connect_server_named()),
+            "server-named, for this connection": (
+                "queue_does_not_last",
+                connect_server_named(durable=True, exclusive=True),
+            ),
+            "server-named, auto-delete": (
+                "queue_does_not_last",
+                connect_server_named(durable=True, auto_delete=True),
+            ),
+            "server-named, expires": (
+                "queue_does_not_last",
+                connect_server_named(durable=True, arguments={"x-expires": 60_000}),
+            ),
             "nothing": ("no_dictionary", lambda *given: None),
             "not begun": ("not_attempted", stub),
         },
