@@ -1,5 +1,7 @@
 """The grader of the lab on queues for Kafka tells right answers from wrong ones."""
 
+from collections import Counter
+
 import pytest
 from confluent_kafka import AcknowledgeType
 
@@ -70,6 +72,25 @@ def settle_by_default(consumer, messages, handle, set_aside):
 def settle_one_by_one(consumer, messages, handle, set_aside):
     for message in messages:
         settle_with()(consumer, [message], handle, set_aside)
+
+
+def settle_by_memory():
+    """Counts the deliveries itself, and doesn't know of those to others."""
+    tries = Counter()
+
+    def settle(consumer, messages, handle, set_aside):
+        def handle_or_fail(value):
+            tries[value] += 1
+            try:
+                handle(value)
+            except BlockingIOError:
+                if tries[value] < 5:
+                    raise
+                raise ValueError from None
+
+        settle_with(limit=10**6)(consumer, messages, handle_or_fail, set_aside)
+
+    return settle
 
 
 def settle_asynchronously(consumer, messages, handle, set_aside):
@@ -148,6 +169,7 @@ ANSWERS = {
             "busy is poison": ("aside_too_soon", settle_with(release=False)),
             "gives up early": ("wrong_count", settle_with(limit=4)),
             "gives up late": ("lost", settle_with(limit=6)),
+            "in memory": ("lost", settle_by_memory()),
             "never sets aside": ("lost", settle_with(aside=False)),
             "poison comes again": ("lost", settle_with(poison="RELEASE")),
             "accepts first": ("lost", accept_before),
