@@ -191,6 +191,22 @@ def send_back_all_seen_first(sqs, dead, queue, is_good):
         sqs.delete_message_batch(QueueUrl=dead, Entries=entries)
 
 
+def send_back_until_few_come(sqs, dead, queue, is_good):
+    """Takes a receive of fewer than ten for the last one."""
+    stay, found = [], range(10)
+    while len(found) == 10:
+        found = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            place = {"QueueUrl": dead, "ReceiptHandle": message["ReceiptHandle"]}
+            if is_good(message["Body"]):
+                sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
+                sqs.delete_message(**place)
+            else:
+                stay.append(place)
+    for place in stay:
+        sqs.change_message_visibility(**place, VisibilityTimeout=0)
+
+
 def send_back_in_circles(sqs, dead, queue, is_good):
     """It shows the bad ones at once, and receives them again for ever."""
     while found := sqs.receive_message(QueueUrl=dead).get("Messages"):
@@ -235,6 +251,7 @@ ANSWERS = {
         wrong={
             "ten of them": ("not_sent", send_back_with(receives=1)),
             "thirty of them": ("not_sent", send_back_with(receives=3)),
+            "until few come": ("not_sent", send_back_until_few_come),
             "deleted first": ("lost", send_back_with(first="delete")),
             "in batches": ("sent_often", send_back_with(batches=True)),
             "deleted at the end": ("sent_often", send_back_with(at_the_end=True)),
