@@ -23,6 +23,7 @@ SHAKY = {  # settings by which a queue, or what is in it, goes away by itself
     "exclusive": "is exclusive: it goes with the connection that declared it",
     "x-expires": "expires: it is deleted when nobody has used it for a while",
     "x-message-ttl": "has a time to live: messages that wait too long are deleted",
+    "x-max-age": "has a maximal age: older messages are deleted",
     "x-max-length": "has a maximal length: it drops the oldest message when a new one comes",
     "x-max-length-bytes": "has a maximal length: it drops the oldest messages when new ones come",
 }

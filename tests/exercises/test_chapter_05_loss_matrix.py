@@ -151,6 +151,10 @@ ANSWERS = {
                 "queue_does_not_last",
                 keep_with(more=lambda kind: {} if kind == "stream" else {"x-expires": 90_000}),
             ),
+            "a stream for an hour": (
+                "queue_does_not_last",
+                keep_with(more=lambda kind: {"x-max-age": "1h"} if kind == "stream" else {}),
+            ),
             "at most a thousand": (
                 "queue_does_not_last",
                 keep_with(more=lambda kind: {} if kind == "stream" else {"x-max-length": 1000}),
