@@ -35,14 +35,16 @@ def do_batch(args, records, consumer, producer, bank):
     """Charge, write the receipts, and store the offset behind the last order."""
     if args.transaction:
         producer.begin_transaction()
+    promises = []
     for number, record in enumerate(records, 1):
         charge(bank, int(record.value))
-        producer.send(args.receipts, record.value)
+        promises.append(producer.send(args.receipts, record.value))
         print("handled", int(record.value), time.monotonic(), flush=True)
         if number == 5 and records[0].offset == 10:  # in the middle of the second batch
             producer.flush()
             pause_if(args, "half the receipts")
-    producer.flush()
+    for promise in promises:
+        promise.get(timeout=60)  # raises if there is no receipt; flush() would not
     behind = {TopicPartition(args.orders, 0): OffsetAndMetadata(records[-1].offset + 1, "", -1)}
     if args.transaction:
         producer.send_offsets_to_transaction(behind, consumer.group_metadata())
