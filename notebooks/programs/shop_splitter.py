@@ -21,7 +21,7 @@ def split(args, channel, method, body):
     if args.acknowledge == "first":
         channel.basic_ack(method.delivery_tag)
     for line in (1, 2, 3):
-        channel.basic_publish("", args.lines, f"{order}/{line}", PERSISTENT)
+        channel.basic_publish("", args.lines, f"{order}/{line}", PERSISTENT, mandatory=True)
         if (order, line) == (args.pause_at, 1):
             programs.pause(channel, args.orders)
     if args.acknowledge == "last":

@@ -16,12 +16,15 @@ import pika
 
 from helpers import up
 
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
+
 
 def translate(args, channel, method, properties, body):
     """Called by pika for each order that the broker delivers."""
     order, cents = map(int, body.split(b";"))
     time.sleep(0.1)  # it looks something up
-    channel.basic_publish("", args.outbox, json.dumps({"order": order, "cents": cents}))
+    text = json.dumps({"order": order, "cents": cents})
+    channel.basic_publish("", args.outbox, text, PERSISTENT, mandatory=True)
     print("handled", order, time.monotonic(), flush=True)
     channel.basic_ack(method.delivery_tag)
 
@@ -35,6 +38,7 @@ def main():
 
     with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
         channel = connection.channel()
+        channel.confirm_delivery()  # basic_publish raises unless the result is in the queue
         stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
         signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=100)
