@@ -48,7 +48,8 @@ def handle(args, database, producer, aside, leaving, record):
         except (ConnectionError, LookupError, ValueError) as error:
             print("failed", record.value.decode(), flush=True)
             if place := place_after(args, error):
-                producer.send(place, record.value, key=record.key).get(timeout=20)
+                as_it_came = {"key": record.key, "headers": record.headers}
+                producer.send(place, record.value, **as_it_came).get(timeout=20)
                 aside |= {record.key} if args.together else set()
                 return True
             leaving.wait(0.1)

@@ -73,8 +73,9 @@ def main():
 
     def set_aside(record, error):
         """As it came, with the error's name; the broker has it when this returns."""
-        why = [("error", type(error).__name__.encode())]
-        producer.send(args.dead_letters, record.value, key=record.key, headers=why).get(timeout=20)
+        headers = [*record.headers, ("error", type(error).__name__.encode())]
+        as_it_came = {"key": record.key, "headers": headers}
+        producer.send(args.dead_letters, record.value, **as_it_came).get(timeout=20)
 
     options = {"group_id": args.group, "auto_offset_reset": "earliest", "enable_auto_commit": False}
     with KafkaConsumer(args.topic, **options, **kafka, consumer_timeout_ms=200) as consumer:

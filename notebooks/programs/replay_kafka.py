@@ -30,12 +30,14 @@ def main():
         KafkaProducer(**kafka, acks="all") as producer,
         KafkaConsumer(**options, **kafka) as consumer,
     ):
-        partition = TopicPartition(args.dead_letters, 0)
-        consumer.assign([partition])  # one reader: no shares to be dealt out
-        end = consumer.end_offsets([partition])[partition]
-        while consumer.position(partition) < end:
-            for record in consumer.poll(timeout_ms=200, max_records=1).get(partition, []):
-                producer.send(args.topic, record.value, key=record.key).get(timeout=20)
+        numbers = consumer.partitions_for_topic(args.dead_letters)
+        partitions = [TopicPartition(args.dead_letters, number) for number in numbers]
+        consumer.assign(partitions)  # one reader: no shares to be dealt out
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(partition) < end for partition, end in ends.items()):
+            for [record] in consumer.poll(timeout_ms=200, max_records=1).values():
+                as_it_came = {"key": record.key, "headers": record.headers}
+                producer.send(args.topic, record.value, **as_it_came).get(timeout=20)
                 if record.value.decode() == args.pause_at:
                     pause()
                 consumer.commit()

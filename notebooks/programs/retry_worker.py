@@ -49,9 +49,10 @@ class InTurn:
 
 def retry_later(channel, method, properties, body, ladder):
     """Hand a failed order to its next rung, or to the parking lot; and only then let go of it."""
-    tries = 1 + (properties.headers or {}).get("tries", 0)
-    kept = pika.BasicProperties(delivery_mode=2, headers={"tries": tries})
-    channel.basic_publish("", ladder[tries - 1], body, kept, mandatory=True)
+    headers = properties.headers or {}
+    tries = 1 + headers.get("tries", 0)
+    properties.headers, properties.delivery_mode = headers | {"tries": tries}, 2
+    channel.basic_publish("", ladder[tries - 1], body, properties, mandatory=True)
     channel.basic_ack(method.delivery_tag)
 
 

@@ -1,0 +1,100 @@
+"""The course's model programs, in situations where no page puts them, on live brokers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pika
+import pytest
+from kafka import KafkaProducer
+from pika.adapters.blocking_connection import BlockingChannel
+
+from helpers import clients
+from helpers.names import fresh
+from helpers.programs import Program
+from helpers.waiting import wait_until
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a program; it ends with the test."""
+    started: list[Program] = []
+
+    def begin(name: str, *arguments: object) -> Program:
+        started.append(Program(name, *arguments))
+        return started[-1]
+
+    yield begin
+    for program in started:
+        program.close()
+
+
+@pytest.fixture
+def channel(live) -> Iterator[BlockingChannel]:
+    with pika.BlockingConnection(live.rabbitmq) as connection:
+        yield connection.channel()
+
+
+def wait_for_end(program: Program) -> None:
+    wait_until(lambda: not program.running(), f"{program.name} to end", timeout=30)
+
+
+# -- what is acknowledged is where it belongs ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "order"), [("translator.py", "7;1250"), ("shop_splitter.py", "7")]
+)
+def test_an_order_whose_result_has_no_queue_is_not_acknowledged(channel, start, name, order):
+    orders = clients.declare_queue(channel, fresh("orders"))
+    clients.publish(channel, orders, [order])
+    worker = start(name, orders, fresh("nowhere"))
+    wait_for_end(worker)
+    assert "UnroutableError" in worker.errors()[-1]
+    wait_until(lambda: clients.take_all(channel, orders) == [order], "the order to be back")
+
+
+def test_dead_letters_of_all_partitions_are_replayed_as_they_came(live, start):
+    dead, topic, group = fresh("dead"), fresh("changes"), fresh("replay")
+    clients.make_topic(live, dead, partitions=3)
+    clients.make_topic(live, topic)
+    with KafkaProducer(**live.kafka) as producer:
+        for n in range(6):
+            headers = [("traceparent", b"%d" % n), ("error", b"ValueError")]
+            sent = producer.send(dead, b"%d" % n, key=b"ada", headers=headers, partition=n % 3)
+            sent.get(timeout=20)
+    start("replay_kafka.py", dead, topic, group).wait_for("done")
+    replayed = {record.value: record for record in clients.read_topic(live, topic)}
+    assert sorted(replayed) == [b"%d" % n for n in range(6)]
+    assert {record.key for record in replayed.values()} == {b"ada"}
+    assert dict(replayed[b"4"].headers) == {"traceparent": b"4", "error": b"ValueError"}
+    assert clients.lag(live, dead, group) == 0
+
+
+def test_what_is_set_aside_keeps_its_headers(live, start):
+    topic, dead = fresh("changes"), fresh("dead")
+    clients.make_topic(live, topic)
+    clients.make_topic(live, dead)
+    with KafkaProducer(**live.kafka) as producer:
+        producer.send(topic, b"ben", key=b"ben", headers=[("traceparent", b"1")]).get(timeout=20)
+    book, payment = fresh("book"), fresh("payment")
+    start("address_book.py", topic, book, "--next", dead)
+    start("payment_policy.py", topic, payment, dead, "set-aside").wait_for("set-aside")
+    wait_until(lambda: clients.lag(live, topic, book) == 0, "the book to be done")
+    [one, other] = clients.read_topic(live, dead)
+    for record in (one, other):
+        assert ("traceparent", b"1") in record.headers
+
+
+def test_an_order_on_the_ladder_keeps_its_properties(channel, start):
+    jobs, parking = (clients.declare_queue(channel, fresh(name)) for name in ("jobs", "parking"))
+    known = pika.BasicProperties(message_id="one", headers={"traceparent": "1"})
+    channel.basic_publish("", jobs, "7", known)
+    start("retry_worker.py", jobs, parking, "--fail", "7:1").wait_for("tried 7")
+    wait_until(lambda: clients.ready(channel, parking) == 1, "the order to be parked")
+    _, found, _ = channel.basic_get(parking, auto_ack=True)
+    assert (found.message_id, found.delivery_mode) == ("one", 2)
+    assert found.headers["traceparent"] == "1"
+    assert found.headers["tries"] == 1
