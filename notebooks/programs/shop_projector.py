@@ -92,7 +92,9 @@ def main():
     leaving = asked_to_end()
     view = sqlite3.connect(args.view, isolation_level=None, timeout=20)
     view.executescript(TABLES)
-    with KafkaConsumer(consumer_timeout_ms=200, **up("kafka", quiet=True).kafka) as consumer:
+    # if the log has lost what comes next, we end with an error: the view would have a gap
+    options = {"consumer_timeout_ms": 200, "auto_offset_reset": "none"}
+    with KafkaConsumer(**options, **up("kafka", quiet=True).kafka) as consumer:
         seek(args, view, consumer)
         print("ready", flush=True)
         while not leaving.is_set():

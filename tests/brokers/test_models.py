@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pika
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from pika.adapters.blocking_connection import BlockingChannel
 
 from helpers import clients
@@ -98,3 +99,27 @@ def test_an_order_on_the_ladder_keeps_its_properties(channel, start):
     assert (found.message_id, found.delivery_mode) == ("one", 2)
     assert found.headers["traceparent"] == "1"
     assert found.headers["tries"] == 1
+
+
+# -- a gap is an error ---------------------------------------------------------------------------
+
+
+def test_a_projector_does_not_jump_over_what_the_log_has_lost(live, start, tmp_path):
+    topic, view = fresh("events"), tmp_path / "view.db"
+    clients.make_topic(live, topic)
+    data = {"customer": "ada", "cents": 100}
+    events = [
+        json.dumps({"type": "order.placed", "version": 1, "data": data | {"order": n}})
+        for n in range(1, 7)
+    ]
+    clients.send(live, topic, events[:2])
+    first = start("shop_projector.py", topic, view)
+    first.wait_for("handled 2 ")
+    first.stop()
+    clients.send(live, topic, events[2:])
+    with KafkaAdminClient(**live.kafka) as admin:
+        admin.delete_records({TopicPartition(topic, 0): 4})  # as retention does
+    second = start("shop_projector.py", topic, view)
+    wait_for_end(second)
+    assert "OffsetOutOfRangeError" in second.errors()[-1]
+    assert second.handled() == []
