@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pika
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition, errors
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.serializer import Serializer
 
 from .names import fresh
 from .waiting import wait_until
@@ -82,6 +83,22 @@ def send(
             ).get(timeout=TIMEOUT)
             if ledger is not None:
                 ledger.acknowledge(order)
+
+
+class _Nothing(Serializer):
+    """Makes nothing of everything."""
+
+    def serialize(self, _topic: str, _headers: Any, _data: Any) -> None:
+        """Nothing."""
+
+
+def send_nothing(brokers: Brokers, topic: str) -> None:
+    """Send a record with neither a key nor a value, as clients in other languages may do.
+
+    kafka-python sends one only if it sees too late that there is nothing.
+    """
+    with KafkaProducer(value_serializer=_Nothing(), **_kafka(brokers)) as producer:
+        producer.send(topic, value=b"something").get(timeout=20)
 
 
 def read_topic(

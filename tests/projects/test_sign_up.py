@@ -91,6 +91,30 @@ ANSWERS = {
                 "drained",
                 (SUBSCRIBER, "except BadEventError as error", "except ZeroDivisionError as error"),
             ),
+            "an address that is refused ends the mailer": (
+                "drained",
+                (MAILER, "if code < 500:", "if code > 0:"),
+            ),
+            "an address that can't be written ends the mailer": (
+                "drained",
+                (MAILER, "except smtplib.SMTPNotSupportedError", "except ZeroDivisionError"),
+            ),
+            "a reason as long as the request": (
+                "drained",
+                (REGISTRATION, "str(error)[:LONGEST]", "str(error)"),
+            ),
+            "neither a key nor a value": (
+                "drained",
+                (SUBSCRIBER, 'key=record.key or b""', "key=record.key"),
+            ),
+            "any type is a change": (
+                "bad_is_parked",
+                (EVENTS, "not in (REGISTERED, CHANGED, DELETED)", "is None"),
+            ),
+            "texts that are none": (
+                "drained",
+                (EVENTS, " and (type(content) is bool or is_text(content))", ""),
+            ),
             "any schema will do": (
                 "bad_is_parked",
                 (EVENTS, "    if schema != SCHEMA:", "    if not schema:"),

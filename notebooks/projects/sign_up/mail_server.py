@@ -2,7 +2,7 @@
 
 It prints "listening PORT", "mail RECIPIENT MESSAGE-ID" for each mail that it keeps, and "again RECIPIENT
 MESSAGE-ID" for one that it throws away: as large servers do, it remembers the Message-IDs of late, those
-of the last 20 mails, and keeps one mail of each.
+of the last 20 mails, and keeps one mail of each. It has no mailbox whose name begins with "no.mailbox".
 
 By hand: python mail_server.py
 """
@@ -39,7 +39,11 @@ class Session(socketserver.StreamRequestHandler):
         for line in self.rfile:
             verb = line[:4].upper().strip()
             if verb == b"RCPT":
-                self.recipients.append(line.decode().partition("<")[2].partition(">")[0])
+                recipient = line.decode().partition("<")[2].partition(">")[0]
+                if recipient.startswith("no.mailbox"):
+                    self.answer("550 no such mailbox")
+                    continue
+                self.recipients.append(recipient)
             if verb == b"DATA":
                 self.answer("354 go on, and end with a dot")
                 self.keep(b"".join(iter(self.rfile.readline, b".\r\n")))

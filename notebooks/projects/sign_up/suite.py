@@ -11,14 +11,17 @@ with) and ``--database FILE`` (SQLite). A group is called NAME.SERVICE, a servic
   address and one or more of name, address, country and news; or ``"do": "delete"``. It has no other
   fields. A text is one line and not blank, an e-mail address has an @ between two parts and is kept in
   small letters, a country is two capital letters, a day is a real one.
-- ``mailer.py`` is also told ``--smtp HOST:PORT``: one mail to everybody who registers.
+- ``mailer.py`` is also told ``--smtp HOST:PORT``: one mail to everybody who registers. Where the mail
+  server says that no mail can be sent, the event is put aside as what is none.
 - ``profiles.py``: table ``profiles (user, email, name, address, country)``.
 - ``analytics.py``: table ``registrations (day, country, number)``; whoever goes has come all the same.
 - ``crm.py``: table ``contacts (user, email, name, changes)``, with the number of a person's changes.
 - ``newsletter.py``: table ``readers (user, email, name)`` of those who want it. It is started last.
 
 Each but the registration puts what is no event, or of a schema that it does not know (``dataschema``),
-into NAME.dead_letters, with the headers ``reason`` and ``service``.
+into NAME.dead_letters, with the headers ``reason`` and ``service``. An event is of one of three types,
+``person.registered`` and so on, and its texts are such as a request has. What is bad may be as large as
+Kafka takes it, and may have neither a key nor a value.
 """
 
 import json
@@ -43,6 +46,7 @@ SECONDS = 15.0  # for a deed
 QUIET = 12.0  # seconds without any progress: then nothing more will come
 MOMENT = 1.5  # seconds in which a service shows that it says too early that it is ready
 COMING = 5  # people, one by one
+LONG = "x" * 600_000  # twice that is more than a record holds
 PARTITIONS = 3
 NAMES = [
     *(
@@ -95,7 +99,7 @@ class _People:
     def __init__(self, data):
         self._data = data
         self.alive, self.registered, self.gone = {}, [], []
-        self.refused = []
+        self.refused, self.out_of_reach = [], []
         self._granted, self._staying, self._drawn = [], set(), 0
 
     def requests(self, number):
@@ -130,6 +134,15 @@ class _People:
         self.register(person)
         return self._granted.pop()
 
+    def without_a_mailbox(self):
+        """Requests of people to whom no mail can be sent: one who has no mailbox, and one whose address
+        is of letters that the mail server doesn't know."""
+        people = [self.person(), self.person()]
+        for person, word in zip(people, ["no.mailbox", "zoë"], strict=True):
+            person["email"] = f"{word}.{person['email'].casefold()}"
+            self.out_of_reach.append(person["email"])
+        return [self.register_for_good(person) for person in people]
+
     def bad(self, content):
         """A request that is to be refused."""
         value = content if content is None or isinstance(content, bytes) else _packed(content)
@@ -143,6 +156,7 @@ class _People:
             {"name": "Eve\r\nBcc: all@example.org"},
             {"name": " "},
             {"name": 7},
+            {"name": LONG},
             {"day": "2026-02-30"},
         ]
         wrong += [{"country": "Germany"}, {"news": "yes"}, {"email": "nobody"}, {"role": "admin"}]
@@ -351,7 +365,9 @@ class _System:
         done = self._done("registration")
         with self._locked("registration"):
             self._send_requests([self._people.register_for_good()])
-            self._ask(12, *self._people.bad_ones())
+            self._ask(12, *self._people.bad_ones(), *self._people.without_a_mailbox())
+            clients.send_nothing(self._cluster, f"{self._name}.requests")
+            self._sent += 1
             self._give_a_moment(lambda: self._done("registration") > done)
             self._services["registration"].kill()
         self._trial.struck("the registration was killed with requests in hand")
@@ -399,20 +415,27 @@ class _System:
         twice += self._data.sample(early, min(25, len(early)))
         self._send("people", [(one.key, one.value) for one in twice])
         bad = [b"\xff\xfe\x00", None, b"null", b'{"type": "person.registered"}', b"[" * 100_000]
-        self._unreadable = [*bad, *self._of_another_schema(early)]
+        self._unreadable = [*bad, *self._as_nobody_writes_them(early)]
         self._send("people", [(b"nobody", value) for value in self._unreadable])
+        clients.send_nothing(self._cluster, f"{self._name}.people")
         self._trial.struck(
             f"{len(twice)} events came again, and {len(self._unreadable)} that are none of ours"
         )
 
-    def _of_another_schema(self, records):
-        """An event as the next version of the registration may write it."""
+    def _as_nobody_writes_them(self, records):
+        """An event as the next version of the registration may write it, and some that are wrong."""
         for record in records:
             with suppress(ValueError, TypeError, KeyError):
                 event = json.loads(record.value)
                 data = {**event["data"], "email": "next@example.org"}
-                new = {"id": str(uuid.uuid4()), "subject": str(uuid.uuid4()), "data": data}
-                return [_packed({**event, **new, "dataschema": "person/2"})]
+                wrong = [
+                    {"dataschema": "person/2"},
+                    {"dataschema": LONG},
+                    {"type": "person.merged"},
+                ]
+                names = "\ud800", "Ann\nLee"
+                wrong += [{"type": "person.changed", "data": {"name": name}} for name in names]
+                return [_packed({**event, "data": data, **_new_ids(), **more}) for more in wrong]
         return []
 
     def kill_everybody_at_a_commit(self):
@@ -551,6 +574,8 @@ class _System:
         wrong = [
             f"{email}: {n}, not {wanted[email]}" for email, n in mails.items() if n > wanted[email]
         ]
+        for email in self._people.out_of_reach:
+            del wanted[email]
         none = [email for email, n in wanted.items() if mails[email] < n]
         self._trial.promise("greeted", "Each who registers gets a mail", none, LOST)
         self._trial.promise("greeted_once", "Nobody gets it twice", wrong, TWICE)
@@ -604,8 +629,18 @@ class _System:
         say("bad_is_refused", "What can't be granted is refused", wanted - found, REFUSED)
         say("good_is_granted", "Nothing else is refused", found - wanted, GRANTED)
         bad = {(value, one) for value in self._unreadable for one in (*SUBSCRIBERS, LATE)}
+        bad |= {(value, "mailer") for value in self._of_those_out_of_reach()}
         bad |= {row for row, _ in refused}
         self._trial.promise_parking("What is no event", bad, [*refused, *dead], PARKED)
+
+    def _of_those_out_of_reach(self):
+        """The events of people to whom no mail can be sent."""
+        found = []
+        for record in self._records("people"):
+            with suppress(ValueError, TypeError, KeyError, RecursionError):
+                if json.loads(record.value)["data"].get("email") in self._people.out_of_reach:
+                    found.append(record.value)
+        return found
 
     def _put_aside(self, topic):
         """What is in a topic with the service that has put it there, and the reason."""
@@ -615,6 +650,11 @@ class _System:
     def _records(self, topic):
         """All that is in a topic."""
         return clients.read_topic(self._cluster, f"{self._name}.{topic}")
+
+
+def _new_ids():
+    """Of an event that has not been there, about somebody who has not, either."""
+    return {"id": str(uuid.uuid4()), "subject": str(uuid.uuid4())}
 
 
 def _packed(content):

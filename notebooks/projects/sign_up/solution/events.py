@@ -37,6 +37,11 @@ def is_text(content):
     return 0 < len(content.strip()) <= len(content) <= LONGEST
 
 
+def is_as_said(name, content):
+    """Is there such a field, and does it hold what it should?"""
+    return type(content) is TYPES.get(name) and (type(content) is bool or is_text(content))
+
+
 def read(value):
     """The event in a record.
 
@@ -47,12 +52,14 @@ def read(value):
         event = json.loads(value)
         schema, known = event["dataschema"], (event["id"], event["type"], event["subject"])
         data = event["data"]
-        wrong = {name for name, content in data.items() if type(content) is not TYPES.get(name)}
+        wrong = {name for name, content in data.items() if not is_as_said(name, content)}
         missing = TYPES.keys() - data.keys() if event["type"] == REGISTERED else ()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadEventError(f"no event: {error!r}") from error
     if schema != SCHEMA:
         raise BadEventError(f"of schema {schema!r}, and we know {SCHEMA}")
+    if event["type"] not in (REGISTERED, CHANGED, DELETED):
+        raise BadEventError(f"of type {event['type']!r}, and we know three")
     if wrong or missing or not all(map(is_text, known)):
         raise BadEventError(f"not as {SCHEMA} has it: {sorted({*wrong, *missing})}")
     return event

@@ -9,11 +9,12 @@ By hand: python mailer.py --brokers 127.0.0.1:9092 --name try --database FILE --
 
 import json
 import smtplib
+from contextlib import suppress
 from email.message import EmailMessage
 from functools import partial
 
 import subscriber
-from events import REGISTERED
+from events import REGISTERED, BadEventError
 
 BEGUN = "CREATE TABLE IF NOT EXISTS begun (event TEXT PRIMARY KEY, content TEXT);"
 
@@ -28,8 +29,37 @@ def welcome(event):
     return mail
 
 
+def send(args, event):
+    """Hand the mail to the mail server.
+
+    Raises:
+        BadEventError: no mail will ever get there.
+    """
+    person = event["data"]["email"]
+    try:
+        mail = welcome(event)
+    except (
+        Exception
+    ) as error:  # a stranger's address: the library fails at some, each in its own way
+        raise BadEventError(f"no mail can be written to it: {error!r}") from error
+    try:
+        with smtplib.SMTP(args.smtp, timeout=60) as server:  # seconds that it may be silent
+            server.send_message(mail, to_addrs=[person])
+    except smtplib.SMTPNotSupportedError as error:
+        raise BadEventError(f"the server can't send there: {error!r}") from error
+    except smtplib.SMTPRecipientsRefused as error:
+        code, said = error.recipients[person]
+        if code < 500:  # it may be taken later
+            raise
+        raise BadEventError(f"the server refuses the address: {code} {said!r}") from error
+
+
 def handle(args, database, event):
-    """Send the mail, unless that is done; no transaction is open while the server takes its time."""
+    """Send the mail, unless that is done; no transaction is open while the server takes its time.
+
+    Raises:
+        BadEventError: it can't be sent, and is no longer begun: the others' mails go on.
+    """
     if event["type"] != REGISTERED:
         return
     seen = database.execute("SELECT 1 FROM handled WHERE event = ?", [event["id"]]).fetchone()
@@ -38,8 +68,12 @@ def handle(args, database, event):
     with database:
         row = [event["id"], json.dumps(event)]
         database.execute("INSERT OR REPLACE INTO begun VALUES (?, ?)", row)
-    with smtplib.SMTP(args.smtp) as server:
-        server.send_message(welcome(event))
+    try:
+        send(args, event)
+    except BadEventError:
+        with database:
+            database.execute("DELETE FROM begun WHERE event = ?", [event["id"]])
+        raise
     with database:
         subscriber.is_new(database, event)
         database.execute("DELETE FROM begun WHERE event = ?", [event["id"]])
@@ -52,7 +86,8 @@ def main():
     args = parser.parse_args()
     database = subscriber.connect(args, BEGUN)
     for (content,) in database.execute("SELECT content FROM begun").fetchall():
-        handle(args, database, json.loads(content))
+        with suppress(BadEventError):  # its record comes again, and is put aside then
+            handle(args, database, json.loads(content))
     subscriber.follow(args, "mailer", partial(handle, args, database))
 
 

@@ -11,7 +11,7 @@ import uuid
 from datetime import date
 
 import subscriber
-from events import CHANGED, DELETED, REGISTERED, TYPES, is_text, new_event
+from events import CHANGED, DELETED, LONGEST, REGISTERED, TYPES, is_text, new_event
 
 from helpers.programs import asked_to_end
 
@@ -112,7 +112,8 @@ def handle(database, record):
             check(verb, said)
             event = decide(database, verb, email, said)
         except RefusedError as error:
-            database.execute(save, ["rejected", record.key, record.value, str(error)])
+            key, why = record.key or b"", str(error)[:LONGEST]  # so that it can be sent: see park
+            database.execute(save, ["rejected", key, record.value, why])
         else:
             value = json.dumps(event).encode()
             database.execute(save, ["people", event["subject"].encode(), value, None])

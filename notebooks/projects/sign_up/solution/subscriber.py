@@ -8,7 +8,7 @@ committed.
 import argparse
 import sqlite3
 
-from events import BadEventError, read
+from events import LONGEST, BadEventError, read
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import CommitFailedError, RebalanceInProgressError
 
@@ -82,26 +82,25 @@ def is_new(database, event):
 
 
 def follow(args, service, handle):
-    """Handle each event until we are asked to end. What is no event goes to the dead letters."""
+    """Handle each event until we are asked to end. What can't be handled goes to the dead letters."""
     asked = asked_to_end()
     group, dead_letters = consumer(args, "people", service), producer(args)
     while not asked.is_set():
         records = poll(group)
         for record in records:
             try:
-                event = read(record.value)
+                handle(read(record.value))
             except BadEventError as error:
                 park(args, service, dead_letters, record, error)
-            else:
-                handle(event)
         if records:
             commit(group)
     group.close()
 
 
 def park(args, service, dead_letters, record, error):
-    """Put a record aside, with the reason, and with who could do nothing with it."""
-    why = [("reason", str(error).encode()), ("service", service.encode())]
+    """Put a record aside, with the reason, and with who could do nothing with it. It has to fit: a long
+    reason would be too much in one record, and one with neither key nor value can't be sent."""
+    why = [("reason", str(error)[:LONGEST].encode()), ("service", service.encode())]
     dead_letters.send(
-        f"{args.name}.dead_letters", key=record.key, value=record.value, headers=why
+        f"{args.name}.dead_letters", key=record.key or b"", value=record.value, headers=why
     ).get(timeout=20)
