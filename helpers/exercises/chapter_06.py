@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -179,11 +181,13 @@ WHAT_CAME = {
     "PCPC": "was placed and cancelled, and then both came a second time",
 }
 KILLED_AT = ("order-1", "order-12")  # at each of their events
+AT_ONCE = ("order_1", "order-5", "order-12")  # their last two events, in two workers' hands
 
 
 @grader("6.2", needs=("rabbitmq",))
 def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None], data: Random) -> str:
-    """Nine orders' events, doubled and out of order; then again and again, with a kill."""
+    """Nine orders' events, doubled and out of order; then again and again, with a kill; and two events
+    of an order at the same moment."""
     with tempfile.TemporaryDirectory() as folder:
         books = _shop(folder, "whole")
         _sell(answer, books, list(_events(data)))
@@ -198,6 +202,15 @@ def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None], data: R
                     _expect_stock(books, [order], f"killed at event {number + 1}, before {place}")
                     if not killed:
                         break
+        for order in AT_ONCE:
+            *past, one, other = [event for event in _events(data) if event["subject"] == order]
+            for first, second in ((one, other), (other, one)):
+                for statement in range(1, MOST_STATEMENTS + 1):
+                    books = _shop(folder, f"{order}-{first is one}-and-{statement}")
+                    race = partial(_race, answer, books, past, first, second, statement)
+                    if not live(answer, race):
+                        break
+                    _expect_stock(books, [order], "two workers at the same moment")
     return "nine orders, doubled, reversed, killed between statements: the stock is always right."
 
 
@@ -240,6 +253,34 @@ def _handle_all(
     return False
 
 
+def _race(
+    answer: Callable, books: Path, past: list[dict], mine: dict, others: dict, place: int
+) -> bool:
+    """After what is past, two workers with an event each: the second handles its own before this
+    statement of the first one's. What fails comes again. Was there such a statement?"""
+    statements, again = itertools.count(1), []
+
+    def work(event: dict, meanwhile: Callable[[str], None] | None = None) -> None:
+        with closing(sqlite3.connect(books, timeout=0)) as database:
+            database.set_trace_callback(meanwhile)
+            try:
+                answer(database, event)
+            except sqlite3.Error:  # it is locked, or no longer as it was
+                again.append(event)
+
+    def meanwhile(_sql: str) -> None:
+        if next(statements) == place:
+            work(others)
+
+    for event in past:
+        work(event)
+    work(mine, meanwhile)
+    for event in again:
+        with mortal(books) as database:
+            answer(database, event)
+    return next(statements) > place
+
+
 def _events(_data: Random) -> Iterator[dict[str, Any]]:
     """The stories' events, dealt out in turn: the first of each, then the second of each…"""
     kinds = {"P": "order.placed.v1", "C": "order.cancelled.v1"}
@@ -258,6 +299,23 @@ def _events(_data: Random) -> Iterator[dict[str, Any]]:
                 }
 
 
+WRONG_STATE = (
+    "Keep a state for each order, and act on what it was before. What is cancelled stays so, also if "
+    "it is placed only now."
+)
+WHY_WRONG = {
+    "killed": (
+        "two_transactions",
+        "The state and the stock belong into one transaction: a single `commit()`, after both.",
+    ),
+    "two workers": (
+        "looked_before",
+        "Both looked before one of them wrote. `sqlite3` begins a transaction at the first change: "
+        'begin yours before you look, with `database.execute("BEGIN IMMEDIATE")`.',
+    ),
+}
+
+
 def _expect_stock(books: Path, orders: list[str], day: str) -> None:
     with closing(sqlite3.connect(books)) as database:
         [(pens,)] = database.execute("SELECT pens FROM stock").fetchall()
@@ -266,15 +324,15 @@ def _expect_stock(books: Path, orders: list[str], day: str) -> None:
         if order not in orders:
             wanted = 0
         if times != wanted:
-            killed = day.startswith("killed")
+            kind, hint = next(
+                (said for word, said in WHY_WRONG.items() if day.startswith(word)),
+                ("wrong_stock", WRONG_STATE),
+            )
             raise Wrong(
-                "two_transactions" if killed else "wrong_stock",
+                kind,
                 f"{day}: {order} {WHAT_CAME[story]}, and holds its pens {times} times instead of "
                 f"{wanted}.",
-                "The state and the stock belong into one transaction: a single `commit()`, after both."
-                if killed
-                else "Keep a state for each order, and act on what it was before. What is cancelled "
-                "stays so, also if it is placed only now.",
+                hint,
             )
 
 

@@ -113,15 +113,16 @@ def begin_at_first(consumer, partitions):
 def by_state(database: sqlite3.Connection, event: dict[str, Any]) -> None:
     """Annotated with names that its program hasn't got; and not a stub, in spite of its end."""
     order, pens = event["subject"], event["data"]["pens"]
-    found = database.execute("SELECT state FROM orders WHERE id = ?", [order]).fetchone()
-    before = found[0] if found else "new"
-    if event["type"] == "order.placed.v1":
-        after, change = ("reserved", -pens) if before == "new" else (before, 0)
-    elif event["type"] == "order.cancelled.v1":
-        after, change = "cancelled", pens if before == "reserved" else 0
-    else:
-        raise NotImplementedError(event["type"])
     with database:
+        database.execute("BEGIN IMMEDIATE")
+        found = database.execute("SELECT state FROM orders WHERE id = ?", [order]).fetchone()
+        before = found[0] if found else "new"
+        if event["type"] == "order.placed.v1":
+            after, change = ("reserved", -pens) if before == "new" else (before, 0)
+        elif event["type"] == "order.cancelled.v1":
+            after, change = "cancelled", pens if before == "reserved" else 0
+        else:
+            raise NotImplementedError(event["type"])
         database.execute("INSERT OR REPLACE INTO orders VALUES (?, ?)", [order, after])
         database.execute("UPDATE stock SET pens = pens + ?", [change])
 
@@ -173,6 +174,28 @@ def by_what_has_come(database, event):
     change = taken(before) - taken(after)
     database.execute("UPDATE stock SET pens = (SELECT pens FROM stock) + ?", (change,))
     database.execute("COMMIT")
+
+
+def by_one_view(database, event):
+    """Right too: who has looked in a transaction of his own keeps the others from writing."""
+    database.execute("BEGIN")
+    order, after, change = decide(database, event)
+    database.execute("INSERT OR REPLACE INTO orders VALUES (?, ?)", [order, after])
+    database.execute("UPDATE stock SET pens = pens + ?", [change])
+    database.commit()
+
+
+def looks_before(database, event):
+    """The transaction begins after the look."""
+    order, after, change = decide(database, event)
+    with database:
+        database.execute("INSERT OR REPLACE INTO orders VALUES (?, ?)", [order, after])
+        database.execute("UPDATE stock SET pens = pens + ?", [change])
+
+
+def places_alone(database, event):
+    """Looks within its transaction, but for a cancellation."""
+    (by_state if event["type"] == "order.placed.v1" else looks_before)(database, event)
 
 
 def naive(database, event):
@@ -421,6 +444,7 @@ ANSWERS = {
             "reference": by_state,
             "insert and update": by_insert_and_update,
             "what has come": by_what_has_come,
+            "one view": by_one_view,
         },
         wrong={
             "naive": ("wrong_stock", naive),
@@ -434,6 +458,8 @@ ANSWERS = {
             "one cancellation": ("wrong_stock", remembers_one_cancellation),
             "what was last": ("wrong_stock", by_what_was_last),
             "no commit": ("wrong_stock", without_commit),
+            "looks before": ("looked_before", looks_before),
+            "cancels after a look": ("looked_before", places_alone),
             "missing name": ("raised", without_import),
             "exit": ("ended_process", ends_its_process),
             "not begun": ("not_attempted", not_begun),
