@@ -60,7 +60,7 @@ ANSWERS = {
             ),
             "any file may be read": (
                 "bad_is_parked",
-                (WORKER, 'path.parent != folder or path.name in ("", "..") or ', ""),
+                (WORKER, "path.parent != folder or path.name != name or ", ""),
             ),
             "counts messages": (
                 "counted_once",
@@ -84,6 +84,14 @@ ANSWERS = {
             "what nests too deep ends the worker": (
                 "says_why",
                 (WORKER, "KeyError, RecursionError, OSError)", "KeyError, OSError)"),
+            ),
+            "the name as it is not written": (
+                "bad_is_parked",
+                (WORKER, "path.name != name", 'path.name in ("", "..")'),
+            ),
+            "what is done is dropped when it came back often": (
+                "counted_once",
+                (JOBS, 'f"{name}.{DONE}", patient', 'f"{name}.{DONE}", {}'),
             ),
             "a classic queue": (
                 "drained",

@@ -7,12 +7,13 @@ Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its qu
 - ``worker.py --images FOLDER --thumbnails FOLDER`` takes jobs from the queue NAME.jobs, two at a time
   at most. It makes FILE.jpg, whose longer side has 200 pixels, and publishes the job to NAME.done; a
   draft's name begins with a dot. What can't be done goes to NAME.parked, and the header ``reason`` says
-  why: no job, no picture, one of more than 50 million pixels, a file outside the folder, or none;
+  why: no job, no picture, one of more than 50 million pixels, a file outside the folder, none, or
+  one by another name than its own;
 - ``progress.py --database FILE`` prints ``progress N`` whenever N images are done.
 """
 
 import json
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import pairwise
 
 import pika
@@ -35,7 +36,9 @@ TO_DO = "jobs", "done"  # queues in which nothing may be left
 STRANGERS = [
     *("no JSON", "[]", "[" * 50_000, '{"image": "none.png"}', '{"image": "../private.png"}'),
     json.dumps({"image": "x" * 1000}),
+    json.dumps({"image": f"./image-{sum(BATCHES[:3])}.jpeg"}),  # is there, and not by this name
 ]
+RETURNS = 22  # two more than after which RabbitMQ drops a message, unless it is told otherwise
 
 
 def trial(trial):
@@ -206,6 +209,14 @@ class Queues:
         with self._connected() as connection:
             clients.publish(connection.channel(), f"{self.name}.jobs", bodies)
 
+    def take_and_return(self, name, times):
+        """So often all of a queue is in the hands of somebody who ends without an acknowledgement."""
+        with suppress(pika.exceptions.AMQPError), self._connected() as connection:
+            for _ in range(times):
+                with connection.channel() as channel:
+                    while channel.basic_get(f"{self.name}.{name}")[0]:
+                        pass
+
     def parked(self):
         """Each job that is parked, and the reason."""
         found = {}
@@ -297,7 +308,9 @@ class System:
                 self._freeze_workers()
                 self.progress.kill()
             self._kill_workers()
+            self._queues.take_and_return("done", RETURNS)
         self._trial.struck("the progress service was killed before it had noted what was done")
+        self._trial.struck(f"what was done was handed out {RETURNS} times to somebody who died")
 
     @contextmanager
     def _nothing_noted(self):

@@ -33,6 +33,7 @@ def declare(channel, name):
     broker itself, whose reason stands in the header `x-death`.
     """
     parked = f"{name}.{PARKED}"
+    patient = {"x-delivery-limit": 1_000_000}  # by default it drops what came back twenty times
     last_resort = {
         "x-delivery-limit": 10,
         "x-dead-letter-exchange": "",
@@ -40,7 +41,8 @@ def declare(channel, name):
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",  # without it, at-least-once is not to be had
     }
-    for queue, more in ((parked, {}), (f"{name}.{DONE}", {}), (f"{name}.{JOBS}", last_resort)):
+    kinds = (parked, patient), (f"{name}.{DONE}", patient), (f"{name}.{JOBS}", last_resort)
+    for queue, more in kinds:
         kind = {"x-queue-type": "quorum", "x-consumer-disconnected-timeout": BACK, **more}
         channel.queue_declare(queue, durable=True, arguments=kind)
 

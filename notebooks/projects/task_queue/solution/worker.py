@@ -6,9 +6,11 @@ the reason. When the broker ends, so does this; who has started it starts it aga
 By hand: python worker.py --brokers amqp://guest:guest@127.0.0.1:5672 --name try --images A --thumbnails B
 """
 
+import errno
 import json
 import os
 import time
+import uuid
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def image_of(body, folder):
         there = path.is_file()
     except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
         raise BadJobError(f"no job: {error!r}") from error
-    if path.parent != folder or path.name in ("", "..") or not there:
+    if path.parent != folder or path.name != name or not there:  # ./a.png is counted as another one
         raise BadJobError(f"no image {name!r} in the folder")
     if len(os.fsencode(name)) > LONGEST:
         raise BadJobError(f"a name of more than {LONGEST} bytes")
@@ -57,11 +59,13 @@ def make_thumbnail(path, target):
                 raise BadJobError(f"{image.width} × {image.height} pixels are too many")
             small = image.convert("RGB")
             small.thumbnail(SIZE)
-    except BadJobError:
+    except (BadJobError, MemoryError):
         raise
     except Exception as error:  # a stranger's file: each of thirty decoders fails in its own way
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # of the disk, and not of the picture: it may be well later
         raise BadJobError(f"no picture: {error!r}") from error
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft = target.with_name(f".{target.name}.{uuid.uuid4()}")  # another worker may be at it, too
     small.save(draft, "JPEG")
     draft.replace(target)
 
