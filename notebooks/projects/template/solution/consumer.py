@@ -27,6 +27,7 @@ def main():
     asked = asked_to_end()
     with pika.BlockingConnection(pika.URLParameters(args.broker)) as connection:
         channel = connection.channel()
+        channel.basic_qos(prefetch_count=10)  # by default it is sent all that there is
         channel.basic_consume(args.queue, partial(handle, args.file))
         while not asked.is_set():
             connection.process_data_events(time_limit=0.2)
