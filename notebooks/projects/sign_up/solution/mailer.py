@@ -38,9 +38,7 @@ def send(args, event):
     person = event["data"]["email"]
     try:
         mail = welcome(event)
-    except (
-        Exception
-    ) as error:  # a stranger's address: the library fails at some, each in its own way
+    except Exception as error:  # at some addresses the library fails, each time in another way
         raise BadEventError(f"no mail can be written to it: {error!r}") from error
     try:
         with smtplib.SMTP(args.smtp, timeout=60) as server:  # seconds that it may be silent

@@ -112,7 +112,7 @@ def handle(database, record):
             check(verb, said)
             event = decide(database, verb, email, said)
         except RefusedError as error:
-            key, why = record.key or b"", str(error)[:LONGEST]  # so that it can be sent: see park
+            key, why = subscriber.key_of(record), str(error)[:LONGEST]
             database.execute(save, ["rejected", key, record.value, why])
         else:
             value = json.dumps(event).encode()

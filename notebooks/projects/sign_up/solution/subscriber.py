@@ -98,9 +98,14 @@ def follow(args, service, handle):
 
 
 def park(args, service, dead_letters, record, error):
-    """Put a record aside, with the reason, and with who could do nothing with it. It has to fit: a long
-    reason would be too much in one record, and one with neither key nor value can't be sent."""
+    """Put a record aside, with the reason, and with who could do nothing with it; a reason as long as the
+    record would be too much for a second one."""
     why = [("reason", str(error)[:LONGEST].encode()), ("service", service.encode())]
     dead_letters.send(
-        f"{args.name}.dead_letters", key=record.key or b"", value=record.value, headers=why
+        f"{args.name}.dead_letters", key=key_of(record), value=record.value, headers=why
     ).get(timeout=20)
+
+
+def key_of(record):
+    """The key to send it on with: an empty one if it has neither key nor value, which can't be sent."""
+    return b"" if record.key is None and record.value is None else record.key
