@@ -124,7 +124,15 @@ ANSWERS = {
             ),
             "parked without a reason": (
                 "says_why",
-                (QUEUES, "persistent(reason=reason)", "persistent()"),
+                (QUEUES, "persistent(reason=reason[:LONGEST])", "persistent()"),
+            ),
+            "a reason that fits into no frame": (
+                "reached",
+                (QUEUES, "reason=reason[:LONGEST]", "reason=reason"),
+            ),
+            "a provider's words have to be UTF-8": (
+                "services_run",
+                (SENDERS, "{said!r}", "{said.decode()}"),
             ),
             "a replay acknowledges automatically": (
                 "reached",

@@ -18,7 +18,8 @@ Programs of a system, each told ``--broker URL`` and ``--name`` (what its queues
   others, and is run again.
 
 A provider is an SMTP server, or an HTTP server that takes POST of ``{"to": ADDRESS, "text": TEXT}``. It
-knows what it had before by the mail's Message-ID, or the header Idempotency-Key; chat doesn't.
+knows what it had before by the mail's Message-ID, or the header Idempotency-Key; chat doesn't. What it
+says beside its code may be in any language.
 """
 
 import json
@@ -40,6 +41,7 @@ TRIES, SPAN = 4, 2.0  # of one that fails for a passing reason; seconds, at leas
 FLOOD, FAILING, BACKLOG, URGENT = 20, 5, 10, 4  # alerts
 SECONDS = 15.0  # for a deed
 MOMENT = 3.0  # seconds
+FRAME = 200_000  # characters: in a header they are more than RabbitMQ takes
 MARK = b"no JSON"  # is parked
 COLUMNS = "name", "messages"
 HIGH = "set_vm_memory_high_watermark"
@@ -99,7 +101,13 @@ class People:
         good = {"id": "bad", "severity": "urgent", "text": "Help", "to": {"sms": "+49"}}
         wrong = [{"to": {"pager": "7"}}, {"to": {"sms": "+49", "fax": "8"}}, {"to": {}}, {"to": []}]
         wrong += [{"to": {"email": "eve@example.org\r\nBcc: all@example.org"}}, {"to": {"sms": 49}}]
-        wrong += [{"severity": "huge"}, {"severity": []}, {"text": ""}, {"text": None}]
+        wrong += [
+            {"severity": "huge"},
+            {"severity": []},
+            {"severity": "x" * FRAME},
+            {"text": ""},
+            {"text": None},
+        ]
         wrong += [{"text": "\ud800"}, {"id": None}, {"id": "a\r\nb"}, {"hurry": True}]
         said = [json.dumps({**good, **more}).encode() for more in wrong]
         short = {name: good[name] for name in ("id", "severity", "to")}

@@ -12,6 +12,8 @@ CHANNELS = "email", "sms", "chat"
 SEVERITIES = "urgent", "routine"  # in the order in which they are served
 PAUSES = 250, 750, 2250  # milliseconds before the second, third and fourth try
 PARKED = "parked"
+PATIENT = {"x-delivery-limit": 1_000_000}  # by default a queue drops what came back twenty times
+LONGEST = 200  # characters of a reason: a header has to fit into one frame
 
 
 def arguments(description):
@@ -34,14 +36,14 @@ def connect(address):
 def declare(channel, name):
     """All of them, not only one's own: what is sent to somebody waits there until he runs."""
     channel.exchange_declare(name, "headers", durable=True)
-    declare_queue(channel, f"{name}.{PARKED}")
+    declare_queue(channel, f"{name}.{PARKED}", **PATIENT)
     declare_queue(channel, f"{name}.alerts", **last_resort(f"{name}.{PARKED}"))
     for pause in PAUSES:
         back = {"x-message-ttl": pause, **dead_letters(name)}  # by its headers, to where it was
         declare_queue(channel, rung(name, pause), **back)
     for channel_name in CHANNELS:
         parked = f"{name}.{channel_name}.{PARKED}"
-        declare_queue(channel, parked)
+        declare_queue(channel, parked, **PATIENT)
         for severity in SEVERITIES:
             queue = waiting(name, channel_name, severity)
             declare_queue(channel, queue, **last_resort(parked))
@@ -86,4 +88,4 @@ def persistent(**headers):
 
 def park(channel, queue, body, reason):
     """Put a message aside, with the reason."""
-    channel.basic_publish("", queue, body, persistent(reason=reason), mandatory=True)
+    channel.basic_publish("", queue, body, persistent(reason=reason[:LONGEST]), mandatory=True)

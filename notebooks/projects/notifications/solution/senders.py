@@ -46,7 +46,7 @@ def _mail(provider, address, text, key):
             server.send_message(mail, to_addrs=[address])
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
-        _judge(code >= 500, f"{code} {said.decode()}")
+        _judge(code >= 500, f"{code} {said!r}")
     except smtplib.SMTPResponseException as error:
         _judge(error.smtp_code >= 500, f"{error.smtp_code} {error.smtp_error!r}")
 
