@@ -110,6 +110,10 @@ ANSWERS = {
                 (MIGRATE, "not _ready(channel, q)", "True"),
             ),
             "what is in a consumer's hands does not count": ("not_deleted", (MIGRATE, REMOVE, "")),
+            "what is too large is tried for ever": (
+                "moves",
+                (TO_KAFKA, "except MessageSizeTooLargeError", "except ZeroDivisionError"),
+            ),
             "committed before the work": (
                 "shadow",
                 (MESSAGES, COMMIT, ""),
@@ -118,8 +122,8 @@ ANSWERS = {
             "what can't be booked is dropped": (
                 "bad_is_parked",
                 (
-                    OLD,
-                    'channel.basic_publish("", parked, body, why, mandatory=True)',
+                    MESSAGES,
+                    'channel.basic_publish("", f"{name}.parked", body, why, mandatory=True)',
                     "print(why)",
                 ),
             ),

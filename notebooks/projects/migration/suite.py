@@ -9,9 +9,10 @@ Programs of a system, each told ``--rabbitmq URL``, ``--kafka HOST:PORT``, ``--n
 - ``old_consumer.py`` reads the queue NAME.orders of the fanout exchange NAME, and ``new_consumer.py`` the
   topic NAME.orders. Both write to ``ledger.db``: the tables ``ledger`` and ``shadow``, each
   ``(position, message_id, order_id, entry, cents)``. What can't be booked goes to NAME.parked, a queue
-  or a topic, as it came, and the header ``reason`` says why;
+  or a topic, as it came, and the header ``reason`` says why. What is too large for Kafka is there, too;
 - ``bridge_to_kafka.py`` reads the queue NAME.bridge of the exchange, ``bridge_to_rabbitmq.py`` the topic.
-  Another department reads a queue of its own at the exchange until step 5, and its till publishes there;
+  Another department reads a queue of its own at the exchange until step 5, and its till publishes there.
+  Its messages may be as large as RabbitMQ takes them, and a ``key`` of its own may be a number;
 - ``migrate.py status|forward|back`` takes one step, and keeps it in ``migration.db``: the table
   ``migration (step, goal)``, with another goal while it is under way. It prints a line ``waiting …``
   with the name of the program for which it waits. What can't be
@@ -46,6 +47,7 @@ MOMENT = 2.0  # seconds in which somebody shows that he goes on too early
 ATTEMPTS = 2  # of a step: a broker may be slow once
 COPIES = 20  # of one message in the topic: more come out of no crash
 BAD = ["no JSON", "[]", "{}", "[" * 50_000]
+LARGE = 1_200_000  # bytes: too many for a record
 BAD_ENTRIES = [{"cents": -5}, {"cents": "300"}, {"entry": True}, {"order": None}, {"cents": 10**30}]
 OUTBOX = "SELECT message_id FROM outbox"
 LOST = (pika.exceptions.AMQPError, sqlite3.Error)
@@ -346,8 +348,15 @@ class _System:
             named = f"bad {via} {self._step} {number}" if number < len(bodies) else None
             send.append((body.encode(), named))
         with self._publishing() as publish, self._producing() as produce:
+            if via == "rabbitmq":
+                large = (f"no JSON {self._step}" + "x" * LARGE).encode()
+                self._bad[large] = {"rabbitmq"}
+                send.insert(0, (large, f"bad {self._step} large"))
             for body, named in send:
-                publish(body, message_id=named) if via == "rabbitmq" else produce(body, named)
+                if via == "rabbitmq":
+                    publish(body, message_id=named, headers={"key": 9})
+                else:
+                    produce(body, named)
 
     def _send_copies(self):
         """Of all messages so far, on both sides, shuffled within each order: nobody would book those."""

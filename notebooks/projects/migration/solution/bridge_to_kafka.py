@@ -7,19 +7,24 @@ By hand: python bridge_to_kafka.py --rabbitmq amqp://guest:guest@127.0.0.1:5672 
 from contextlib import closing
 
 import messages
+from kafka.errors import MessageSizeTooLargeError
 from state import State
 
 
 def carry(args, _role, goes_on):
-    """Send each message on; it is acknowledged to RabbitMQ when Kafka has it."""
+    """Send each message on; it is acknowledged to RabbitMQ when Kafka has it. One that is too large for
+    Kafka is put aside: whoever tried it again for ever would never come to the next."""
     state, queue = State(args.folder), f"{args.name}.bridge"
     with closing(messages.producer(args)) as producer:
 
-        def hand_on(_channel, properties, body):
+        def hand_on(channel, properties, body):
             message = messages.from_rabbitmq(properties, body)
             if message.origin is None:  # else it came from Kafka
                 on = messages.carried(message, "rabbitmq")
-                messages.to_kafka(producer, f"{args.name}.orders", on)
+                try:
+                    messages.to_kafka(producer, f"{args.name}.orders", on)
+                except MessageSizeTooLargeError as error:
+                    messages.park(channel, args.name, body, str(error))
 
         messages.consume(args, state, "bridge_to_kafka", queue, hand_on, goes_on)
 

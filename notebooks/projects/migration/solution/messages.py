@@ -18,6 +18,7 @@ QUORUM = {
     "x-queue-type": "quorum",
     "x-delivery-limit": 1_000_000,  # a broker that is away for long is no reason to drop a message
 }
+LONGEST = 255  # bytes of an id at RabbitMQ
 MARKER = "marker"  # the type of what the operator puts into a queue, to see who is how far
 AWAY = (pika.exceptions.AMQPError, KafkaError, ConnectionError)  # a broker, or what we know of it
 
@@ -90,8 +91,17 @@ def to_rabbitmq(channel, name, message):
 
 def from_rabbitmq(properties, body):
     """The message in a delivery."""
-    headers = properties.headers or {}
-    return Message(properties.message_id, headers.get("key"), body, headers.get("origin"))
+    headers = properties.headers or {}  # of any type, from a stranger
+    said = (headers.get(name) for name in ("key", "origin"))
+    key, origin = (None if value is None else str(value) for value in said)
+    return Message(properties.message_id, key, body, origin)
+
+
+def park(channel, name, body, reason):
+    """Put a message aside in the queue NAME.parked, with the reason."""
+    channel.queue_declare(f"{name}.parked", durable=True, arguments=QUORUM)
+    why = pika.BasicProperties(headers={"reason": reason}, delivery_mode=2)
+    channel.basic_publish("", f"{name}.parked", body, why, mandatory=True)
 
 
 def consume(args, state, service, queue, handle, goes_on):
@@ -143,7 +153,10 @@ def to_kafka(producer, topic, message, **more):
 
 def from_kafka(record):
     """The message in a record."""
-    headers = {key: value.decode(errors="replace") for key, value in record.headers}
+    there = [(key, value) for key, value in record.headers if value is not None]
+    headers = {key: value.decode(errors="replace") for key, value in there}
+    if len(headers.get("message_id", "").encode()) > LONGEST:
+        del headers["message_id"]  # RabbitMQ would not take it; without an id nobody books it
     key = None if record.key is None else record.key.decode(errors="replace")
     return Message(headers.get("message_id"), key, record.value or b"", headers.get("origin"))
 

@@ -8,13 +8,11 @@ from contextlib import closing
 
 import ledger
 import messages
-import pika
 from state import State
 
 
 def work(args, _role, goes_on):
     """Book each message; what can't be booked goes to the queue NAME.parked, with the reason."""
-    parked = f"{args.name}.parked"
     with closing(ledger.connect(args.folder)) as database:
 
         def handle(channel, properties, body):
@@ -22,9 +20,7 @@ def work(args, _role, goes_on):
                 message = messages.from_rabbitmq(properties, body)
                 ledger.book(database, "ledger", message, "old_consumer")
             except ledger.BadMessageError as error:
-                why = pika.BasicProperties(headers={"reason": str(error)}, delivery_mode=2)
-                channel.queue_declare(parked, durable=True, arguments=messages.QUORUM)
-                channel.basic_publish("", parked, body, why, mandatory=True)
+                messages.park(channel, args.name, body, str(error))
 
         queue = f"{args.name}.orders"
         messages.consume(args, State(args.folder), "old_consumer", queue, handle, goes_on)
