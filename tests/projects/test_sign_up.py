@@ -105,7 +105,7 @@ ANSWERS = {
             ),
             "neither a key nor a value": (
                 "drained",
-                (SUBSCRIBER, 'key=record.key or b""', "key=record.key"),
+                (SUBSCRIBER, "key=key_of(record)", "key=record.key"),
             ),
             "any type is a change": (
                 "bad_is_parked",
