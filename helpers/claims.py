@@ -17,15 +17,14 @@ from .notes import Value
 _REGISTER = Path(__file__).with_name("claims.toml")
 _SETTLES = re.compile(r"""\bverdict\(\s*["'](\d+\.\d+)["']""")
 _PROPER = {
-    name.lower().replace("/", ""): name
+    name.lower().replace("/", "").replace("-", "_"): name
     for line in (
-        "AMQP CORBA DCOM IBM JSON JetStream Kafka MQ MQTT NATS",
+        "AMQP CORBA DCOM franz-go IBM JSON JetStream Kafka kafka-go kafka-python MQ MQTT NATS",
         "Pub/Sub RabbitMQ Redis SNS SQS STOMP TIBCO ZooKeeper",
     )
     for name in line.split()
 }
-
-_HYPHENATED = re.compile(r"(?<=kafka)_(?=python|go(?:_|$))|(?<=franz)_(?=go)")  # names of clients
+_NAMES = re.compile(rf"(?<![^_])({'|'.join(sorted(_PROPER, key=len, reverse=True))})(?![^_])")
 
 
 class ClaimContradicted(AssertionError):  # noqa: N818 (reads as the sentence it is)
@@ -326,8 +325,7 @@ def _conditions(claim: Claim) -> str:
 
 
 def _words(condition: str) -> str:
-    words = _HYPHENATED.sub("-", condition).split("_")
-    return " ".join(_PROPER.get(word, word) for word in words)
+    return _NAMES.sub(lambda found: _PROPER[found[0]], condition).replace("_", " ")
 
 
 def _listed(values: Mapping[str, Value]) -> str:

@@ -1,4 +1,5 @@
-"""The cases of an exercise, a patient or a project that a run tries, and the seed of each one's data."""
+"""The cases of an exercise, a patient or a project that a run tries, the seed of each one's data, and what
+is to be there."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from helpers import extras
 from helpers.settings import HIGHEST_SEED
 
 Row = tuple[str, str, Any]  # a case's name, what is to be said of it, and what is tried
@@ -30,6 +34,12 @@ def drawn(
         return [*good, *bad]
     begun = [row for row in bad if row[1] != "not_attempted"]  # a stub proves little
     return [good[0], random.Random(f"{exercise} {seed}").choice(begun)]
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skips what needs these of EXTRAS where one of them is missing, and names it."""
+    missing = extras.missing(*names)
+    return pytest.mark.skipif(bool(missing), reason=f"needs {missing}")
 
 
 def data_seed(*parts: object) -> int:

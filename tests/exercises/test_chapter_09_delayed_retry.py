@@ -4,12 +4,12 @@ import contextlib
 
 import pytest
 
-from helpers import extras
+from tests.cases import needs
 from tests.exercises.answers import Answers, ignoring, stub
 
 pytestmark = [
     pytest.mark.usefixtures("live"),
-    pytest.mark.skipif(bool(extras.missing("rabbitmq-4.3")), reason="needs RabbitMQ 4.3"),
+    needs("rabbitmq-4.3"),
 ]
 
 

@@ -10,32 +10,23 @@ from tests.exercises.answers import Answers, ignoring, stub
 pytestmark = pytest.mark.usefixtures("live")
 
 
-def work_by_iterator(consumer, handle, asked):
-    while not asked.is_set():
-        for record in consumer:
-            handle(record)
+def work_by_iterator(commit="each"):
+    """Right if it commits after each record, or when nothing has come for a moment; not only at the end."""
+
+    def work(consumer, handle, asked):
+        while not asked.is_set():
+            for record in consumer:
+                handle(record)
+                if commit == "each":
+                    consumer.commit()
+                if asked.is_set():
+                    break
+            if commit == "idle":
+                consumer.commit()
+        if commit == "end":
             consumer.commit()
-            if asked.is_set():
-                break
 
-
-def keeps_the_commit_for_the_end(consumer, handle, asked):
-    while not asked.is_set():
-        for record in consumer:
-            handle(record)
-            if asked.is_set():
-                break
-    consumer.commit()
-
-
-def commits_when_nothing_comes(consumer, handle, asked):
-    """Right too: the loop ends when nothing has come for a moment."""
-    while not asked.is_set():
-        for record in consumer:
-            handle(record)
-            if asked.is_set():
-                break
-        consumer.commit()
+    return work
 
 
 def work_by_poll(consumer, handle, asked):
@@ -122,7 +113,7 @@ def ends_when_nothing_comes(consumer, handle, asked):
 
 
 def dawdles(consumer, handle, asked):
-    work_by_iterator(consumer, handle, asked)
+    work_by_iterator()(consumer, handle, asked)
     time.sleep(4)
 
 
@@ -209,17 +200,17 @@ def by_two_questions(topic, dead):
 ANSWERS = {
     "10.1": Answers(
         right={
-            "reference": work_by_iterator,
+            "reference": work_by_iterator(),
             "poll, each committed": work_by_poll,
             "poll, and seek": work_and_seek,
-            "commit when idle": commits_when_nothing_comes,
+            "commit when idle": work_by_iterator("idle"),
         },
         wrong={
             "not begun": ("not_attempted", stub),
             "for ever": ("deaf", ignoring()),
             "looks between polls": ("handled_after_asked", looks_between_polls),
             "commits the whole poll": ("committed_too_far", commits_the_poll),
-            "kept for the end": ("kept_for_the_end", keeps_the_commit_for_the_end),
+            "kept for the end": ("kept_for_the_end", work_by_iterator("end")),
             "forgets the last commit": ("not_committed", forgets_the_last),
             "begins before it looks": ("handled_after_asked", begins_before_it_looks),
             "deaf when idle": ("deaf", deaf_when_idle),

@@ -3,14 +3,10 @@
 import threading
 import time
 
-import pytest
-
-from helpers import extras
+from tests.cases import needs
 from tests.exercises.answers import Answers, ignoring, stub
 
-pytestmark = pytest.mark.skipif(
-    bool(extras.missing("artemis")), reason="ActiveMQ Artemis is not installed: make extras"
-)
+pytestmark = needs("artemis")
 HEADERS = {"persistent": "true"}
 
 

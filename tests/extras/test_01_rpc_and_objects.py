@@ -1,13 +1,9 @@
 """The grader of the lab on calls between objects tells right answers from wrong ones."""
 
-import pytest
-
-from helpers import extras
+from tests.cases import needs
 from tests.exercises.answers import Answers, ignoring, stub
 
-pytestmark = pytest.mark.skipif(
-    bool(extras.missing("corba")), reason="CORBA is not installed: make extras"
-)
+pytestmark = needs("corba")
 
 
 def charge_safely_with(

@@ -1,13 +1,9 @@
 """The grader of the lab on the service bus tells right answers from wrong ones."""
 
-import pytest
-
-from helpers import extras
+from tests.cases import needs
 from tests.exercises.answers import Answers, ignoring, stub
 
-pytestmark = pytest.mark.skipif(
-    bool(extras.missing("artemis", "camel")), reason="Apache Camel is not installed: make extras"
-)
+pytestmark = needs("artemis", "camel")
 TRANSACTED = "?transacted=true"
 
 

@@ -5,14 +5,11 @@ import time
 
 import pytest
 
-from helpers import extras
 from helpers.nodes import RabbitMQ
+from tests.cases import needs
 from tests.exercises.answers import Answers, ignoring, stub
 
-pytestmark = pytest.mark.skipif(
-    bool(extras.missing("protocols", "rabbitmq-4")),
-    reason="MQTT's client is not installed (make extras), or RabbitMQ is too old",
-)
+pytestmark = needs("protocols", "rabbitmq-4")
 HOUR = 3600  # seconds
 
 

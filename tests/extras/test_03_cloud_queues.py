@@ -4,14 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-import pytest
-
-from helpers import extras
+from tests.cases import needs
 from tests.exercises.answers import Answers, ignoring, stub
 
-pytestmark = pytest.mark.skipif(
-    bool(extras.missing("sqs")), reason="The stand-in for SQS and SNS is not installed: make extras"
-)
+pytestmark = needs("sqs")
 
 
 def keep_with(

@@ -1,13 +1,9 @@
 """The grader of the lab on NATS tells right answers from wrong ones."""
 
-import pytest
-
-from helpers import extras
+from tests.cases import needs
 from tests.exercises.answers import Answers, stub
 
-pytestmark = pytest.mark.skipif(
-    bool(extras.missing("nats")), reason="NATS is not installed: make extras"
-)
+pytestmark = needs("nats")
 
 
 async def empty(jetstream):

@@ -2,14 +2,10 @@
 
 from concurrent.futures import wait
 
-import pytest
-
-from helpers import extras
+from tests.cases import needs
 from tests.exercises.answers import Answers, ignoring, stub
 
-pytestmark = pytest.mark.skipif(
-    bool(extras.missing("pubsub")), reason="Google Pub/Sub's stand-in is not built: make extras"
-)
+pytestmark = needs("pubsub")
 
 
 def publish_with(

@@ -3,14 +3,13 @@
 import psutil
 import pytest
 
-from helpers import clients, extras, fresh, up, wait_until
+from helpers import clients, fresh, up, wait_until
 from helpers.brokers.errors import BrokerError
+from tests.cases import needs
 
 pytestmark = [
     pytest.mark.usefixtures("live"),
-    pytest.mark.skipif(
-        bool(extras.missing("flink")), reason="Apache Flink is not installed: make extras"
-    ),
+    needs("flink"),
 ]
 
 

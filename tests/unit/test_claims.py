@@ -148,6 +148,8 @@ def test_the_card_is_escaped():
 def test_conditions_read_as_words():
     card = repr(Card(a_claim(late_rabbitmq_queue=True), {"late_rabbitmq_queue": True}, {}, {}))
     assert "\n  late RabbitMQ queue  held\n" in card
+    card = repr(Card(a_claim(kafka_go_and_kafka=True), {"kafka_go_and_kafka": True}, {}, {}))
+    assert "\n  kafka-go and Kafka  held\n" in card
 
 
 @pytest.fixture

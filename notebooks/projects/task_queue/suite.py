@@ -13,7 +13,7 @@ Programs of a system, each told ``--brokers URL…`` and ``--name`` (what its qu
 """
 
 import json
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, nullcontext, suppress
 from itertools import pairwise
 
 import pika
@@ -312,13 +312,9 @@ class System:
         self._trial.struck("the progress service was killed before it had noted what was done")
         self._trial.struck(f"what was done was handed out {RETURNS} times to somebody who died")
 
-    @contextmanager
     def _nothing_noted(self):
         """The progress service can't write into its database meanwhile, if that is one of SQLite's."""
-        with ExitStack() as held:
-            if self._books.tables():
-                held.enter_context(self._books.locked())
-            yield
+        return self._books.locked() if self._books.tables() else nullcontext()
 
     def kill_a_node(self):
         """Its death meets jobs that wait, messages that are no jobs, and workers that hold some."""
