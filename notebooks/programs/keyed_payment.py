@@ -59,6 +59,8 @@ def main():
                 if order == args.pause_at:
                     programs.pause()
                 consumer.commit()
+                if leaving.is_set():  # though there is more
+                    break
 
 
 if __name__ == "__main__":

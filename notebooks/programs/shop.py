@@ -68,7 +68,7 @@ def listen(
 ) -> None:
     """Handle each event, then commit, until SIGTERM; without a group, only what comes from now on.
 
-    When nothing has come for 0.2 seconds, `at_rest` is called.
+    When nothing has come for 0.2 seconds, and at least once a second, `at_rest` is called.
     """
     leaving = asked_to_end()
     options = {"enable_auto_commit": False, "consumer_timeout_ms": 200}
@@ -78,12 +78,15 @@ def listen(
         consumer.partitions_for_topic(topic)
         ready = False
         while not leaving.is_set():
+            began = time.monotonic()
             for record in consumer:
                 event = json.loads(record.value)
                 handle(event)
                 if group is not None:
                     consumer.commit()
                 print("handled", event["data"]["order"], time.monotonic(), flush=True)
+                if leaving.is_set() or time.monotonic() - began > 1:
+                    break  # though there is more
             at_rest()
             owned = consumer.assignment()
             if not ready and owned and all(consumer.position(p) is not None for p in owned):
@@ -130,17 +133,18 @@ class RabbitMQ:
         at_rest: Callable[[], None],
     ) -> None:
         """Handle each event, then acknowledge it, until SIGTERM."""
-        leaving = asked_to_end()
+        leaving, rested = asked_to_end(), time.monotonic()
         for method, _, body in self.channel.consume(queue, inactivity_timeout=0.2):
-            if method is None:
-                at_rest()
-            else:
+            if method is not None:
                 event = json.loads(body)
                 handle(event)
                 self.channel.basic_ack(method.delivery_tag)
                 print("handled", event["data"]["order"], time.monotonic(), flush=True)
             if leaving.is_set():
                 break
+            if method is None or time.monotonic() - rested > 1:
+                at_rest()
+                rested = time.monotonic()
         self.connection.close()
 
 
@@ -249,7 +253,7 @@ def serve(
     """Run a service until SIGTERM: `reactions` says which work follows which event.
 
     With a topic of commands it does what it is told there, unless `listens_to` is "topic". When
-    nothing has come for a while, `at_rest` is called.
+    nothing has come for a while, and at least once a second, `at_rest` is called.
     """
     args = args or arguments(source).parse_args()
     service = Service(source, args)

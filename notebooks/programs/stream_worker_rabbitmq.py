@@ -37,7 +37,7 @@ def main():
     parser.add_argument(
         "--automatic",
         action="store_const",
-        const=math.inf,
+        const=math.nan,  # no order is a multiple of it, not even order 0
         dest="acknowledge_every",
         help="note none",
     )

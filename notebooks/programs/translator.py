@@ -8,19 +8,18 @@ By hand, in the course's folder:
 
 import argparse
 import json
-import signal
 import time
-from functools import partial
 
 import pika
 
 from helpers import up
+from helpers.programs import asked_to_end
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
 
-def translate(args, channel, method, properties, body):
-    """Called by pika for each order that the broker delivers."""
+def translate(args, channel, method, body):
+    """Called for each order that the broker delivers."""
     order, cents = map(int, body.split(b";"))
     time.sleep(0.1)  # it looks something up
     text = json.dumps({"order": order, "cents": cents})
@@ -36,14 +35,16 @@ def main():
     parser.add_argument("outbox")
     args = parser.parse_args()
 
+    leaving = asked_to_end()
     with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
         channel = connection.channel()
         channel.confirm_delivery()  # basic_publish raises unless the result is in the queue
-        stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
-        signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=100)
-        channel.basic_consume(args.queue, partial(translate, args))
-        channel.start_consuming()
+        for method, _, body in channel.consume(args.queue, inactivity_timeout=0.2):
+            if leaving.is_set():
+                break  # what is not acknowledged goes back to the queue
+            if method is not None:
+                translate(args, channel, method, body)
 
 
 if __name__ == "__main__":

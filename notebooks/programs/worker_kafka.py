@@ -56,6 +56,8 @@ def main():
             for record in consumer:
                 time.sleep(args.seconds)
                 handle(args, consumer, record)
+                if leaving.is_set():  # though there is more
+                    break
 
 
 if __name__ == "__main__":

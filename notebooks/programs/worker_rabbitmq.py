@@ -8,18 +8,16 @@ By hand, in the course's folder:
 
 import argparse
 import math
-import signal
 import time
-from functools import partial
 
 import pika
 
 from helpers import up
-from helpers.programs import pause
+from helpers.programs import asked_to_end, pause
 
 
 def handle(args, channel, method, properties, body):
-    """Called by pika for each order that the broker delivers."""
+    """Called for each order that the broker delivers."""
     order = int(body)
     if order == args.refuse and not method.redelivered:
         channel.basic_reject(method.delivery_tag, requeue=True)  # not me, not now
@@ -54,7 +52,7 @@ def main():
     parser.add_argument(
         "--automatic",
         action="store_const",
-        const=math.inf,
+        const=math.nan,  # no order is a multiple of it, not even order 0
         dest="acknowledge_every",
         help="acknowledge none: each is done for the broker when it is sent",
     )
@@ -68,14 +66,17 @@ def main():
 
     place = "127.0.0.1", args.port, args.vhost
     parameters = pika.ConnectionParameters(*place) if args.port else own_broker()
+    leaving = asked_to_end()
     with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
-        stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
-        signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=args.prefetch)
-        automatic = args.acknowledge_every == math.inf
-        channel.basic_consume(args.queue, partial(take, args), auto_ack=automatic)
-        channel.start_consuming()
+        automatic = math.isnan(args.acknowledge_every)
+        deliveries = channel.consume(args.queue, auto_ack=automatic, inactivity_timeout=0.2)
+        for method, properties, body in deliveries:
+            if leaving.is_set():
+                break  # what is not acknowledged goes back to the queue
+            if method is not None:
+                take(args, channel, method, properties, body)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 
@@ -38,6 +39,12 @@ def channel(live) -> Iterator[BlockingChannel]:
         yield connection.channel()
 
 
+@pytest.fixture
+def producer(live) -> Iterator[KafkaProducer]:
+    with KafkaProducer(**live.kafka) as one:
+        yield one
+
+
 def wait_for_end(program: Program) -> None:
     wait_until(lambda: not program.running(), f"{program.name} to end", timeout=30)
 
@@ -57,15 +64,14 @@ def test_an_order_whose_result_has_no_queue_is_not_acknowledged(channel, start, 
     wait_until(lambda: clients.take_all(channel, orders) == [order], "the order to be back")
 
 
-def test_dead_letters_of_all_partitions_are_replayed_as_they_came(live, start):
+def test_dead_letters_of_all_partitions_are_replayed_as_they_came(live, producer, start):
     dead, topic, group = fresh("dead"), fresh("changes"), fresh("replay")
     clients.make_topic(live, dead, partitions=3)
     clients.make_topic(live, topic)
-    with KafkaProducer(**live.kafka) as producer:
-        for n in range(6):
-            headers = [("traceparent", b"%d" % n), ("error", b"ValueError")]
-            sent = producer.send(dead, b"%d" % n, key=b"ada", headers=headers, partition=n % 3)
-            sent.get(timeout=20)
+    for n in range(6):
+        headers = [("traceparent", b"%d" % n), ("error", b"ValueError")]
+        sent = producer.send(dead, b"%d" % n, key=b"ada", headers=headers, partition=n % 3)
+        sent.get(timeout=20)
     start("replay_kafka.py", dead, topic, group).wait_for("done")
     replayed = {record.value: record for record in clients.read_topic(live, topic)}
     assert sorted(replayed) == [b"%d" % n for n in range(6)]
@@ -74,12 +80,11 @@ def test_dead_letters_of_all_partitions_are_replayed_as_they_came(live, start):
     assert clients.lag(live, dead, group) == 0
 
 
-def test_what_is_set_aside_keeps_its_headers(live, start):
+def test_what_is_set_aside_keeps_its_headers(live, producer, start):
     topic, dead = fresh("changes"), fresh("dead")
     clients.make_topic(live, topic)
     clients.make_topic(live, dead)
-    with KafkaProducer(**live.kafka) as producer:
-        producer.send(topic, b"ben", key=b"ben", headers=[("traceparent", b"1")]).get(timeout=20)
+    producer.send(topic, b"ben", key=b"ben", headers=[("traceparent", b"1")]).get(timeout=20)
     book, payment = fresh("book"), fresh("payment")
     start("address_book.py", topic, book, "--next", dead)
     start("payment_policy.py", topic, payment, dead, "set-aside").wait_for("set-aside")
@@ -123,3 +128,90 @@ def test_a_projector_does_not_jump_over_what_the_log_has_lost(live, start, tmp_p
     wait_for_end(second)
     assert "OffsetOutOfRangeError" in second.errors()[-1]
     assert second.handled() == []
+
+
+# -- under load -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("worker_kafka.py", ["--seconds", 0.01]),
+        ("keyed_payment.py", ["payments.db", "place"]),
+        ("shop_inventory.py", ["stock.db"]),
+    ],
+)
+def test_a_member_that_is_asked_to_end_does_so_though_there_is_more(
+    live, start, tmp_path, monkeypatch, name, more
+):
+    topic, group = fresh("orders"), fresh("workers")
+    clients.make_topic(live, topic)
+    monkeypatch.chdir(tmp_path)
+    orders = [*range(1, 1001)]
+    if name != "worker_kafka.py":
+        data = [{"order": n, "item": "pen", "pieces": 1, "cents": 100} for n in orders]
+        orders = [json.dumps({"id": str(n["order"]), "type": "news", **n, "data": n}) for n in data]
+    clients.send(live, topic, orders)
+    worker = start(name, topic, group, *more)
+    wait_until(lambda: clients.committed(live, group), "a commit", timeout=30)
+    worker.stop()
+    assert worker.errors() == []
+    assert 0 < clients.lag(live, topic, group) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("worker_rabbitmq.py", ["--seconds", 0.05]), ("translator.py", ["out"])]
+)
+def test_a_worker_that_is_asked_to_end_does_so_though_there_is_more(channel, start, name, more):
+    queue = clients.declare_queue(channel, fresh("orders"))
+    if name == "translator.py":
+        more = [clients.declare_queue(channel, fresh("out"))]
+    orders = [f"{n};1250" if name == "translator.py" else n for n in range(1, 201)]
+    clients.publish(channel, queue, orders)
+    worker = start(name, queue, *more)
+    worker.wait_for("handled 1 ")
+    worker.stop()
+    handled = len(worker.handled())
+    assert worker.errors() == []
+    assert handled < 200
+    wait_until(lambda: clients.ready(channel, queue) == 200 - handled, "the rest to be back")
+
+
+def test_a_worker_whose_orders_are_acknowledged_when_sent_takes_order_0(channel, start):
+    queue = clients.declare_queue(channel, fresh("orders"))
+    clients.publish(channel, queue, [0, 1])
+    worker = start("worker_rabbitmq.py", queue, "--automatic")
+    worker.wait_for("handled 1 ")
+    worker.stop()
+    assert worker.errors() == []
+
+
+@pytest.mark.parametrize("broker", ["kafka", "rabbitmq"])
+def test_an_order_that_waits_too_long_is_given_up_though_others_keep_coming(
+    live, channel, producer, start, tmp_path, broker
+):
+    events, commands, group = fresh("events"), fresh("commands"), fresh("orders")
+    if broker == "kafka":
+        clients.make_topic(live, events)
+        clients.make_topic(live, commands)
+        send = lambda event: producer.send(events, event.encode()).get(timeout=20)  # noqa: E731
+    else:
+        for exchange, queue in ((events, group), (commands, fresh("done"))):
+            channel.exchange_declare(exchange, "fanout")
+            channel.queue_bind(clients.declare_queue(channel, queue), exchange)
+        send = lambda event: clients.publish(channel, "", [event], exchange=events)  # noqa: E731
+    deadline = "--commands", commands, "--patience", 1, "--when-late", "release.stock"
+    where = events, group, tmp_path / "orders.db", "--broker", broker
+    orders = start("shop_sagas.py", *where, *deadline)
+    numbers = itertools.count()
+
+    def happens(kind: str) -> None:
+        send(json.dumps({"id": str(next(numbers)), "type": kind, "data": {"order": 7}}))
+
+    def given_up() -> bool:
+        happens("news")  # sooner than the 0.2 seconds after which nothing has come
+        return "gave up 7" in orders.lines()
+
+    happens("order.placed")
+    happens("stock.reserved")  # and now the card is to be charged
+    wait_until(given_up, "the order to be given up", timeout=20, every=0.05)
