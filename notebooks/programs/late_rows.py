@@ -22,12 +22,10 @@ def last_position(feed, sent):
 
 
 def marks(feed, sent):
-    """What has no mark; and mark it."""
+    """What has no mark; before that, mark what has been sent by now."""
+    feed.execute("UPDATE feed SET sent = true WHERE position = ANY(%s)", [list(sent)])
     query = "SELECT position, event FROM feed WHERE NOT sent ORDER BY position"
-    rows = feed.execute(query).fetchall()
-    mark = "UPDATE feed SET sent = true WHERE position = ANY(%s)"
-    feed.execute(mark, [[position for position, _ in rows]])
-    return rows
+    return feed.execute(query).fetchall()
 
 
 def horizon(feed, sent):
