@@ -20,9 +20,9 @@ def link(last_hash: str, event: tuple) -> str:
 def extend(db: sqlite3.Connection) -> tuple[int, str]:
     """Give a hash to each event that has none yet; returns the last position and its hash."""
     db.execute(TABLE)
+    db.execute("BEGIN IMMEDIATE")  # from here on nobody else extends it
     ask = "SELECT position, hash FROM hashes ORDER BY position DESC LIMIT 1"
     position, last = db.execute(ask).fetchone() or (0, "")
-    db.execute("BEGIN IMMEDIATE")
     for event in _events(db, after=position):
         position, last = event[0], link(last, event)
         db.execute("INSERT INTO hashes VALUES (?, ?)", [position, last])
