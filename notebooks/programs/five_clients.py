@@ -28,18 +28,27 @@ def java(servers, topic, orders, murmur2=True):
 def kafka_python(servers, topic, orders, murmur2=True):
     """Murmur2 is its hash, too."""
     with kafka.KafkaProducer(bootstrap_servers=servers) as producer:
-        for key, order in orders:
-            producer.send(topic, key=key.encode(), value=order.encode())
+        sent = [producer.send(topic, order.encode(), key.encode()) for key, order in orders]
+        for promise in sent:
+            promise.get(timeout=20)
 
 
 def librdkafka(servers, topic, orders, murmur2=False):
+    """It calls a function for each order, with an error or with none."""
+
+    def check(error, _record):
+        if error is not None:
+            raise confluent_kafka.KafkaException(error)  # out of poll() or flush()
+
     settings = {"bootstrap.servers": servers}
     if murmur2:
         settings["partitioner"] = "murmur2_random"
     producer = confluent_kafka.Producer(settings)
     for key, order in orders:
-        producer.produce(topic, key=key, value=order)
-    producer.flush(20)
+        producer.produce(topic, key=key, value=order, on_delivery=check)
+        producer.poll(0)
+    if producer.flush(20):
+        raise TimeoutError("not all are stored")
 
 
 def franz_go(servers, topic, orders, murmur2=True, plain=True):

@@ -51,7 +51,8 @@ def librdkafka(servers, topic):
     stop()
     for number in NUMBERS:
         producer.produce(topic, number, on_delivery=answered)
-    producer.flush(100)
+    if producer.flush(100):
+        raise TimeoutError("no answer to some")
 
 
 CLIENTS = {"kafka-python": kafka_python, "librdkafka": librdkafka}
