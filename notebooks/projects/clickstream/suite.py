@@ -5,9 +5,9 @@ The topic NAME.clicks has four partitions. A click is a record with the visitor 
 value ``{"id": …, "visitor": …, "page": "/…", "time": MILLISECONDS}``: when it was made. The record's
 timestamp says when it arrived. Each record is exactly one of these, looked at in this order:
 
-- **refused**: no JSON; a field missing or of another type; a text that is empty, longer than 200 signs
-  or not printable; a page without its slash; a key that is not the visitor; a time below zero, or more
-  than a minute after the arrival;
+- **refused**: no JSON, or neither key nor value; a field missing or of another type; a text that is
+  empty, longer than 200 signs or not printable; a page without its slash; a key that is not the visitor;
+  a time below zero, or more than a minute after the arrival;
 - **late**: more than ten minutes older than the newest click before it in its partition, those that are
   refused not counted;
 - **repeated**: a click with its id was counted before;
@@ -318,7 +318,8 @@ class _System:
         for row in bad:
             rows.insert(self._trial.data.randint(0, len(rows)), row)
         self._send([*rows, *self._clicks.joined(), *self._clicks.for_each_partition()])
-        self._trial.struck(f"{len(bad)} records came that are no clicks")
+        clients.send_nothing(self._brokers, f"{self._name}.clicks")
+        self._trial.struck(f"{len(bad) + 1} records came that are no clicks")
         self._catch_up()
 
     def break_it_while_it_keeps_up(self):

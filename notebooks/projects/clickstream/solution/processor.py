@@ -40,6 +40,7 @@ def publish(args, database, producer, number):
     for position, topic, key, value, reason in rows:
         origin = {"partition": str(number), "offset": str(position), "reason": reason}
         headers = [(name, said.encode()) for name, said in origin.items()]
+        key = key or b""  # kafka-python sends nothing that has neither a key nor a value
         sent.append(producer.send(f"{args.name}.{topic}", key=key, value=value, headers=headers))
     for one in sent:
         one.get(timeout=20)
