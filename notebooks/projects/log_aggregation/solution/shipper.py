@@ -72,7 +72,10 @@ class Positions:
         """Note it: it holds when this returns."""
         self._known[file] = offset
         draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps(self._known))
+        with draft.open("w") as file:
+            json.dump(self._known, file)
+            file.flush()
+            os.fsync(file.fileno())  # or it may be empty when the power comes back
         draft.replace(self._path)
 
     def forget_all_but(self, files):
