@@ -18,12 +18,14 @@ from .proxy import Proxy, published
 Connect = Callable[[], BlockingConnection]
 Deliver = Callable[[list[Connect], str, list[str]], list[str]]
 ENOUGH = 25  # attempts at what can't succeed
+CHANNELS = 3  # open at once: more than anybody needs
 LOST = (StreamLostError("the node died"), ConnectionClosedByBroker(320, "the node is stopping"))
 
 
 @grader("5.10", needs=("rabbitmq",))
 def delivers(deliver: Deliver, data: Random) -> str:
-    """Three nodes that die before or after they have stored an order, and refuse others."""
+    """Three nodes that die before or after they have stored an order, or when they are asked
+    for a channel, and refuse others."""
     number = data.randint(12, 20)
     third, half = number // 3, number // 2
     _check(deliver, data, 0)
@@ -33,6 +35,7 @@ def delivers(deliver: Deliver, data: Random) -> str:
         _check(deliver, data, number, deaths={data.randrange(1, number - 1): when})
         _check(deliver, data, number, deaths={number - 1: when}, down={1})
     _check(deliver, data, number, refusals={0: 1, data.randrange(1, number): 6})
+    _check(deliver, data, number, refusals={data.randrange(number): 2}, closing=True)
     deaths = {data.randrange(third): "after", data.randrange(third, half): "before"}
     deaths |= {data.randrange(half, number): "after", 0: data.choice(["before", "after"])}
     refusals = {order: 2 for order in range(number) if data.random() < 0.3}
@@ -51,13 +54,18 @@ class _Nodes:
         refusals: dict[str, int],
         down: set[int],
         error: AMQPConnectionError,
+        closing: bool,
     ) -> None:
         self.queue, self.full, self.error = queue, full, error
         self.deaths, self.refusals, self.down = deaths, Counter(refusals), set(down)
+        self.closing = closing  # after a refusal a node dies before it has opened a channel
         self.connections: list[BlockingConnection] = []
+        self.channels: list[Any] = []
         self.doubt: list[str] = []
+        self.refused = False  # an order, by now
         self.dead_calls = 0
         self.last: int | None = None  # tried
+        self.died: int | None = None  # and nobody has been tried since
 
     def connects(self) -> list[Connect]:
         return [lambda number=number: self.connect(number) for number in range(3)]  # type: ignore[misc]
@@ -67,7 +75,10 @@ class _Nodes:
         if self.last is not None and number not in (self.last, (self.last + 1) % 3):
             what = f"after nodes[{self.last}] the function connected to nodes[{number}]."
             stop(Wrong("skipped_node", what, "The next one of the list; after the last the first."))
-        self.last = number
+        if number == self.died:
+            what = f"the connection to nodes[{number}] was lost, and the next one was to it again."
+            stop(Wrong("kept_node", what, "Go on over the next node of the list."))
+        self.last, self.died = number, None
         if number in self.down:
             self.dead_calls += 1
             if self.dead_calls > ENOUGH:
@@ -84,7 +95,17 @@ class _Nodes:
         self.connections.append(connection)
 
         def channel(original: Callable, *arguments: Any, **options: Any) -> Any:
-            return self.channel(number, connection, original(*arguments, **options))
+            if self.closing and self.refused:
+                self.closing = False
+                self.die(number, connection)
+            opened = original(*arguments, **options)
+            self.channels.append(opened)
+            if sum(one.is_open for one in self.channels) > CHANNELS:
+                what = (
+                    f"more than {CHANNELS} channels were open at once: one more for each refusal."
+                )
+                stop(Wrong("left_channels", what, "Close a channel before you open the next one."))
+            return self.channel(number, connection, opened)
 
         return Proxy(connection, channel=channel)
 
@@ -97,6 +118,7 @@ class _Nodes:
             said, body = published(arguments, options)
             if refused or self.refusals[body]:
                 refused += 1
+                self.refused = True
                 self.refusals[body] = max(self.refusals[body] - (refused == 1), 0)
                 if refused > ENOUGH:
                     stop(_kept_channel(body))
@@ -113,7 +135,7 @@ class _Nodes:
 
     def die(self, number: int, connection: BlockingConnection) -> None:
         """This node is gone; of the others, one is there."""
-        self.down = {number, (number + 1) % 3}
+        self.down, self.died = {number, (number + 1) % 3}, number
         connection.close()
         raise self.error
 
@@ -133,6 +155,7 @@ def _check(
     deaths: dict[int, str] | None = None,
     refusals: dict[int, int] | None = None,
     down: set[int] | None = None,
+    closing: bool = False,
 ) -> None:
     orders = [f" Order-{n} é\n" for n in data.sample(range(10**6), number)]
     if plain := [n for n in range(number) if n not in {**(deaths or {}), **(refusals or {})}]:
@@ -149,6 +172,7 @@ def _check(
             {orders[n]: times for n, times in (refusals or {}).items()},
             down or set(),
             data.choice(LOST),
+            closing,
         )
         stored = dict(nodes.deaths)
         try:

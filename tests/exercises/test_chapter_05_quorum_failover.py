@@ -23,6 +23,8 @@ def deliver_with(
     turn=lambda nodes: nodes,
     most=10**6,
     closes=True,
+    closes_channels=True,
+    guarded=True,
     listed=list,
     body=lambda order: order,
     answer=lambda orders, doubt: doubt,
@@ -51,6 +53,13 @@ def deliver_with(
             for _ in range(most):
                 if connection is None or not connection.is_open:
                     channel = connect()
+                elif channel is None:
+                    try:
+                        channel = open_channel()
+                    except AMQPConnectionError:
+                        if not guarded:
+                            raise
+                        continue
                 properties = pika.BasicProperties(delivery_mode=mode)
                 try:
                     channel.basic_publish("", queue, body(order), properties)
@@ -60,7 +69,9 @@ def deliver_with(
                         doubt.append(order)
                         break
                     if new_channel:
-                        channel = open_channel()
+                        if closes_channels:
+                            channel.close()
+                        channel = None
                 except AMQPConnectionError:
                     doubt.append(order)
                     if not again_in_doubt:
@@ -82,8 +93,12 @@ def deliver_by_connections(nodes, queue, orders):
             turn += 1
             continue
         with connection:
-            channel = connection.channel()
-            channel.confirm_delivery()
+            try:
+                channel = connection.channel()
+                channel.confirm_delivery()
+            except AMQPConnectionError:
+                turn += 1
+                continue
             try:
                 while waiting:
                     persistent = pika.BasicProperties(delivery_mode=2)
@@ -106,17 +121,23 @@ def deliver_by_connections(nodes, queue, orders):
 class Sender:
     """A connection that moves to the next node, and the channel to publish on."""
 
-    def __init__(self, nodes):
-        self.nodes, self.node, self.connection, self.channel = nodes, 0, None, None
+    def __init__(self, nodes, stays=False):
+        self.stays, self.nodes, self.node = stays, nodes, 0
+        self.connection = self.channel = None
 
     def connect(self):
-        while self.connection is None:
+        while self.channel is None:
             try:
-                self.connection = self.nodes[self.node]()
+                self.connection = self.connection or self.nodes[self.node]()
+                self.channel = self.connection.channel()
+                self.channel.confirm_delivery()
             except AMQPConnectionError:
-                self.node = (self.node + 1) % len(self.nodes)
-        self.channel = self.connection.channel()
-        self.channel.confirm_delivery()
+                self.move()
+
+    def move(self):
+        self.connection = self.channel = None
+        if not self.stays:
+            self.node = (self.node + 1) % len(self.nodes)
 
     def send(self, queue, order):
         if self.channel is None:
@@ -128,19 +149,24 @@ class Sender:
             self.channel = None
             return self.send(queue, order)
         except AMQPConnectionError:
-            self.connection = self.channel = None
+            self.move()
             return False
         return True
 
 
-def deliver_by_a_sender(nodes, queue, orders):
+def deliver_by_a_sender(nodes, queue, orders, stays=False):
     """Right too, and otherwise: an object that keeps the connection."""
-    sender = Sender(nodes)
+    sender = Sender(nodes, stays)
     try:
         return [order for order in orders if not sender.send(queue, order)]
     finally:
         if sender.connection is not None:
             sender.connection.close()
+
+
+def deliver_by_one_that_stays(nodes, queue, orders):
+    """Tries the node first that died."""
+    return deliver_by_a_sender(nodes, queue, orders, stays=True)
 
 
 def first_error_ends_it(nodes, queue, orders):
@@ -187,6 +213,9 @@ ANSWERS = {
             "keeps a node": ("kept_node", deliver_with(next_node=False)),
             "transient": ("transient", deliver_with(mode=1)),
             "another body": ("lost", deliver_with(body=str.upper)),
+            "one more for each refusal": ("left_channels", deliver_with(closes_channels=False)),
+            "a channel is not had": ("raised", deliver_with(guarded=False)),
+            "the dead one again": ("kept_node", deliver_by_one_that_stays),
             "without blanks": ("lost", deliver_with(body=str.strip)),
             "backwards around": ("skipped_node", deliver_with(turn=lambda nodes: nodes[::-1])),
             "each text once": ("lost", deliver_with(listed=dict.fromkeys)),
