@@ -120,15 +120,16 @@ def _committed(topic: str, group: str) -> dict[int, int]:
 # -- 4.2: a loop that goes on --------------------------------------------------------------------
 
 ODD = (b"null", b"0", b'""', b"[%d, true]", b'"order %d"')  # JSON, too
+UNREADABLE = (None, b"[" * 100_000)  # no ValueErrors
 POLL = 2.0  # seconds: who gets nothing for so long may stop
 DEATHS = (("handle", "before"), ("handle", "after"), ("aside", "before"), ("aside", "after"))
 
 
 @grader("4.2", needs=("kafka",))
 def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: Random) -> str:
-    """Records in two partitions, three of them poison; the loop is killed before and after an effect,
+    """Records in two partitions, five of them poison; the loop is killed before and after an effect,
     while it handles and while it sets aside."""
-    records = [b'{"number": %d}' % n for n in range(data.randint(20, 30))]
+    records: list[Any] = [b'{"number": %d}' % n for n in range(data.randint(20, 30))]
     killed = data.randrange(3, len(records))
     uncaught = killed - 2  # poison right before it, in the same partition
     others = [n for n in range(1, len(records)) if n not in (killed, uncaught)]  # 0 can be read
@@ -141,6 +142,10 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
         *zip(data.sample(plain, len(ODD)), ODD, strict=True),
     ]:
         records[number] = value.replace(b"%d", b"%d" % number)
+    unused = [n for n in plain if records[n] == b'{"number": %d}' % n]
+    for number, odd in zip(data.sample(unused, len(UNREADABLE)), UNREADABLE, strict=True):
+        records[number] = odd
+        bad.append(number)
     said = {json.dumps(json.loads(v)): n for n, v in enumerate(records) if n not in bad}
     journal, done = Journal(), Journal()
     with new_topic(partitions=2) as topic:
@@ -149,13 +154,14 @@ def consume(answer: Callable[[KafkaConsumer, Callable, Callable], None], data: R
         for _ in range(len(DEATHS) + 1):
             died = live(
                 answer, lambda: _read_on(answer, topic, group, places, said, journal, done),
-                may_raise=(ValueError, TypeError),
+                may_raise=(ValueError, TypeError, RecursionError),
             )  # fmt: skip
             if isinstance(died, Exception):
                 raise Wrong(
                     "unreadable_not_caught",
                     f"a value that can't be read has ended the loop: {type(died).__name__}.",
-                    "Catch ValueError around `json.loads` (a UnicodeDecodeError is one as well).",
+                    "Catch what `json.loads` raises: ValueError if it is no JSON (a UnicodeDecodeError is "
+                    "one as well), TypeError for None, RecursionError if it is nested too deep.",
                 )
             if died is not KILLED:
                 break
@@ -224,7 +230,7 @@ def _read_on(
 
 
 def _expect_done(
-    records: list[bytes],
+    records: list[bytes | None],
     bad: list[int],
     places: dict,
     journal: Journal,
@@ -244,20 +250,20 @@ def _expect_done(
         if not times[what, number] and number // 2 >= committed.get(number % 2, 0):
             raise Wrong(
                 "left_unread",
-                f"record {number}, {records[number]!r}, was not read: the function returned before.",
+                f"record {number}, {records[number]!r:.80}, was not read: the function returned before.",
                 "A poll brings some of what is there. Poll until one returns nothing.",
             )
         if wrongly or (number in bad and not any(times["aside", n] for n in bad)):
             raise Wrong(
                 "not_set_aside" if number in bad else "set_aside_wrongly",
-                f"record {number}, {records[number]!r}, was "
+                f"record {number}, {records[number]!r:.80}, was "
                 + ("not set aside." if number in bad else "set aside."),
                 "`set_aside` gets the records whose value is no JSON, all of them and no others.",
             )
         if not times[what, number]:
             raise Wrong(
                 "commit_before_effect",
-                f"record {number}, {records[number]!r}, was never "
+                f"record {number}, {records[number]!r:.80}, was never "
                 f"{'set aside' if number in bad else 'handled'}: "
                 + ("the loop was killed before that, and " if "before" in caught else "")
                 + "after the restart it did not come again.",

@@ -85,8 +85,11 @@ def lag_by_position(admin, consumer, group, topic):
     return {n: last[n] - max(first[n], noted.get(n, 0)) for n in last}
 
 
+UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError)
+
+
 def consume_with(
-    commit="after each", catch=ValueError, aside=True, only=None, read=json.loads, wait=2000
+    commit="after each", catch=UNREADABLE, aside=True, only=None, read=json.loads, wait=2000
 ):
     """A loop that commits as told, sets aside what it is told to, and waits so many milliseconds."""
 
@@ -125,7 +128,7 @@ def consume_one_by_one(consumer, handle, set_aside):
         [[record]] = batches.values()
         try:
             order = json.loads(record.value.decode())
-        except ValueError:
+        except UNREADABLE:
             set_aside(record)
         else:
             handle(order)
@@ -150,7 +153,7 @@ def consume_by_offsets(consumer, handle, set_aside):
     def read(value):
         try:
             return json.loads(value), True
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, RecursionError):
             return None, False
 
     while batches := consumer.poll(timeout_ms=2000):
@@ -179,7 +182,7 @@ def consume_and_remember(consumer, handle, set_aside):
 def consume_record(record, handle, set_aside):
     try:
         order = json.loads(record.value)
-    except ValueError:
+    except UNREADABLE:
         set_aside(record)
     else:
         handle(order)
@@ -236,7 +239,7 @@ def consume_and_leave_poison(consumer, handle, set_aside):
             for record in records:
                 try:
                     order = json.loads(record.value)
-                except ValueError:
+                except UNREADABLE:
                     set_aside(record)
                     continue
                 handle(order)
@@ -658,6 +661,8 @@ ANSWERS = {
             "memory": ("repeated", consume_and_remember),
             "never": ("repeated", consume_with("never")),
             "JSON errors only": ("unreadable_not_caught", consume_with(catch=json.JSONDecodeError)),
+            "no JSON only": ("unreadable_not_caught", consume_with(catch=ValueError)),
+            "no depth": ("unreadable_not_caught", consume_with(catch=(ValueError, TypeError))),
             "not aside": ("not_set_aside", consume_with(aside=False)),
             "text": ("wrong_order", consume_the_text),
             "guesses": ("not_set_aside", consume_with(read=guess)),
