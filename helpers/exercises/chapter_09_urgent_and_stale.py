@@ -32,7 +32,7 @@ def normaliser(normalise: Normalise, data: Random) -> str:
         if not isinstance(said, ValueError):
             raise Wrong(
                 "accepted",
-                f"normalise({content_type!r}, {body!r}) returned {said!r}, though {why}.",
+                f"normalise({content_type!r}, {body!r:.80}) returned {said!r}, though {why}.",
                 "ask of each field what it has to be; what is not that raises ValueError.",
             )
     return "both formats read to the last cent, and all nonsense refused."
@@ -118,6 +118,8 @@ def _nonsense(n: int) -> Iterator[tuple[str, str | None, bytes]]:
         ("the price is not in digits", f"{n};Ada;1e3"),
         ("the price is not in digits", f"{n};Ada;NaN"),
         ("a quote is not closed", f'{n};"Ada;12.50'),
+        ("a quote is not closed", f'{n};Ada;"12.50'),
+        ("there is more behind a quote", f'{n};"Ada"x;12.50'),
         ("the order is no number", f"{n}a;Ada;12.50"),
         ("the order is not in digits", f"{n}_0;Ada;12.50"),
         ("the order is below zero", f"-{n};Ada;12.50"),
@@ -126,4 +128,5 @@ def _nonsense(n: int) -> Iterator[tuple[str, str | None, bytes]]:
     ):
         yield why, CSV, line.encode()
     yield "it breaks off", JSON, as_json[:-2]
+    yield "it is nested too deep", JSON, b"[" * 100_000
     yield "it is not in UTF-8", CSV, f"{n};Zoë;12.50".encode("latin-1")

@@ -23,7 +23,7 @@ def whole(text):
     return int(text)
 
 
-def by_csv(text):
+def by_lenient_csv(text):
     [[number, customer, price]] = csv.reader(text.splitlines(), delimiter=";")
     return number, customer, price
 
@@ -40,6 +40,20 @@ def by_strict_csv(text):
     return number, customer, price
 
 
+def by_csv(text):
+    try:
+        return by_strict_csv(text)
+    except csv.Error as error:
+        raise ValueError("a quote") from error
+
+
+def json_of(text):
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+
+
 def by_split(text):
     number, customer, price = text.strip().split(";")
     return number, customer, price
@@ -53,6 +67,7 @@ def normaliser(
     cents=exact,
     number=whole,
     read_csv=by_csv,
+    read_json=json_of,
     of_type=type_of,
     encoding="utf-8",
     whole_json=lambda value: type(value) is int,
@@ -66,7 +81,7 @@ def normaliser(
         if kind not in TYPES:
             raise ValueError(content_type)
         if kind == "application/json":
-            order = json.loads(text)
+            order = read_json(text)
             if not isinstance(order, dict) or not fields(order):
                 raise ValueError(order)
             order = {name: order[name] for name in FIELDS}
@@ -86,7 +101,7 @@ def by_decimals(content_type, body):
     """Written in another way, with decimals."""
     kind = "" if content_type is None else content_type.lower().split(";")[0]
     if kind == "application/json":
-        order = json.loads(body)
+        order = json_of(body)
         if not isinstance(order, dict):
             raise ValueError("no object")
         if sorted(order) != ["cents", "customer", "order"]:
@@ -94,7 +109,10 @@ def by_decimals(content_type, body):
         if any(isinstance(value, bool | float) for value in order.values()):
             raise ValueError("numbers")
     elif kind == "text/csv":
-        rows = list(csv.reader(body.decode().splitlines(), delimiter=";"))
+        try:
+            rows = list(csv.reader(body.decode().splitlines(), delimiter=";", strict=True))
+        except csv.Error:
+            rows = []
         if len(rows) != 1 or len(rows[0]) != 3:
             raise ValueError("fields")
         order = dict(zip(("order", "customer", "price"), rows[0], strict=True))
@@ -164,6 +182,8 @@ ANSWERS = {
             ),
             "split at semicolons": ("refused", normaliser(read_csv=by_split)),
             "a strict reader's own error": ("raised", normaliser(read_csv=by_strict_csv)),
+            "a lenient reader": ("accepted", normaliser(read_csv=by_lenient_csv)),
+            "JSON of any depth": ("raised", normaliser(read_json=json.loads)),
             "euros and cents apart": ("accepted", normaliser(cents=by_parts)),
             "numbers as Python has them": ("accepted", normaliser(number=int)),
             "latin-1": ("wrong_customer", normaliser(encoding="latin-1")),
