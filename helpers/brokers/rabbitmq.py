@@ -55,6 +55,7 @@ def environment(place: Place, folder: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "ERL_EPMD_PORT": str(epmd_port()),
         "ERL_EPMD_ADDRESS": settings.HOST,
+        "ERL_CRASH_DUMP_SECONDS": "0",  # else a tool that can't start leaves one where it was called
         "RABBITMQ_NODENAME": nodename(place),
         "RABBITMQ_CONF_ENV_FILE": os.devnull,
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),

@@ -175,7 +175,8 @@ def _obtain(suite: str, say: Callable[[str], None]) -> None:
     _relocate(root)
     if not own:
         _use_own_libraries(root)
-    process.output("erl", [root / "usr/bin/erl", *PROOF])
+    # there, since it leaves a dump if it crashes
+    process.output("erl", [root / "usr/bin/erl", *PROOF], folder=root)
 
 
 def _relocate(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,7 +11,8 @@ import pika
 import pytest
 
 from conftest import _free_offset
-from helpers.brokers import jars, native, tools
+from helpers.brokers import jars, native, rabbitmq, rabbitmq_install, tools
+from helpers.brokers.places import single
 from helpers.names import clean_up, fresh
 
 
@@ -100,3 +102,15 @@ def test_the_other_tools_of_rabbitmq_find_the_node(live):
     done = run("rabbitmq-diagnostics", "list_nothing")
     assert done.returncode == 64
     assert "Command 'list_nothing' not found" in done.stderr
+
+
+@pytest.mark.native_files
+def test_a_tool_whose_home_was_deleted_leaves_no_dump_in_the_readers_folder(tmp_path):
+    environment = rabbitmq.environment(single("rabbitmq"), tmp_path / "rabbitmq")
+    shutil.rmtree(tmp_path / "home")
+    reader = tmp_path / "reader"
+    reader.mkdir()
+    ctl = [str(rabbitmq_install.program("rabbitmqctl")), "status"]
+    done = subprocess.run(ctl, env=environment, cwd=reader, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert list(reader.iterdir()) == []

@@ -38,8 +38,9 @@ class Machine:
             raise debian.AptError("E: Release file is expired")
         _lay_out(root / "usr/lib/rabbitmq", self.mirror[self.fetched[-1]])
 
-    def _output(self, name: str, command: list) -> str:
+    def _output(self, name: str, command: list, folder: Path | None = None) -> str:
         if self.fetched[-1] in self.broken:
+            (folder or Path.cwd()).joinpath("erl_crash.dump").touch()  # as Erlang does
             raise BrokerError(f"{name} ended with 1:\nno version GLIBC_9.0")
         return ""
 
@@ -83,7 +84,12 @@ def test_debian_takes_a_newer_release_once(debian12):
         ({"forky"}, {"trixie"}, "3.10.8"),
     ],
 )
-def test_what_is_refused_or_does_not_start_is_followed_by_the_next(debian12, lacks, broken, found):
+def test_what_is_refused_or_does_not_start_is_followed_by_the_next(
+    debian12, monkeypatch, tmp_path, lacks, broken, found
+):
+    reader = tmp_path / "reader"
+    reader.mkdir()
+    monkeypatch.chdir(reader)
     for suite in lacks:
         del debian12.mirror[suite]
     debian12.broken = broken
@@ -91,6 +97,7 @@ def test_what_is_refused_or_does_not_start_is_followed_by_the_next(debian12, lac
         rabbitmq_install.install()
     assert rabbitmq_install.version() == found
     assert len(debian12.fetched) == len(lacks | broken) + 1
+    assert list(reader.iterdir()) == []
 
 
 @pytest.mark.parametrize(("version", "taken"), [("4.4.0", True), ("5.0.1", False)])
