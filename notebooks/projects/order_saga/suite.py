@@ -72,6 +72,9 @@ RETURNED = {
 ASKED = 20.0  # seconds for what comes within one
 MOMENT = 1.0  # seconds in which a service believes that it was heard
 STILL = 5.0  # seconds in which nothing moves, and all services are connected: nothing will
+# ... when a node is away: Erlang tries to reach a machine that does not answer for 7 (net_setuptime), and
+# what its consumers had in hand comes back only then. A container's address is gone when it is killed.
+STILL_AWAY = 12.0
 SECONDS = 60.0  # for all that is left at the end
 BALANCES = {
     "payment": ("accounts", "customer", "cents"),
@@ -295,7 +298,7 @@ class _System:
                 return False
             return not self._left()  # takes a second or two
 
-        return self._wait("all orders to end", done)
+        return self._wait("all orders to end", done, STILL_AWAY)
 
     def _states(self):
         return dict(self._books["orders"].rows("SELECT id, state FROM orders"))
