@@ -395,7 +395,8 @@ def _expect_view(path: Path, events: list[Event], day: str, *, killed: bool) -> 
 
 PARTITIONS = range(3)
 PATIENCE_GREEN = 1.0  # seconds
-Day = tuple[dict[int, int], dict[int, int], bool]  # where blue and green stand; green's goes on
+Position = dict[int, int]
+Day = tuple[Position, Position | None, bool]  # blue's, and green's if it says it; green's goes on
 
 
 def _days(data: Random) -> dict[str, Day]:
@@ -413,6 +414,7 @@ def _days(data: Random) -> dict[str, Day]:
             {one: 10**6, other: 10**6},
             False,
         ),
+        "green's view was locked": (blue, None, False),
     }
 
 
@@ -421,10 +423,11 @@ class _Projector:
     it handles what it had fetched: so many records of each partition at least."""
 
     def __init__(
-        self, topic: str, position: dict[int, int], alive: bool, at_a_time: int, fetched: int = 0
+        self, topic: str, position: Position | None, alive: bool, at_a_time: int, fetched: int = 0
     ) -> None:
         self._topic = topic
-        self._position = dict(position)
+        self._position = dict(position or {})
+        self._locked = position is None
         self._alive = alive
         self._at_a_time = at_a_time
         self._fetched = fetched
@@ -436,7 +439,9 @@ class _Projector:
     def running(self) -> bool:
         return self._thread is not None
 
-    def position(self) -> dict[int, int]:
+    def position(self) -> Position:
+        if self._locked:
+            raise sqlite3.OperationalError("database is locked")
         with self._lock:
             return dict(self._position)
 
@@ -471,7 +476,7 @@ class _Projector:
 
 @grader("8.3", needs=("kafka",))
 def take_over(answer: Callable[[Any, Any, Callable[[], None], float], None], data: Random) -> str:
-    """Three days of a green view, with a writer that never pauses."""
+    """Four days of a green view, with a writer that never pauses."""
     with new_topic(len(PARTITIONS)) as topic, KafkaProducer(**kafka_options()) as producer:
         for number in range(300):
             for partition in PARTITIONS:
@@ -486,7 +491,7 @@ def take_over(answer: Callable[[Any, Any, Callable[[], None], float], None], dat
         finally:
             closed.set()
             writer.join(timeout=20)
-    return "twice the readers went over and noticed nothing; once they stayed, and blue ran on."
+    return "twice the readers went over and noticed nothing; twice they stayed, and blue ran on."
 
 
 def _write(producer: KafkaProducer, topic: str, closed: threading.Event) -> None:
@@ -500,8 +505,8 @@ def _expect_take_over(
     answer: Callable,
     topic: str,
     day: str,
-    at_blue: dict[int, int],
-    at_green: dict[int, int],
+    at_blue: Position,
+    at_green: Position | None,
     alive: bool,
 ) -> None:
     blue = _Projector(topic, at_blue, True, at_a_time=1, fetched=50)
@@ -510,7 +515,7 @@ def _expect_take_over(
 
     def switch() -> None:
         """Note whether blue was running, and in which partitions the readers went back."""
-        here, there = green.position(), blue.position()
+        here, there = (green.position() if at_green is not None else {}), blue.position()
         back = [number for number in PARTITIONS if here.get(number, 0) < there.get(number, 0)]
         switches.append((blue.running, back))
 
@@ -523,14 +528,15 @@ def _expect_take_over(
         if alive:
             _expect_switched(day, outcome, switches, blue)
         else:
-            _expect_stayed(day, outcome, switches, blue)
+            errors = TimeoutError if at_green is not None else (TimeoutError, sqlite3.Error)
+            _expect_stayed(day, outcome, errors, switches, blue)
     finally:
         blue.stop()
         green.stop()
 
 
 def _outcome(answer: Callable, blue: Any, green: Any, switch: Callable, timeout: float) -> Any:
-    """What the learner's function returned, or its TimeoutError."""
+    """What the learner's function returned, or its TimeoutError, or the locked view's error."""
     late = Wrong(
         "no_deadline",
         f"{timeout + SLACK:g} s after the call the function, which had {timeout:g}, was still "
@@ -538,7 +544,8 @@ def _outcome(answer: Callable, blue: Any, green: Any, switch: Callable, timeout:
         "Fix the deadline once, and give up when it has passed.",
     )
     given, began = (blue, green, switch, timeout), time.monotonic()
-    said = ask(answer, *given, seconds=timeout + SLACK, may_raise=(TimeoutError,), late=late)
+    errors = TimeoutError, sqlite3.Error
+    said = ask(answer, *given, seconds=timeout + SLACK, may_raise=errors, late=late)
     if isinstance(said, TimeoutError):
         expect_patience(timeout, time.monotonic() - began)
     return said
@@ -587,17 +594,21 @@ def _expect_switched(
 
 
 def _expect_stayed(
-    day: str, outcome: Any, switches: list[tuple[bool, list[int]]], blue: _Projector
+    day: str,
+    outcome: Any,
+    errors: type[Exception] | tuple[type[Exception], ...],
+    switches: list[tuple[bool, list[int]]],
+    blue: _Projector,
 ) -> None:
-    if switches or not isinstance(outcome, TimeoutError):
+    if switches or not isinstance(outcome, errors):
         raise Wrong(
             "switched_too_early",
-            f"{day}, and the function did not raise TimeoutError.",
+            f"{day}, and the function did not raise an error that says so.",
             "A green view that does not get there in time is no view for the readers.",
         )
     if not blue.running:
         raise Wrong(
             "blue_stands_still",
-            f"{day}, and after the TimeoutError blue's projector stood still.",
+            f"{day}, and after the {type(outcome).__name__} blue's projector stood still.",
             "The readers are still at blue: start its projector again before you raise.",
         )

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -32,11 +32,13 @@ class _Case(NamedTuple):
     view: dict[str, str]
     position: int
     cut: int = 0
+    goes_on: bool = False  # its projector has the next event while it is audited
 
 
 @grader("8.4", needs=("kafka",))
 def audits(audit: Audit, data: Random) -> str:
-    """A right view, views with faults of each kind, empty ones, a long log, and logs that are cut."""
+    """A right view, also while its projector goes on, views with faults of each kind, empty ones, a long
+    log, logs that are cut, and one that is another."""
     for case in _cases(data):
         _expect(audit, case)
     return "each fault of each view found, none invented, and no word where the log is cut."
@@ -65,6 +67,7 @@ def _cases(data: Random) -> list[_Case]:
     return [
         _Case("that is right", events, right, len(events)),
         _Case("that is right, and behind its log", events + later, right, len(events)),
+        _Case("whose projector goes on", events + later, right, len(events), goes_on=True),
         _Case("whose log is empty", [], {a: "placed"}, 0),
         _Case("that has nothing yet", events, {}, 0),
         _Case("without an order", events, {a: "sent", c: "paid", e: ""}, len(events)),
@@ -82,6 +85,7 @@ def _cases(data: Random) -> list[_Case]:
         _Case("of a long log", long, {**known, "n-7": "state 7"}, MANY),
         _Case("whose log is cut", events, right, len(events), cut=2),
         _Case("whose log is all gone", events, right, len(events), cut=len(events)),
+        _Case("that is further than its log", begun, right, len(events)),
     ]
 
 
@@ -95,6 +99,8 @@ def _expect(audit: Audit, case: _Case) -> None:
             closing(sqlite3.connect(path)) as view,
             KafkaConsumer(**kafka_options(), enable_auto_commit=False) as consumer,
         ):
+            if case.goes_on:
+                view.set_trace_callback(_projector(path, *case.events[case.position]))
             late = Wrong(
                 "no_deadline",
                 f"a view {case.what}: your function was still running after {SECONDS:g} s.",
@@ -105,7 +111,7 @@ def _expect(audit: Audit, case: _Case) -> None:
                 seconds=SECONDS, may_raise=(LookupError,), late=late,
             )  # fmt: skip
         _judge(case, said)
-        if path.read_bytes() != before:
+        if not case.goes_on and path.read_bytes() != before:
             what = f"a view {case.what}: it was changed."
             raise Wrong("changed", what, "Look, and no more.")
 
@@ -128,15 +134,41 @@ def _view(folder: Path, case: _Case) -> Path:
     return path
 
 
+def _projector(path: Path, order: str, state: str | None) -> Callable[[str], None]:
+    """Called before each statement about the view: before the second question its projector puts an
+    event into it, unless a transaction of the audit's keeps it from that."""
+    asked = 0
+
+    def go_on(statement: str) -> None:
+        nonlocal asked
+        asked += statement.lstrip().upper().startswith(("SELECT", "WITH"))
+        if asked == 2:
+            with (
+                suppress(
+                    sqlite3.OperationalError
+                ),  # it is locked: it comes again, when we are gone
+                closing(sqlite3.connect(path, timeout=0)) as view,
+                view,
+            ):
+                view.execute("INSERT OR REPLACE INTO orders VALUES (?, ?)", [order, state])
+                view.execute("UPDATE position SET next = next + 1")
+
+    return go_on
+
+
 def _judge(case: _Case, said: Any) -> None:
-    if case.cut:
+    if case.cut or case.position > len(case.events):
         if isinstance(said, LookupError) and not isinstance(said, KeyError | IndexError):
             return
         what = f"a view {case.what}: expected a LookupError, not {said!r:.60}."
-        raise Wrong("not_refused", what, "What does the first offset say that is left?")
+        hint = "Of which offsets is the view, and which of them does the log have?"
+        raise Wrong("not_refused", what, hint)
     if isinstance(said, LookupError):
-        what = f"a view {case.what}: {type(said).__name__}, though its log begins at offset 0."
-        raise Wrong("refused", what, "Only a log that is cut says nothing of a view.")
+        what = (
+            f"a view {case.what}: {type(said).__name__}, though its log has all that it was told."
+        )
+        hint = "Only a log that is cut, or ends before `next`, says nothing of a view."
+        raise Wrong("refused", what, hint)
     if not isinstance(said, dict) or set(said) != set(PARTS):
         what = f"a view {case.what}: {said!r:.60} was returned."
         raise Wrong("no_audit", what, f"Return a dictionary of {', '.join(PARTS)}.")
@@ -145,7 +177,9 @@ def _judge(case: _Case, said: Any) -> None:
             raise Wrong("no_set", f"{part} is {said[part]!r:.60}.", "Make it a set.")
         if found := said[part] - wanted:
             what = f"a view {case.what}: {min(found, key=str)!r} is not {part}."
-            raise Wrong("invented", what, "What had the log told by the view's position?")
+            raise Wrong(
+                "invented", what, "What had the log told by the position that these rows belong to?"
+            )
         if left := wanted - said[part]:
             what = f"a view {case.what}: {min(left)!r} is {part}, and you didn't say so."
             raise Wrong("overlooked", what, "Compare order by order, and state by state.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from contextlib import ExitStack
 
@@ -351,11 +352,14 @@ def project_without_an_import(view, event):
     view.execute("INSERT INTO waiting VALUES ('', 0, ?)", [textwrap.dedent(event["order"])])  # noqa: F821
 
 
-def take_over_with(stop=True, each=True, empty_counts=True, bounded=True, restart=True, wait=True):
+def take_over_with(
+    stop=True, each=True, empty_counts=True, bounded=True, restart=True, wait=True, whatever=True
+):
     """A change of views that gets right what it is told to, and no more."""
 
     def take_over(blue, green, switch, timeout):
         deadline = time.monotonic() + (timeout if bounded else timeout + 60)
+        errors = BaseException if whatever else TimeoutError
         if stop:
             blue.stop()
 
@@ -367,12 +371,15 @@ def take_over_with(stop=True, each=True, empty_counts=True, bounded=True, restar
                 return all(offset >= goal[number] for number, offset in here.items())
             return all(here.get(number, 0) >= offset for number, offset in goal.items())
 
-        while wait and not there():
-            if time.monotonic() > deadline:
-                if restart:
-                    blue.start()
-                raise TimeoutError
-            time.sleep(0.01)
+        try:
+            while wait and not there():
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+                time.sleep(0.01)
+        except errors:
+            if restart:
+                blue.start()
+            raise
         switch()
 
     return take_over
@@ -402,11 +409,18 @@ def take_over_and_let_blue_run(blue, green, switch, timeout):
 
 
 def take_over_step_by_step(blue, green, switch, timeout):
-    """Right too, and otherwise: partition by partition."""
+    """Right too, and otherwise: partition by partition, and a locked view may be free in a moment."""
+
+    def at_green(partition):
+        try:
+            return green.position().get(partition, 0)
+        except sqlite3.OperationalError:
+            return 0
+
     until = time.monotonic() + timeout
     blue.stop()
     for partition, offset in blue.position().items():
-        while green.position().get(partition, 0) < offset:
+        while at_green(partition) < offset:
             if time.monotonic() >= until:
                 blue.start()
                 raise TimeoutError(f"partition {partition}")
@@ -500,6 +514,7 @@ ANSWERS = {
             "sums": ("went_back", take_over_with(each=False)),
             "empty": ("went_back", take_over_with(empty_counts=False)),
             "blue stays stopped": ("blue_stands_still", take_over_with(restart=False)),
+            "late, or not at all": ("blue_stands_still", take_over_with(whatever=False)),
             "no deadline": ("no_deadline", take_over_with(bounded=False)),
             "finally": ("blue_runs_on", take_over_and_let_blue_run),
             "where blue was": ("went_back", take_over_where_blue_was),

@@ -13,6 +13,7 @@ def audit_with(
     upto="position", deleted=True, last=True, cut=True, name=lambda order: order,
     state=lambda state: state, kind=set, mend=False, swap=False, one_poll=False, off=0,
     compare=True, empty=True, gone=lambda state: state is None,
+    moment=True, further=True,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -21,7 +22,15 @@ def audit_with(
         consumer.seek(partition, 0)
         if cut and consumer.beginning_offsets([partition])[partition] > 0:
             raise LookupError("the log is cut")
+        if moment:
+            view.execute("BEGIN")
         [(end,)] = view.execute("SELECT next FROM position").fetchall()
+        rows = view.execute("SELECT order_id, state FROM orders").fetchall()
+        view.rollback()
+        if end > (log := consumer.end_offsets([partition])[partition]):
+            if further:
+                raise LookupError("another log")
+            end = log
         if upto == "end":
             end = consumer.end_offsets([partition])[partition]
         told = {}
@@ -39,7 +48,7 @@ def audit_with(
                     told[name(event["order"])] = state(event["state"])
             if one_poll and told:
                 break
-        here = {name(o): state(s) for o, s in view.execute("SELECT order_id, state FROM orders")}
+        here = {name(o): state(s) for o, s in rows}
         wrong = {o for o in told.keys() & here.keys() if compare and told[o] != here[o]}
         if mend:
             with view:
@@ -57,7 +66,10 @@ def audit_by_pairs(consumer, partition, view):
     consumer.assign([partition])
     if consumer.beginning_offsets([partition]) != {partition: 0}:
         raise LookupError("the beginning is gone")
-    end = view.execute("SELECT max(next) FROM position").fetchone()[0]
+    both = "SELECT next, order_id, state FROM position LEFT JOIN orders"
+    (end, *_), *_ = rows = view.execute(both).fetchall()
+    if end > consumer.end_offsets([partition])[partition]:
+        raise LookupError("the end is gone")
     consumer.seek_to_beginning(partition)
     newest = {}
     for offset in range(end):
@@ -69,7 +81,7 @@ def audit_by_pairs(consumer, partition, view):
         newest.pop(event["order"], None)
         if event["state"] is not None:
             newest[event["order"]] = event["state"]
-    seen = view.execute("SELECT order_id, state FROM orders").fetchall()
+    seen = [(order, state) for _, order, state in rows if order is not None]
     differs = {order for order, _ in set(newest.items()) ^ set(seen)}
     here, there = set(newest), {order for order, _ in seen}
     return {"missing": here - there, "extra": there - here, "wrong": differs & here & there}
@@ -81,8 +93,13 @@ def audit_in_sql(consumer, partition, view):
     consumer.seek_to_beginning()
     if consumer.position(partition):
         raise LookupError(partition)
+    view.execute("BEGIN")
     view.execute("CREATE TEMP TABLE told (id TEXT PRIMARY KEY, state TEXT)")
     [end] = view.execute("SELECT next FROM position").fetchone()
+    consumer.seek_to_end()
+    if consumer.position(partition) < end:
+        raise LookupError(end)
+    consumer.seek_to_beginning()
     offset = 0
     while offset < end:
         for record in consumer.poll(200).get(partition, [])[: end - offset]:
@@ -122,6 +139,8 @@ ANSWERS = {
             "states without blanks": ("overlooked", audit_with(state=str.strip)),
             "compares the names only": ("overlooked", audit_with(compare=False)),
             "the other way round": ("invented", audit_with(swap=True)),
+            "two moments": ("invented", audit_with(moment=False)),
+            "to the end of a shorter log": ("not_refused", audit_with(further=False)),
             "lists": ("no_set", audit_with(kind=list)),
             "mends it": ("changed", audit_with(mend=True)),
             "waits for a record": ("no_deadline", audit_with(empty=False)),
