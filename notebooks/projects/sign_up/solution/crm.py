@@ -20,7 +20,7 @@ def handle(database, event):
             return
         if event["type"] == REGISTERED:
             row = [user, data["email"], data["name"]]
-            database.execute("INSERT INTO contacts VALUES (?, ?, ?, 0)", row)
+            database.execute("INSERT OR IGNORE INTO contacts VALUES (?, ?, ?, 0)", row)
         elif event["type"] == DELETED:
             database.execute("DELETE FROM contacts WHERE user = ?", [user])
         else:

@@ -23,7 +23,7 @@ def handle(database, event):
             return
         if event["type"] == REGISTERED:
             row = [user, data["email"], data["name"], data["news"]]
-            database.execute("INSERT INTO people VALUES (?, ?, ?, ?)", row)
+            database.execute("INSERT OR IGNORE INTO people VALUES (?, ?, ?, ?)", row)
         elif event["type"] == DELETED:
             database.execute("DELETE FROM people WHERE user = ?", [user])
         else:

@@ -21,7 +21,7 @@ def handle(database, event):
             return
         if event["type"] == REGISTERED:
             row = [user, *(data[name] for name in ("email", *COLUMNS))]
-            database.execute("INSERT INTO profiles VALUES (?, ?, ?, ?, ?)", row)
+            database.execute("INSERT OR IGNORE INTO profiles VALUES (?, ?, ?, ?, ?)", row)
         elif event["type"] == DELETED:
             database.execute("DELETE FROM profiles WHERE user = ?", [user])
         else:
