@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import socket
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -30,7 +33,8 @@ WRONG_KIND = b"?"
 
 @grader("2.3")
 def missed_nothing(answer: Listen, data: Random, node: RabbitMQ) -> str:
-    """Two names; one of them is killed in the middle of a message. Each is to get all of its topic."""
+    """Two names; one of them is killed in the middle of a message, the other loses its connection. Each is
+    to get all of its topic."""
     topic, other = f"readings/{fresh('probe')}", f"readings/{fresh('probe')}"
     names = [fresh("device"), fresh("device")]
     letters = iter(data.sample("abcdefghijklmnopqrstuvwxyz", 12))
@@ -52,11 +56,11 @@ def missed_nothing(answer: Listen, data: Random, node: RabbitMQ) -> str:
         run(names[0], ENOUGH)
         _publish(node, topic, parts[2])
         _publish(node, other, [stray := next(letters).encode()])
-        for name in names:
-            run(name, ENOUGH)
+        run(names[0], ENOUGH)
+        run(names[1], ENOUGH, cut_at=parts[0][1])
         sent = [body for part in parts for body in part]
-        in_hand = set(parts[0])  # when it was killed
-        for name, killed in zip(names, (in_hand, set()), strict=True):
+        in_hand = set(parts[0]), set(sent)  # when it was killed, and when it was cut off
+        for name, killed in zip(names, in_hand, strict=True):
             found = _handled(Path(folder), name)
             _expect(found, sent, killed, name == names[0])
             if stray in found:
@@ -79,11 +83,17 @@ def _run(
     name: str,
     seconds: float,
     dies_at: bytes = b"",
+    cut_at: bytes = b"",
 ) -> object:
+    to_cut = [cut_at] if cut_at else []
+
     def handle(payload: bytes) -> None:
         if payload == dies_at:
             time.sleep(IN_HAND)
             die()
+        if payload in to_cut:
+            to_cut.clear()
+            _cut(port)
         right = isinstance(payload, bytes | bytearray)
         with (folder / name).open("ab") as file:
             file.write((payload if right else WRONG_KIND) + b"\n")
@@ -103,6 +113,14 @@ def _run(
     return took
 
 
+def _cut(port: int) -> None:
+    """End each connection of this process to the broker, as a broker does that is started again."""
+    for found in [one for one in gc.get_objects() if isinstance(one, socket.socket)]:
+        with suppress(OSError):  # it isn't connected
+            if found.getpeername()[1] == port:
+                found.shutdown(socket.SHUT_RDWR)
+
+
 def _publish(node: RabbitMQ, topic: str, bodies: list[bytes]) -> None:
     """As a publisher of AMQP does, each confirmed by the broker."""
     with pika.BlockingConnection(node.rabbitmq) as connection:
@@ -117,14 +135,15 @@ def _handled(folder: Path, name: str) -> list[bytes]:
 
 
 def _expect(found: list[bytes], sent: list[bytes], killed: set[bytes], was_killed: bool) -> None:
-    who = "the one that was killed" if was_killed else "the other name"
+    who = "the one that was killed" if was_killed else "the other, whose connection was lost,"
     _expect_bytes(found)
     if lost := [body for body in sent if body not in found]:
         raise Wrong(
             "lost",
             f"{len(sent)} messages were sent, and {who} has not handled {len(lost)}, "
             f"{lost[0].decode()!r} for instance.",
-            "When is a message acknowledged, and whose session is it? handle first, then PUBACK.",
+            "When is a message acknowledged, and whose session is it? handle first, then PUBACK. And who "
+            "connects again?",
         )
     often = [body for body, times in Counter(found).items() if times > 1 and body not in killed]
     if often:

@@ -33,16 +33,21 @@ def connect(client, port, clean=False, expiry=HOUR):
     client.connect("127.0.0.1", port, clean_start=clean, properties=properties)
 
 
-def loop(client, seconds):
+def loop(client, seconds, again=True, leaves=None):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        client.loop(timeout=0.1)
+        if client.loop(timeout=0.1) and again:
+            time.sleep(0.2)
+            client.reconnect()
+    if leaves:
+        client.unsubscribe(leaves)
+        client.loop(timeout=0.5)
     client.disconnect()
 
 
 def listen_with(
     clean=False, expiry=HOUR, qos=1, own_name=True, form=bytes, times=1, leaves=False, share=1.0,
-    where="{}",
+    where="{}", again=True,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -57,13 +62,7 @@ def listen_with(
 
         client.on_message = work
         connect(client, port, clean, expiry)
-        end = time.monotonic() + seconds * share
-        while time.monotonic() < end:
-            client.loop(timeout=0.1)
-        if leaves:
-            client.unsubscribe(topic)
-            client.loop(timeout=0.5)
-        client.disconnect()
+        loop(client, seconds * share, again, topic if leaves else None)
 
     return listen
 
@@ -151,6 +150,7 @@ ANSWERS = {
             "handled elsewhere": ("lost", listen_and_handle_elsewhere),
             "handled later": ("lost", listen_and_handle_later),
             "unsubscribed": ("lost", listen_with(leaves=True)),
+            "connects once": ("lost", listen_with(again=False)),
             "never acknowledged": ("twice", listen_and_never_acknowledge),
             "handled twice": ("twice", listen_with(times=2)),
             "a text": ("no_bytes", listen_with(form=lambda payload: payload.decode())),
