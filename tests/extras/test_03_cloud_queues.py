@@ -117,13 +117,14 @@ def handle_never(sqs, queue, message, handle):
 
 
 def send_back_with(
-    receives=99, show=True, first="send", what=None, delete=True, batches=False, at_the_end=False
+    receives=99, show=True, first="send", what=None, delete=True, batches=False, at_the_end=False,
+    wait=1,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
     def send_back(sqs, dead, queue, is_good):
         stay, sent = [], []
-        receive = {"QueueUrl": dead, "MaxNumberOfMessages": 10}
+        receive = {"QueueUrl": dead, "MaxNumberOfMessages": 10, "WaitTimeSeconds": wait}
         for _ in range(receives):
             if not (found := sqs.receive_message(**receive).get("Messages")):
                 break
@@ -159,7 +160,7 @@ def send_back_with(
 def send_back_one_by_one(sqs, dead, queue, is_good):
     """Right too: one message at a time."""
     stay = []
-    while found := sqs.receive_message(QueueUrl=dead).get("Messages"):
+    while found := sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=1).get("Messages"):
         [message] = found
         if is_good(message["Body"]):
             sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
@@ -173,8 +174,8 @@ def send_back_one_by_one(sqs, dead, queue, is_good):
 
 def send_back_all_seen_first(sqs, dead, queue, is_good):
     """Right too: it takes all, and then decides."""
-    receive, found = {"QueueUrl": dead, "MaxNumberOfMessages": 10, "VisibilityTimeout": 60}, []
-    while batch := sqs.receive_message(**receive).get("Messages", []):
+    receive, found = {"MaxNumberOfMessages": 10, "VisibilityTimeout": 60, "WaitTimeSeconds": 1}, []
+    while batch := sqs.receive_message(QueueUrl=dead, **receive).get("Messages", []):
         found.extend(batch)
     for message in found:
         place = {"QueueUrl": dead, "ReceiptHandle": message["ReceiptHandle"]}
@@ -191,7 +192,8 @@ def send_back_until_few_come(sqs, dead, queue, is_good):
     """Takes a receive of fewer than ten for the last one."""
     stay, found = [], range(10)
     while len(found) == 10:
-        found = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10).get("Messages", [])
+        many = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": 1}
+        found = sqs.receive_message(QueueUrl=dead, **many).get("Messages", [])
         for message in found:
             place = {"QueueUrl": dead, "ReceiptHandle": message["ReceiptHandle"]}
             if is_good(message["Body"]):
@@ -205,7 +207,7 @@ def send_back_until_few_come(sqs, dead, queue, is_good):
 
 def send_back_in_circles(sqs, dead, queue, is_good):
     """It shows the bad ones at once, and receives them again for ever."""
-    while found := sqs.receive_message(QueueUrl=dead).get("Messages"):
+    while found := sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=1).get("Messages"):
         [message] = found
         place = {"QueueUrl": dead, "ReceiptHandle": message["ReceiptHandle"]}
         if is_good(message["Body"]):
@@ -247,6 +249,7 @@ ANSWERS = {
         wrong={
             "ten of them": ("not_sent", send_back_with(receives=1)),
             "thirty of them": ("not_sent", send_back_with(receives=3)),
+            "does not wait": ("not_sent", send_back_with(wait=0)),
             "until few come": ("not_sent", send_back_until_few_come),
             "deleted first": ("lost", send_back_with(first="delete")),
             "in batches": ("sent_often", send_back_with(batches=True)),
