@@ -380,9 +380,17 @@ def _expect_replayed(lot: _ParkingLot) -> None:
             "old_header",
             "the replayed orders still carry their old header `tries`: the first failure "
             "would park them again.",
-            "Publish with fresh properties, not with those that came.",
+            "Take it out of the properties that came, before you publish with them.",
         )
     expect_persistent(waiting)
+    names = [properties.message_id for _, properties in waiting]
+    if names != [_name(n) for n in range(len(waiting))]:
+        raise Wrong(
+            "renamed",
+            "the replayed orders have lost their `message_id`.",
+            "By it a receiver knows an order that comes twice, as after a death between publish and "
+            "acknowledgement. Hand it on.",
+        )
     if left := count(lot.parking):
         raise Wrong(
             "not_acknowledged",
@@ -398,6 +406,11 @@ def _expect_moved(moved: Any, expected: int, day: str) -> None:
             f"{day}, but the function returned {moved!r}.",
             f"Count a message as moved once it is confirmed and acknowledged; here {expected}.",
         )
+
+
+def _name(number: int) -> str:
+    """The id of a parked order."""
+    return f"id-{number}"
 
 
 @dataclass
@@ -486,8 +499,10 @@ def _parking_lot(
         if boomerang:
             settings |= {"x_dead_letter_exchange": "", "x_dead_letter_routing_key": parking}
         channel.confirm_delivery()
-        for body in orders:
-            properties = pika.BasicProperties(delivery_mode=1, headers={"tries": 4})
+        for n, body in enumerate(orders):
+            properties = pika.BasicProperties(
+                delivery_mode=1, headers={"tries": 4}, message_id=_name(n)
+            )
             channel.basic_publish("", parking, body.encode("latin-1"), properties)
         with new_queue(channel, **settings) as work:
             yield _ParkingLot(orders, parking, work, channel, boomerang, break_at, stored)

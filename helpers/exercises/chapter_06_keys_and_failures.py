@@ -55,7 +55,8 @@ def _cases(data: Random) -> list[Case]:
     key = b"order-%d" % data.randrange(99)
 
     def record(key: bytes | None = key) -> Record:
-        return Record(key, b'{"order":  %d, "note": "\xff\x00"}' % data.randrange(999))
+        value = b'{"order":  %d, "note": "\xff\x00"}' % data.randrange(999)
+        return Record(key, value, (("trace", b"%d" % data.randrange(999)),))
 
     gone, kind = ConnectionError, data.choice((ConnectionResetError, BrokenPipeError))
     wrong = data.choice((KeyError, ValueError, TypeError, UnicodeError))
@@ -121,6 +122,10 @@ def _expect_aside(topic: str, case: Case, aside: int) -> None:
     if named != [case.set_aside.encode()]:
         what = f"The header error of {_told(case)} is {named}, expected {case.set_aside}."
         raise Wrong("wrong_header", what, "Somebody will want to know what went wrong.")
+    others = [header for header in last.headers if header[0] != "error"]
+    if others != list(case.record.headers):
+        what = f"Its other headers are {others}, expected {list(case.record.headers)}."
+        raise Wrong("lost_header", what, "They are a part of the record: its id, its trace.")
 
 
 def _told(case: Case) -> str:

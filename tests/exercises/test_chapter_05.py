@@ -23,7 +23,7 @@ def parked(channel, parking):
 
 
 def replay_with(auto_ack=False, confirms=True, mandatory=True, header=False, cap=None, body=None,
-                mode=2, first=False, count=True):  # fmt: skip
+                mode=2, first=False, count=True, named=True):  # fmt: skip
     """A replay that gets right what it is told to, and no more."""
 
     def replay(channel, parking, work):
@@ -34,7 +34,9 @@ def replay_with(auto_ack=False, confirms=True, mandatory=True, header=False, cap
             method, properties, given = channel.basic_get(parking, auto_ack=auto_ack)
             if method is None:
                 break
-            sent = properties if header else pika.BasicProperties(delivery_mode=mode)
+            name = properties.message_id if named else None
+            sent = pika.BasicProperties(delivery_mode=mode, message_id=name)
+            sent = properties if header else sent
             if first:
                 channel.basic_ack(method.delivery_tag)
             try:
@@ -51,13 +53,18 @@ def replay_with(auto_ack=False, confirms=True, mandatory=True, header=False, cap
     return replay
 
 
+def renewed(properties):
+    """Properties of a message that is moved."""
+    return pika.BasicProperties(delivery_mode=2, message_id=properties.message_id)
+
+
 def replay_all_at_once(channel, parking, work):
     """Right too, and otherwise: it takes them all into its hand first."""
     channel.confirm_delivery()
     hand = [channel.basic_get(parking) for _ in range(parked(channel, parking))]
-    for n, (method, _, body) in enumerate(hand):
+    for n, (method, properties, body) in enumerate(hand):
         try:
-            channel.basic_publish("", work, body, PERSISTENT, mandatory=True)
+            channel.basic_publish("", work, body, renewed(properties), mandatory=True)
         except pika.exceptions.AMQPError:
             if channel.is_open:
                 for left, _, _ in hand[n:]:
@@ -74,11 +81,9 @@ def replay_by_consuming(channel, parking, work):
     channel.basic_qos(prefetch_count=1)
     moved = 0
     while moved < due:
-        method, _, body = next(channel.consume(parking))
+        method, properties, body = next(channel.consume(parking))
         try:
-            channel.basic_publish(
-                exchange="", routing_key=work, body=body, properties=PERSISTENT, mandatory=True
-            )
+            channel.basic_publish("", work, body, properties=renewed(properties), mandatory=True)
         except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
             channel.basic_nack(method.delivery_tag)
             break
@@ -113,11 +118,11 @@ def replay_and_acknowledge_at_the_end(channel, parking, work):
     channel.confirm_delivery()
     last = moved = 0
     for _ in range(parked(channel, parking)):
-        method, _, body = channel.basic_get(parking)
+        method, properties, body = channel.basic_get(parking)
         if method is None:
             break
         try:
-            channel.basic_publish("", work, body, PERSISTENT, mandatory=True)
+            channel.basic_publish("", work, body, renewed(properties), mandatory=True)
         except (pika.exceptions.NackError, pika.exceptions.UnroutableError):
             channel.basic_nack(method.delivery_tag)
             break
@@ -138,8 +143,8 @@ def replay_and_ignore_all(channel, parking, work):
 def replay_backwards(channel, parking, work):
     channel.confirm_delivery()
     hand = [channel.basic_get(parking) for _ in range(parked(channel, parking))]
-    for method, _, body in reversed(hand):
-        channel.basic_publish("", work, body, PERSISTENT, mandatory=True)
+    for method, properties, body in reversed(hand):
+        channel.basic_publish("", work, body, renewed(properties), mandatory=True)
         channel.basic_ack(method.delivery_tag)
     return len(hand)
 
@@ -662,6 +667,7 @@ ANSWERS = {
             "at most 18": ("wrong_messages", replay_with(cap=18)),
             "other body": ("wrong_messages", replay_with(body=b"order")),
             "transient": ("transient", replay_with(mode=1)),
+            "without its id": ("renamed", replay_with(named=False)),
             "backwards": ("wrong_order", replay_backwards),
             "uncounted": ("miscounted", replay_with(count=False)),
             "ignores all": ("round_and_round", replay_and_ignore_all),

@@ -15,7 +15,7 @@ def pay_with(
     value=lambda value: value,
     header=True,
     only=None,
-    headers=False,
+    headers=True,
 ):
     """An answer that gets right what it is told to."""
 
@@ -50,7 +50,8 @@ def pay_and_flush(record, charge, producer, dead_letters, left=2):
             pay_and_flush(record, charge, producer, dead_letters, left - 1)
             return
         name = error.__class__.__name__.encode()
-        producer.send(dead_letters, key=record.key, value=record.value, headers=[("error", name)])
+        headers = [*record.headers, ("error", name)]
+        producer.send(dead_letters, key=record.key, value=record.value, headers=headers)
         producer.flush()
 
 
@@ -72,7 +73,7 @@ def pay_and_write_the_name_out(record, charge, producer, dead_letters):
         except Exception as error:
             why = type(error).__name__
             break
-    why = [("error", why.encode())]
+    why = [*record.headers, ("error", why.encode())]
     producer.send(dead_letters, record.value, key=record.key, headers=why).get(timeout=20)
     return None
 
@@ -86,7 +87,7 @@ def pay_by_a_list(record, charge, producer, dead_letters):
             errors.append(error)
         else:
             return
-    headers = [("error", type(errors[-1]).__name__.encode())]
+    headers = [("error", type(errors[-1]).__name__.encode()), *record.headers]
     producer.send(dead_letters, record.value, record.key, headers=headers).get(timeout=20)
 
 
@@ -105,7 +106,6 @@ ANSWERS = {
     "6.9": Answers(
         right={
             "reference": pay_with(),
-            "keeps headers": pay_with(headers=True),
             "list": pay_by_a_list,
         },
         wrong={
@@ -128,6 +128,7 @@ ANSWERS = {
             "one name for all of a kind": ("wrong_header", pay_and_write_the_name_out),
             "flush": ("lost", pay_and_flush),
             "catches all": ("lost", pay_whatever_happens),
+            "one header alone": ("lost_header", pay_with(headers=False)),
             "not begun": ("not_attempted", stub),
         },
     )
