@@ -143,13 +143,8 @@ def _projector(path: Path, order: str, state: str | None) -> Callable[[str], Non
         nonlocal asked
         asked += statement.lstrip().upper().startswith(("SELECT", "WITH"))
         if asked == 2:
-            with (
-                suppress(
-                    sqlite3.OperationalError
-                ),  # it is locked: it comes again, when we are gone
-                closing(sqlite3.connect(path, timeout=0)) as view,
-                view,
-            ):
+            locked = suppress(sqlite3.OperationalError)  # then it comes when we are gone
+            with locked, closing(sqlite3.connect(path, timeout=0)) as view, view:
                 view.execute("INSERT OR REPLACE INTO orders VALUES (?, ?)", [order, state])
                 view.execute("UPDATE position SET next = next + 1")
 
