@@ -149,7 +149,7 @@ class Customer(BaseHTTPRequestHandler):
         details = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         try:
             self.answer(200, self.server.perform(command, int(order), details))
-        except RefusedError as refusal:
+        except (RefusedError, sqlite3.IntegrityError) as refusal:  # or another desk was first
             self.answer(409, {"refused": str(refusal)})
 
     def do_GET(self):
