@@ -42,17 +42,20 @@ def pay_with(
     return pay
 
 
-def pay_and_flush(record, charge, producer, dead_letters, left=2):
-    try:
-        charge(record.value)
-    except Exception as error:
-        if isinstance(error, ConnectionError) and left:
-            pay_and_flush(record, charge, producer, dead_letters, left - 1)
-            return
-        name = error.__class__.__name__.encode()
-        headers = [*record.headers, ("error", name)]
-        producer.send(dead_letters, key=record.key, value=record.value, headers=headers)
-        producer.flush()
+def pay_by_calling_itself(flush=False):
+    def pay(record, charge, producer, dead_letters, left=2):
+        try:
+            charge(record.value)
+        except Exception as error:
+            if isinstance(error, ConnectionError) and left:
+                pay(record, charge, producer, dead_letters, left - 1)
+                return
+            name = error.__class__.__name__.encode()
+            headers = [*record.headers, ("error", name)]
+            sent = producer.send(dead_letters, key=record.key, value=record.value, headers=headers)
+            producer.flush() if flush else sent.get(timeout=20)
+
+    return pay
 
 
 def pay_whatever_happens(record, charge, producer, dead_letters):
@@ -106,6 +109,7 @@ ANSWERS = {
     "6.9": Answers(
         right={
             "reference": pay_with(),
+            "calls itself": pay_by_calling_itself(),
             "list": pay_by_a_list,
         },
         wrong={
@@ -126,7 +130,7 @@ ANSWERS = {
             "tidied up": ("wrong_body", pay_with(value=stripped)),
             "the words, not the name": ("wrong_header", pay_with(header=False)),
             "one name for all of a kind": ("wrong_header", pay_and_write_the_name_out),
-            "flush": ("lost", pay_and_flush),
+            "flush": ("lost", pay_by_calling_itself(flush=True)),
             "catches all": ("lost", pay_whatever_happens),
             "one header alone": ("lost_header", pay_with(headers=False)),
             "not begun": ("not_attempted", stub),
