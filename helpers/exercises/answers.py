@@ -109,6 +109,8 @@ def ask(
     _calls.append(call)
     main = threading.current_thread() is threading.main_thread()  # where signals arrive
     before = signal.signal(signal.SIGALRM, call.interrupt) if main else None
+    # an event loop has each signal written down, and reads nothing meanwhile: it would overflow
+    wakeup = signal.set_wakeup_fd(-1) if main else -1
     try:
         if main:
             signal.setitimer(signal.ITIMER_REAL, seconds, CLEANING_UP)
@@ -117,6 +119,7 @@ def ask(
         if main:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            signal.set_wakeup_fd(wakeup)
         _calls.remove(call)
     if call.verdict is not None:
         raise call.verdict

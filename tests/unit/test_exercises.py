@@ -4,9 +4,11 @@ import faulthandler
 import os
 import re
 import signal
+import socket
 import sqlite3
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from helpers.exercises import check, grading, lives
 from helpers.exercises.answers import NotAttempted, Wrong, ask, stop
 from helpers.exercises.grading import grade, grader
 from helpers.exercises.proxy import Proxy
+from tests.exercises.answers import ignoring
 
 
 @pytest.fixture(autouse=True)
@@ -233,6 +236,25 @@ def test_nothing_that_an_answer_catches_keeps_it_running():
     with pytest.raises(Wrong) as refused:
         ends_within(10, lambda: ask(stubborn, seconds=0.1))
     assert refused.value.kind == "no_deadline"
+
+
+def test_an_event_loop_that_reads_no_signals_meanwhile_is_not_overwhelmed(monkeypatch):
+    complaints = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                writer.send(b"x" * 1024)
+        before = signal.set_wakeup_fd(writer.fileno())
+        try:
+            with pytest.raises(Wrong):
+                ask(ignoring(1000), seconds=0.1)
+            assert signal.set_wakeup_fd(before) == writer.fileno()
+        finally:
+            signal.set_wakeup_fd(before)
+    assert complaints == []
 
 
 def test_an_answer_that_returns_when_it_is_told_to_end_is_late_all_the_same():
