@@ -11,6 +11,7 @@ find those of a dead kernel. This was written for macOS, and not tried there.
 """
 
 import contextlib
+import glob
 import json
 import os
 import re
@@ -258,8 +259,9 @@ def _by_token(process: psutil.Process) -> Mark | None:
         words = process.cmdline()
     except psutil.Error:
         return None
-    for file in (settings.cache_dir() / "run").glob("*/*/process.json"):
-        state = recall(file.parent)
+    run = settings.cache_dir() / "run"
+    for file in glob.iglob("*/*/process.json", root_dir=run):  # pathlib's raises if one vanishes
+        state = recall((run / file).parent)
         if state and any(state.token in word for word in words):
             return state.mark
     return None

@@ -1,6 +1,7 @@
 """Marks of processes: seen at every moment of a process's life, and identities that outlast the clock."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -57,12 +58,33 @@ def test_a_state_file_that_is_damaged_is_none(tmp_path):
     assert marks.recall(tmp_path) is None
 
 
+def denied(process):
+    raise psutil.AccessDenied(process.pid)
+
+
+def test_a_run_that_vanishes_while_we_look_is_passed_over(monkeypatch, tmp_path):
+    monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
+    monkeypatch.setattr(marks, "_environment", denied)
+    for number in "123":
+        node = tmp_path / "run" / number / "kafka"
+        node.mkdir(parents=True)
+        (node / "process.json").touch()
+    asked = []
+
+    def recall(node):
+        asked.append(node)
+        for run in (tmp_path / "run").iterdir():
+            if run != node.parent:
+                shutil.rmtree(run)
+
+    monkeypatch.setattr(marks, "recall", recall)
+    assert marks.of(psutil.Process()) is None
+    assert len(asked) == 1
+
+
 def test_where_no_environment_can_be_read_the_token_in_the_command_line_tells(
     monkeypatch, tmp_path
 ):
-    def denied(one):
-        raise psutil.AccessDenied(one.pid)
-
     monkeypatch.setenv("BREAKING_BROKERS_CACHE", str(tmp_path))
     monkeypatch.setattr(marks, "_environment", denied)
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
