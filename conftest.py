@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,7 @@ for space in sys.argv[1:]:
 _broken: set[Path] = set()
 _spaces: list[str] = []
 _ends: list[subprocess.Popen] = []
+_reserved: list[socket.socket] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -304,6 +306,19 @@ def _leave_nothing() -> None:
         assert end.returncode == 0, "the brokers of these tests were not ended: see above"
 
 
+def _reserve(port: int) -> bool:
+    """Hold its namesake of UDP, which nothing here uses, until this process ends: another run of tests that
+    looks at the same moment, when nobody listens yet, goes elsewhere."""
+    namesake = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        namesake.bind((settings.HOST, port))
+    except OSError:
+        namesake.close()
+        return False
+    _reserved.append(namesake)
+    return True
+
+
 def _free_offset() -> int:
     """One at which no port is taken, nor can be by another process of this run of tests."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -313,6 +328,6 @@ def _free_offset() -> int:
     for offset in random.sample(offsets, len(offsets)):
         wanted = [port for place in every_place(offset).values() for port in place.listens]
         wanted.append(epmd_port(offset))
-        if not any(map(ports.taken, wanted)):
+        if not any(map(ports.taken, wanted)) and _reserve(epmd_port(offset)):
             return offset
     raise pytest.UsageError("no free ports for the brokers: is another test run using them all?")

@@ -13,7 +13,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -152,11 +154,37 @@ def pause(channel: BlockingChannel | None = None, queue: str = "") -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def asked_to_end() -> threading.Event:
+class Signalled:
+    """An event that is set by a signal, from when it is made.
+
+    `threading.Event` is none: its lock may be held by the very thread that the signal interrupts, which
+    would wait for itself. ``SimpleQueue.put`` may interrupt its own ``get``.
+    """
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._set = False
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        signal.signal(number, self._ring)
+
+    def _ring(self, *_: object) -> None:
+        if not self._set:
+            self._set = True
+            self._bell.put(None)
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it, at most ``timeout`` seconds; is it set?"""
+        with suppress(Empty):
+            self._bell.get(timeout=timeout)
+            self._bell.put(None)  # others may wait for it, too
+        return self._set
+
+
+def asked_to_end() -> Signalled:
     """An event that is set once ``Program.stop`` asks us to end (SIGTERM)."""
-    asked = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked.set())
-    return asked
+    return Signalled(signal.SIGTERM)
 
 
 def _print(line: str) -> None:

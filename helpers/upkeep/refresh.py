@@ -8,6 +8,7 @@ import atexit
 import copy
 import re
 import subprocess
+import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -169,10 +170,14 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
             begun.append(cell)
             progress.update(f"code cell {len(begun)} of {len(code)}")
 
+    sockets = tempfile.TemporaryDirectory(prefix="kernel-")  # which no other user can reach
     client = NotebookClient(
         notebook,
         km=AsyncKernelManager(
-            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+            kernel_name="python3",
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            transport="ipc",
+            ip=str(Path(sockets.name, "port")),
         ),
         timeout=CELL_SECONDS,
         record_timing=False,
@@ -180,7 +185,7 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
         on_cell_start=begin,
     )
     try:
-        with Progress(f"Running {path.name}") as progress:
+        with sockets, Progress(f"Running {path.name}") as progress:
             client.execute(cleanup_kc=True)  # and end the kernel, which is ours
     except CellExecutionError as error:
         raise RefreshError(f"{_where(begun)} raised {error.ename}: {error.evalue}") from error

@@ -18,7 +18,8 @@ DIRECT = "amq.rabbitmq.reply-to"
 
 
 class Caller:
-    """A channel to ask on. ``answers`` are those that nobody has taken, the oldest first."""
+    """A channel to ask on. ``answers`` are those that nobody has taken, the oldest first; also those that
+    came too late, which who asks for long should throw away."""
 
     def __init__(self, parameters, replies=DIRECT):
         self.answers = {}  # correlation id: body

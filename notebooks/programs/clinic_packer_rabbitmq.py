@@ -53,7 +53,7 @@ def main():
         channel = connection.channel()
         channel.basic_qos(prefetch_count=args.prefetch)
         channel.basic_consume(args.queue, partial(take, args, leaving))
-        while not leaving.is_set():
+        while channel.consumer_tags and not leaving.is_set():  # a deleted queue has no consumer
             connection.process_data_events(0.1)
 
 

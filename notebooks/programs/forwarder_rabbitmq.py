@@ -7,18 +7,16 @@ By hand, in the course's folder, with the port of a node:
 """
 
 import argparse
-import signal
-from functools import partial
 
 import pika
 
-from helpers.programs import say
+from helpers.programs import asked_to_end, say
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
 
 def handle(args, out, channel, method, properties, body):
-    """Called by pika for each order that the broker delivers."""
+    """Called for each order that the broker delivers."""
     out.basic_publish("", args.receipts, body, PERSISTENT)  # without waiting for a confirm
     channel.basic_ack(method.delivery_tag)
     say("handled", int(body))
@@ -33,16 +31,19 @@ def main():
     parser.add_argument("connections", choices=["one", "two"], help="two: one to publish on")
     args = parser.parse_args()
 
+    leaving = asked_to_end()
     where = pika.ConnectionParameters("127.0.0.1", args.port, heartbeat=0)
     consuming = publishing = pika.BlockingConnection(where)
     if args.connections == "two":
         publishing = pika.BlockingConnection(where)
     channel = consuming.channel()
-    stop = partial(consuming.add_callback_threadsafe, channel.stop_consuming)
-    signal.signal(signal.SIGTERM, lambda *_: stop())
+    out = publishing.channel()
     channel.basic_qos(prefetch_count=1)  # one order in hand at most
-    channel.basic_consume(args.orders, partial(handle, args, publishing.channel()))
-    channel.start_consuming()
+    for method, properties, body in channel.consume(args.orders, inactivity_timeout=0.2):
+        if leaving.is_set():
+            break  # what is not acknowledged goes back to the queue
+        if method is not None:
+            handle(args, out, channel, method, properties, body)
     for connection in {consuming, publishing}:
         connection.close()
 

@@ -9,20 +9,18 @@ By hand, in the course's folder; `kill -CONT` lets it go on:
 
 import argparse
 import signal
-import threading
 
 import confluent_kafka
 import kafka
 
-from helpers.programs import pause, say
+from helpers.programs import Signalled, pause, say
 
 NUMBERS = [str(number).encode() for number in range(1, 101)]
 
 
 def stop():
     """Stop all threads of this process until it is let go on (SIGCONT)."""
-    resumed = threading.Event()
-    signal.signal(signal.SIGCONT, lambda *_: resumed.set())
+    resumed = Signalled(signal.SIGCONT)
     pause()
     resumed.wait()  # this thread may get on for a moment before all are stopped
 

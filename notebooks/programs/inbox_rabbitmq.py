@@ -8,14 +8,12 @@ By hand, in the course's folder:
 """
 
 import argparse
-import signal
 import sqlite3
-from functools import partial
 
 import pika
 
 from helpers import up
-from helpers.programs import say
+from helpers.programs import asked_to_end, say
 
 CHARGE = "INSERT INTO charges VALUES (?)"
 
@@ -54,13 +52,15 @@ def main():
         channel.basic_ack(method.delivery_tag)
         say("handled", int(body))
 
+    leaving = asked_to_end()
     with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
         channel = connection.channel()
-        stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
-        signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=1)  # one in hand; a second goes to somebody else
-        channel.basic_consume(args.queue, handle)
-        channel.start_consuming()
+        for method, properties, body in channel.consume(args.queue, inactivity_timeout=0.2):
+            if leaving.is_set():
+                break  # what is not acknowledged goes back to the queue
+            if method is not None:
+                handle(channel, method, properties, body)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def numbers(admin, consumer):
 
 def labels(at, group=None):
     """What a number is about, as Prometheus writes it."""
-    of_group = f'consumergroup="{group}",' if group else ""
+    escaped = (group or "").replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    of_group = f'consumergroup="{escaped}",' if group else ""
     return f'{{{of_group}topic="{at.topic}",partition="{at.partition}"}}'
 
 

@@ -68,7 +68,10 @@ def publish_mqtt(node, body=b"order 1"):
     properties.MessageExpiryInterval = 60  # seconds
     properties.UserProperty = [("country", "CH"), ("amount", "7"), ("gift", "true")]
     with mqtt_client(node, "writer") as client:
-        client.publish(TOPIC, body, qos=1, properties=properties).wait_for_publish(PATIENCE)
+        sent = client.publish(TOPIC, body, qos=1, properties=properties)
+        sent.wait_for_publish(PATIENCE)  # which returns, also when the time is over
+        if not sent.is_published():
+            raise TimeoutError(f"no PUBACK within {PATIENCE:g} s")
     return {**NINE, "message id": None, "amount": "7", "gift": "true"}
 
 
@@ -205,10 +208,15 @@ def mqtt_client(node, name, topics=(), keep=False, handle=None):
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
     client.username_pw_set(*LOGIN)
     subscribed, connected = threading.Event(), threading.Event()
+
+    def on_connect(_client, _data, _flags, reason, _properties):
+        if not reason.is_failure:  # it is called for a refusal, too
+            connected.set()
+
     client.got = queue.Queue()
     client.on_message = lambda _client, _data, message: (handle or client.got.put)(message)
     client.on_subscribe = lambda *_: subscribed.set()
-    client.on_connect = lambda *_: connected.set()
+    client.on_connect = on_connect
     session = Properties(PacketTypes.CONNECT)
     session.SessionExpiryInterval = 3600 if keep else 0  # seconds
     client.connect(HOST, node.ports["mqtt"], clean_start=not keep, properties=session)

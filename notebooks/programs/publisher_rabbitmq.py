@@ -27,6 +27,7 @@ class Publisher:
     def on_channel(self, channel):
         """The channel is open: ask for confirms, and begin once the broker agrees."""
         self.channel = channel
+        channel.add_on_close_callback(lambda *_: self.end())
         if self.args.no_confirms:
             self.publish_unconfirmed()
         else:
@@ -59,6 +60,11 @@ class Publisher:
         if not (self.args.batches and self.pending):
             self.fill()
         if not self.pending:
+            self.end()
+
+    def end(self):
+        """All is answered, or the broker has closed the channel and will answer no more."""
+        if self.channel.connection.is_open:
             self.channel.connection.close()
 
     def publish_unconfirmed(self):

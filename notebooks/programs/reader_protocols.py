@@ -7,6 +7,7 @@ import argparse
 import queue
 from types import SimpleNamespace
 
+import paho.mqtt.client as mqtt
 import pika
 from protocols import HOST, LOGIN, TOPIC, amqp_1_0, mqtt_client, queue_address, stomp_client
 from proton import Timeout
@@ -63,7 +64,9 @@ def read_stomp(args, node, leaving):
             try:
                 headers, body = heard.messages.get(timeout=0.2)
             except queue.Empty:
-                continue
+                if client.is_connected():
+                    continue
+                raise ConnectionError("the connection is lost") from None
             handle(args, body)
             if args.careful:
                 client.ack(headers["ack"])
@@ -76,7 +79,8 @@ def read_mqtt(args, node, leaving):
     with mqtt_client(node, args.place, [TOPIC], keep=args.careful, handle=work) as client:
         print("ready")
         while not leaving.is_set():
-            client.loop(timeout=0.2)
+            if (code := client.loop(timeout=0.2)) != mqtt.MQTT_ERR_SUCCESS:
+                raise ConnectionError(mqtt.error_string(code))
 
 
 READERS = {

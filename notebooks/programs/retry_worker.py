@@ -30,7 +30,10 @@ class Bank:
 
 
 class InTurn:
-    """Charges an order only if no earlier one of its customer is still to be charged."""
+    """Charges an order only if no earlier one of its customer is still to be charged.
+
+    It holds for one worker, as long as it lives: who waits is in its memory.
+    """
 
     def __init__(self, bank, customers):
         self.bank = bank

@@ -127,7 +127,10 @@ class Desk(HTTPServer):
         self.producer = KafkaProducer(**up("kafka", quiet=True).kafka) if args.topic else None
 
     def perform(self, command, order, details):
-        """Decide, save, publish; the receipt says what happened, and where in the log it is."""
+        """Decide, save, publish; the receipt says what happened, and where in the log it is.
+
+        What was saved when the desk died, and not published, is published with the next command.
+        """
         event = decide(load(self.database, order), command, {"order": order, **details})
         WAYS[self.args.view](self.args, self.database, event)
         where = publish(self.database, self.producer, self.args.topic) if self.producer else {}

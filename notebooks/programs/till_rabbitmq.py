@@ -11,16 +11,15 @@ import argparse
 import os
 import signal
 import sqlite3
-from functools import partial
 
 import pika
 
 from helpers import up
-from helpers.programs import say
+from helpers.programs import asked_to_end, say
 
 
 def answer(args, book, channel, method, properties, body):
-    """Called by pika for each call: charge, answer, acknowledge, in this order."""
+    """Called for each call: charge, answer, acknowledge, in this order."""
     order, key = int(body), properties.correlation_id
     if charge(book, key if args.keys else None):
         say("handled", order)  # the card is charged here
@@ -47,13 +46,15 @@ def main():
 
     book = sqlite3.connect(args.keys or ":memory:")
     book.execute("CREATE TABLE IF NOT EXISTS charges (key TEXT UNIQUE)")
+    leaving = asked_to_end()
     with pika.BlockingConnection(up("rabbitmq", quiet=True).rabbitmq) as connection:
         channel = connection.channel()
-        stop = partial(connection.add_callback_threadsafe, channel.stop_consuming)
-        signal.signal(signal.SIGTERM, lambda *_: stop())
         channel.basic_qos(prefetch_count=1)
-        channel.basic_consume(args.queue, partial(answer, args, book))
-        channel.start_consuming()
+        for method, properties, body in channel.consume(args.queue, inactivity_timeout=0.2):
+            if leaving.is_set():
+                break  # what is not acknowledged goes back to the queue
+            if method is not None:
+                answer(args, book, channel, method, properties, body)
 
 
 if __name__ == "__main__":

@@ -34,10 +34,11 @@ async def subscribe(args, client, asked_to_end):
     async def take(message):
         await handle(args, client, message, [])
 
-    await client.subscribe(args.subject, queue=args.queue_group, cb=take)
+    orders = await client.subscribe(args.subject, queue=args.queue_group, cb=take)
     await client.flush()
     print("ready", flush=True)  # the server knows of us
     await asked_to_end.wait()
+    await orders.drain()  # no more; but what has come is handled
 
 
 async def fetch(args, client, asked_to_end):

@@ -5,15 +5,13 @@ It prints "handled ORDER TIME" for each, TIME in seconds of a clock that all pro
 
 import argparse
 import signal
-import threading
 
 from google.cloud.pubsub_v1.types import FlowControl
 
 from helpers.extras import pubsub
-from helpers.programs import asked_to_end, pause, say
+from helpers.programs import Signalled, asked_to_end, pause, say
 
-bank = threading.Event()  # what a slow order waits for: the bank's answer
-signal.signal(signal.SIGCONT, lambda *_: bank.set())  # sent by `Program.resume`
+bank = Signalled(signal.SIGCONT)  # what a slow order waits for: `Program.resume` sends it
 
 
 def by_pull(args, subscriber, leaving):
@@ -33,10 +31,12 @@ def by_stream(args, subscriber, leaving):
         message.ack()
 
     flow = FlowControl(max_messages=1, min_duration_per_lease_extension=60)  # seconds
-    stream = subscriber.subscribe(args.subscription, callback, flow_control=flow)
+    stream = subscriber.subscribe(
+        args.subscription, callback, flow_control=flow, await_callbacks_on_shutdown=True
+    )
     leaving.wait()
     stream.cancel()
-    stream.result()
+    stream.result()  # when what is in hand is done, and acknowledged
 
 
 def handle(args, order):

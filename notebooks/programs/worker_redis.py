@@ -31,7 +31,8 @@ def fetch(args, server, in_hand):
         shape = {"min_idle_time": args.claim_after, "start_id": "0-0"}
         _, left_lying, _ = server.xautoclaim(args.orders, args.group, args.name, **shape)
         for number, fields in left_lying:
-            handle(args, server, number, fields, in_hand)
+            if number not in in_hand:  # we may have left it lying ourselves
+                handle(args, server, number, fields, in_hand)
     new = server.xreadgroup(args.group, args.name, {args.orders: ">"}, count=100, block=200)
     for _, entries in new or []:
         for number, fields in entries:

@@ -10,12 +10,12 @@ import signal
 import threading
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from helpers.extras import sqs as local
-from helpers.programs import asked_to_end, pause, say
+from helpers.programs import Signalled, asked_to_end, pause, say
 
-bank = threading.Event()  # what a slow order waits for: the bank's answer
-signal.signal(signal.SIGCONT, lambda *_: bank.set())  # sent by `Program.resume`
+bank = Signalled(signal.SIGCONT)  # what a slow order waits for: `Program.resume` sends it
 
 
 def work(args, sqs):
@@ -42,7 +42,9 @@ def delete(args, sqs, messages):
     """Tell the queue that these are done."""
     entries = [{"Id": m["MessageId"], "ReceiptHandle": m["ReceiptHandle"]} for m in messages]
     if entries:
-        sqs.delete_message_batch(QueueUrl=args.queue, Entries=entries)
+        answer = sqs.delete_message_batch(QueueUrl=args.queue, Entries=entries)
+        for failed in answer.get("Failed", []):  # it comes again
+            print("not deleted", failed["Code"])
 
 
 def handle(args, order):
@@ -66,11 +68,12 @@ def hiding(args, sqs, message):
 
     def keep_hiding():
         while not over.wait(args.extend / 5):
-            sqs.change_message_visibility(
-                QueueUrl=args.queue,
-                ReceiptHandle=message["ReceiptHandle"],
-                VisibilityTimeout=args.extend,  # seconds from now
-            )
+            with contextlib.suppress(ClientError, BotoCoreError):  # the next try comes soon enough
+                sqs.change_message_visibility(
+                    QueueUrl=args.queue,
+                    ReceiptHandle=message["ReceiptHandle"],
+                    VisibilityTimeout=args.extend,  # seconds from now
+                )
 
     helper = threading.Thread(target=keep_hiding)
     if args.extend:

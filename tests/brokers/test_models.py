@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pika
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from pika.adapters.blocking_connection import BlockingChannel
 
-from helpers import clients
+from helpers import clients, nodes
 from helpers.names import fresh
 from helpers.programs import Program
 from helpers.waiting import wait_until
@@ -177,6 +179,45 @@ def test_a_worker_that_is_asked_to_end_does_so_though_there_is_more(channel, sta
     wait_until(lambda: clients.ready(channel, queue) == 200 - handled, "the rest to be back")
 
 
+@pytest.mark.parametrize("name", ["till_rabbitmq.py", "forwarder_rabbitmq.py", "inbox_rabbitmq.py"])
+def test_one_that_has_one_order_in_hand_is_asked_to_end_though_there_is_more(
+    live, channel, start, tmp_path, name
+):
+    queue, results = (clients.declare_queue(channel, fresh(of)) for of in ("orders", "results"))
+    port = live.rabbitmq.port
+    orders = [*range(1, 5001)]
+    for order in orders:
+        known = pika.BasicProperties(message_id=f"{order}", correlation_id="1", reply_to=results)
+        channel.basic_publish("", queue, f"{order}", known)
+    book = tmp_path / "charges.db"
+    with closing(sqlite3.connect(book)) as database, database:
+        database.execute("CREATE TABLE charges (number INTEGER)")
+        database.execute("CREATE TABLE unique_inbox (id TEXT PRIMARY KEY)")
+    arguments = {
+        "till_rabbitmq.py": [queue],
+        "forwarder_rabbitmq.py": [port, queue, results, "two"],
+        "inbox_rabbitmq.py": [queue, book, "insert-first"],
+    }
+    worker = start(name, *arguments[name])
+    worker.wait_for("handled 1 ")
+    worker.stop()
+    handled = len(worker.handled())
+    assert worker.errors() == []
+    assert handled < 5000
+    wait_until(lambda: clients.ready(channel, queue) == 5000 - handled, "the rest to be back")
+
+
+def test_a_packer_whose_queue_is_deleted_ends(live, channel, start):
+    queue = clients.declare_queue(channel, fresh("orders"))
+    clients.publish(channel, queue, [1])
+    url = f"amqp://guest:guest@{live.rabbitmq.host}:{live.rabbitmq.port}/"
+    packer = start("clinic_packer_rabbitmq.py", url, queue)
+    packer.wait_for("handled 1 ")
+    channel.queue_delete(queue)
+    wait_for_end(packer)
+    assert packer.errors() == []
+
+
 def test_a_worker_whose_orders_are_acknowledged_when_sent_takes_order_0(channel, start):
     queue = clients.declare_queue(channel, fresh("orders"))
     clients.publish(channel, queue, [0, 1])
@@ -215,3 +256,13 @@ def test_an_order_that_waits_too_long_is_given_up_though_others_keep_coming(
     happens("order.placed")
     happens("stock.reserved")  # and now the card is to be charged
     wait_until(given_up, "the order to be given up", timeout=20, every=0.05)
+
+
+def test_a_publisher_without_the_right_to_publish_waits_for_no_answer(own_ports, start):
+    with nodes.RabbitMQ({}) as node:
+        node.ctl("set_permissions", "guest", ".*", "", ".*")
+        publisher = start("publisher_rabbitmq.py", node.port, fresh("orders"))
+        wait_for_end(publisher)
+        assert publisher.said("attempt")
+        assert publisher.said("acknowledge") == []
+        assert publisher.errors() == []

@@ -302,3 +302,31 @@ def test_a_line_that_is_still_being_written_is_not_read(folder, start):
     worker = start()
     worker.wait_for("handled 1")
     assert worker.lines() == ["handled 1 2.0"]
+
+
+SIGNALLED = """
+import signal
+import sys
+from helpers.programs import Signalled
+
+event = Signalled(signal.SIGALRM)
+signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+print(event.wait(10))
+for _ in range(5000):
+    event.wait(0.0001)
+print(event.is_set())
+"""
+
+
+def test_a_signal_may_come_at_any_moment_of_a_wait_for_it():
+    run = [sys.executable, "-c", SIGNALLED]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, cwd=settings.CHECKOUT)
+    assert (done.stdout, done.stderr) == ("True\nTrue\n", "")
+
+
+def test_a_signal_that_does_not_come_is_not_waited_for_longer():
+    event = programs.Signalled(signal.SIGUSR1)
+    try:
+        assert (event.wait(0.01), event.is_set()) == (False, False)
+    finally:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
