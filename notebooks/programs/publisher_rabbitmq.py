@@ -27,11 +27,16 @@ class Publisher:
     def on_channel(self, channel):
         """The channel is open: ask for confirms, and begin once the broker agrees."""
         self.channel = channel
-        channel.add_on_close_callback(lambda *_: self.end())
+        channel.add_on_close_callback(self.on_closed)
         if self.args.no_confirms:
             self.publish_unconfirmed()
         else:
             channel.confirm_delivery(self.on_confirm, lambda _: self.fill())
+
+    def on_closed(self, channel, _reason):
+        """The broker may have closed the channel alone: it will answer no more."""
+        if channel.connection.is_open:
+            channel.connection.close()
 
     def publish(self):
         """Send the next order."""
@@ -60,11 +65,6 @@ class Publisher:
         if not (self.args.batches and self.pending):
             self.fill()
         if not self.pending:
-            self.end()
-
-    def end(self):
-        """All is answered, or the broker has closed the channel and will answer no more."""
-        if self.channel.connection.is_open:
             self.channel.connection.close()
 
     def publish_unconfirmed(self):
