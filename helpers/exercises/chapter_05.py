@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -425,14 +425,19 @@ class _ParkingLot:
     break_at: int
     stored: bool
     published: int = field(default=0)
+    ready: int | None = None  # in the parking lot, when a replay had returned
 
     def run(self, replay: Replay) -> Any:
         """The learner's replay, on a channel that may break; which it may pass on."""
         may_raise = (pika.exceptions.AMQPError,) if self.break_at else ()
         connection = amqp()
         try:
-            channel = Proxy(connection.channel(), basic_publish=self._publish)
-            return ask(replay, channel, self.parking, self.work, may_raise=may_raise)
+            channel = connection.channel()
+            watched = Proxy(channel, basic_publish=self._publish)
+            moved = ask(replay, watched, self.parking, self.work, may_raise=may_raise)
+            with suppress(pika.exceptions.AMQPError):  # its channel is closed
+                self.ready = _within_reach(channel, self.parking)
+            return moved
         finally:
             if connection.is_open:
                 connection.close()
@@ -464,8 +469,10 @@ class _ParkingLot:
             wait_until(back, "the message to come back", timeout=10)
 
     def expect_nothing_lost(self, day: str, hint: str, doubles: int = 0) -> None:
-        """Each parked order must be in one of the queues, now that the learner's channel is closed."""
+        """Each parked order must be in one of the queues, now that the learner's channel is closed; and
+        none came back there only with its end."""
         found: Counter[str] = Counter()
+        parked = count(self.parking) or 0
         for queue in (self.work, self.parking):
             if count(queue) is not None:
                 found.update(body for body, _ in take(self.watcher, queue))
@@ -481,6 +488,20 @@ class _ParkingLot:
                 f"{day}, and {sum(found.values()) - len(self.parked)} orders are in both queues.",
                 "Acknowledge a message that was moved, and put back one that was not.",
             )
+        if self.ready is not None and self.ready < parked:
+            raise Wrong(
+                "kept_in_hand",
+                f"{day}; when the function returned, {self.ready} orders were ready in the parking "
+                f"lot, not {parked}: the others came back only when the channel was closed.",
+                "Put back what was not moved: `channel.basic_nack(method.delivery_tag)`. Whoever "
+                "consumes has more messages in hand than the one: `channel.cancel()` puts them back.",
+            )
+
+
+def _within_reach(channel: BlockingChannel, queue: str) -> int:
+    """How many messages of a queue this channel can get: the broker does first what it was told before
+    over the same one. (A passive declare may overtake what puts a message back.)"""
+    return sum(1 for _ in iter(lambda: channel.basic_get(queue)[0], None))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def parked(channel, parking):
 
 
 def replay_with(auto_ack=False, confirms=True, mandatory=True, header=False, cap=None, body=None,
-                mode=2, first=False, count=True, named=True):  # fmt: skip
+                mode=2, first=False, count=True, named=True, back=True):  # fmt: skip
     """A replay that gets right what it is told to, and no more."""
 
     def replay(channel, parking, work):
@@ -42,7 +42,7 @@ def replay_with(auto_ack=False, confirms=True, mandatory=True, header=False, cap
             try:
                 channel.basic_publish("", work, body or given, sent, mandatory=mandatory)
             except (pika.exceptions.NackError, pika.exceptions.UnroutableError):
-                if not auto_ack and not first:
+                if back and not auto_ack and not first:
                     channel.basic_reject(method.delivery_tag, requeue=True)
                 break
             if not auto_ack and not first:
@@ -138,6 +138,21 @@ def replay_and_ignore_all(channel, parking, work):
             return replay_with(cap=1000)(channel, parking, work)
         except:  # noqa: E722, S110
             pass
+
+
+def replay_by_consuming_on(channel, parking, work):
+    """By consuming, but its consumer stays, and so do the messages that it was given ahead."""
+    channel.confirm_delivery()
+    due = parked(channel, parking)
+    for moved in range(due):
+        method, properties, body = next(channel.consume(parking))
+        try:
+            channel.basic_publish("", work, body, renewed(properties), mandatory=True)
+        except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
+            channel.basic_nack(method.delivery_tag)
+            return moved
+        channel.basic_ack(method.delivery_tag)
+    return due
 
 
 def replay_backwards(channel, parking, work):
@@ -674,6 +689,8 @@ ANSWERS = {
             "its properties": ("transient", replay_with_its_properties),
             "at the end": ("doubled", replay_and_acknowledge_at_the_end),
             "text of bytes": ("wrong_messages", replay_with(body=b"b'order-1'")),
+            "keeps what was refused": ("kept_in_hand", replay_with(back=False)),
+            "keeps its consumer": ("kept_in_hand", replay_by_consuming_on),
         },
     ),
     "5.5": Answers(
