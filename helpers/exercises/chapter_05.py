@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -465,8 +466,12 @@ class _ParkingLot:
             original.__self__.connection.close()  # type: ignore[attr-defined]
             raise pika.exceptions.StreamLostError("the connection broke")
         if self.boomerang:
-            back = lambda: (count(self.parking) or 0) > before  # noqa: E731
-            wait_until(back, "the message to come back", timeout=10)
+            wait_until(partial(self._came_back, before), "the message to come back", timeout=10)
+
+    def _came_back(self, before: int) -> bool:
+        """Are there more messages than before? A consumer has them in hand at once."""
+        parking = self.watcher.queue_declare(self.parking, passive=True).method
+        return parking.message_count > before or parking.consumer_count > 0
 
     def expect_nothing_lost(self, day: str, hint: str, doubles: int = 0) -> None:
         """Each parked order must be in one of the queues, now that the learner's channel is closed; and

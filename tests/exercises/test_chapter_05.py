@@ -140,8 +140,15 @@ def replay_and_ignore_all(channel, parking, work):
             pass
 
 
+def replay_by_consuming_ahead(channel, parking, work):
+    """Right too: by consuming, and given as many messages as there are."""
+    moved = replay_by_consuming_on(channel, parking, work)
+    channel.cancel()
+    return moved
+
+
 def replay_by_consuming_on(channel, parking, work):
-    """By consuming, but its consumer stays, and so do the messages that it was given ahead."""
+    """The same, but its consumer stays, and so do the messages that it was given ahead."""
     channel.confirm_delivery()
     due = parked(channel, parking)
     for moved in range(due):
@@ -671,6 +678,7 @@ ANSWERS = {
             "reference": replay_with(),
             "all at once": replay_all_at_once,
             "by consuming": replay_by_consuming,
+            "by consuming ahead": replay_by_consuming_ahead,
         },
         wrong={
             "auto_ack": ("acknowledged_before_stored", replay_with(auto_ack=True)),
