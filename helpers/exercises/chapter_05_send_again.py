@@ -11,11 +11,14 @@ from typing import Any
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import (
     AMQPConnectionError,
+    AMQPError,
     ConnectionClosedByBroker,
     NackError,
     StreamLostError,
+    UnroutableError,
 )
 
+from ..names import fresh
 from .answers import Wrong, ask, stop
 from .grading import grader
 from .lives import live
@@ -29,13 +32,25 @@ LOST = (
 )
 STUBBORN = 8  # losses in a row
 SPARE = 3  # publishes more than there is reason for
+REFUSALS: dict[type[AMQPError], tuple[str, str, str]] = {
+    NackError: (
+        "refusal_not_noticed",
+        "the queue has refused an order",
+        "Who tells pika that you want to know?",
+    ),
+    UnroutableError: (
+        "missing_queue_not_noticed",
+        "the queue isn't there, an order is nowhere",
+        "The broker drops what no queue takes, and confirms it, unless you publish it `mandatory`.",
+    ),
+}
 
 
 @grader("5.7", needs=("rabbitmq",))
 def publishes(publish: Publish, data: Random) -> str:
     """No order; orders, two of them alike; connections that break before and after the broker has
     stored one; a broker that is down for a while; several calls, and two more programs, for one queue;
-    a queue that refuses."""
+    a queue that refuses, and one that isn't there."""
     with amqp() as connection, new_queue(channel := connection.channel()) as queue:
         names: set[str] = set()
         first = data.randrange(1, 4)
@@ -57,7 +72,7 @@ def publishes(publish: Publish, data: Random) -> str:
             broker = _Broker({}, 0)
             live(publish, partial(publish, broker.connect, queue, list(orders)))
             names |= _expect_stored(orders, broker, take(channel, queue), names)
-    _expect_refusal(publish, data)
+    _expect_refusals(publish, data)
     return "each order is there, and a repeat has the name of what it repeats."
 
 
@@ -181,15 +196,24 @@ def _expect_names(
     return earlier
 
 
-def _expect_refusal(publish: Publish, data: Random) -> None:
-    """A full queue says no, and the caller is to know."""
+def _expect_refusals(publish: Publish, data: Random) -> None:
+    """A full queue says no, what no queue takes comes back, and the caller is to know."""
+    orders = _orders(data, 3)
     with amqp() as connection, full_queue(connection.channel()) as queue:
-        broker = _Broker({}, 0)
-        said = ask(publish, broker.connect, queue, _orders(data, 3), may_raise=(NackError,))
-        if not isinstance(said, NackError):
-            what = f"the queue has refused an order, and your function returned {said!r:.40}."
-            raise Wrong("refusal_not_noticed", what, "Who tells pika that you want to know?")
-        if broker.calls > 1 or count(queue) != 1:
-            what = f"an order was refused, and {broker.calls} were published."
-            raise Wrong("went_on", what, "A refusal is your caller's to handle: let it pass.")
-        broker.expect_closed()
+        _expect_refusal(publish, queue, orders, NackError)
+    _expect_refusal(publish, fresh("none"), orders, UnroutableError)
+
+
+def _expect_refusal(
+    publish: Publish, queue: str, orders: list[str], error: type[AMQPError]
+) -> None:
+    broker = _Broker({}, 0)
+    said = ask(publish, broker.connect, queue, list(orders), may_raise=(error,))
+    if not isinstance(said, error):
+        kind, why, hint = REFUSALS[error]
+        what = f"{why}, and your function returned {said!r:.40}; expected {error.__name__}."
+        raise Wrong(kind, what, hint)
+    if broker.calls > 1 or (count(queue) or 1) > 1:
+        what = f"an order was refused, and {broker.calls} were published."
+        raise Wrong("went_on", what, "A refusal is your caller's to handle: let it pass.")
+    broker.expect_closed()

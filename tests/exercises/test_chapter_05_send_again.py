@@ -8,7 +8,7 @@ from itertools import count
 
 import pika
 import pytest
-from pika.exceptions import AMQPConnectionError, AMQPError, NackError
+from pika.exceptions import AMQPConnectionError, AMQPError, NackError, UnroutableError
 
 from tests.exercises.answers import Answers, ignoring, stub
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("live")
 
 def publish_with(
     name=lambda order, number: str(uuid.uuid4()), again=True, tries=10**6, confirms=True, mode=2,
-    body=str, close=True, restart=False, rename=False, refused=(), distinct=False, back=0,
+    body=str, close=True, restart=False, rename=False, refused=(), distinct=False, back=0, mandatory=True,
 ):  # fmt: skip
     """An answer that gets right what it is told to."""
 
@@ -36,7 +36,7 @@ def publish_with(
                     order, own = waiting[0]
                     own = name(order, 0) if rename else own
                     properties = pika.BasicProperties(delivery_mode=mode, message_id=own)
-                    channel.basic_publish("", queue, body(order), properties)
+                    channel.basic_publish("", queue, body(order), properties, mandatory)
                     waiting.pop(0)
             except AMQPConnectionError:
                 losses += 1
@@ -65,7 +65,7 @@ def publish_one_by_one(connect, queue, orders):
                 with connect() as connection:
                     channel = connection.channel()
                     channel.confirm_delivery()
-                    channel.basic_publish("", queue, order.encode(), properties)
+                    channel.basic_publish("", queue, order.encode(), properties, mandatory=True)
                     confirmed = True
             except AMQPConnectionError:
                 continue
@@ -91,7 +91,7 @@ def publish_by_a_generator(connect, queue, orders):
             label = pika.BasicProperties(message_id=f"{prefix}-{number}", delivery_mode=2)
             for channel in source:
                 try:
-                    channel.basic_publish("", queue, body=order, properties=label)
+                    channel.basic_publish("", queue, body=order, properties=label, mandatory=True)
                     break
                 except AMQPConnectionError:
                     continue
@@ -147,6 +147,11 @@ ANSWERS = {
             "without confirms": ("refusal_not_noticed", publish_with(confirms=False)),
             "swallows the refusal": ("refusal_not_noticed", publish_with(refused=NackError)),
             "swallows everything": ("refusal_not_noticed", publish_with(refused=AMQPError)),
+            "not mandatory": ("missing_queue_not_noticed", publish_with(mandatory=False)),
+            "swallows that the queue is missing": (
+                "missing_queue_not_noticed",
+                publish_with(refused=UnroutableError),
+            ),
             "transient": ("transient", publish_with(mode=1)),
             "left open": ("left_open", publish_with(close=False)),
             "blanks cut off": ("wrong_body", publish_with(body=str.strip)),
