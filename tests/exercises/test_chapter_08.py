@@ -338,6 +338,23 @@ def project_by_taking_out(view, event):
             )
 
 
+def project_by_calling_itself(view, event):
+    """Right for a few that wait."""
+    import json
+
+    found = view.execute("SELECT version FROM orders WHERE order_id = ?", [event["order"]])
+    [version] = found.fetchone() or [0]
+    here = [event["order"], event["version"]]
+    view.execute("DELETE FROM waiting WHERE order_id = ? AND version = ?", here)
+    if event["version"] > version + 1:
+        view.execute("INSERT INTO waiting VALUES (?, ?, ?)", [*here, json.dumps(event)])
+    if event["version"] == version + 1:
+        apply_event(view, event)
+        following = "SELECT event FROM waiting WHERE order_id = ? AND version = ?"
+        if row := view.execute(following, [event["order"], version + 2]).fetchone():
+            project_by_calling_itself(view, json.loads(row[0]))
+
+
 def project_and_commit_by_sql(view, event):
     project_in_turn(view, event)
     view.cursor().execute("COMMIT")
@@ -500,6 +517,7 @@ ANSWERS = {
             "with": ("committed", project_in_a_with),
             "no import": ("raised", project_without_an_import),
             "nothing": ("event_lost", lambda view, event: None),
+            "calls itself": ("called_itself", project_by_calling_itself),
         },
     ),
     "8.3": Answers(
