@@ -30,8 +30,11 @@ class _Moment(NamedTuple):
     n: int = -1
     commits: bool = False  # somebody commits another transaction
     dies: str = ""  # "before" the broker has the event, or "after"
+    late: bool = False  # somebody commits another transaction when the slot was just found empty
 
     def __str__(self) -> str:
+        if self.late:
+            return "somebody committed just after a look that had found nothing"
         killed = f"the relay was killed {self.dies} an event reached the broker"
         said = [killed] if self.dies else ["nothing went wrong"]
         return " and ".join(["somebody committed while it was sending"] * self.commits + said)
@@ -39,7 +42,8 @@ class _Moment(NamedTuple):
 
 @grader("9.12")
 def follow(relay: Relay, data: Random, database: PostgreSQL) -> str:
-    """Nothing, one transaction, several; others who commit meanwhile; and a death at each place."""
+    """Nothing, one transaction, several; others who commit meanwhile, or after the last look; and a
+    death at each place."""
     _Log(database, []).expect(relay, _Moment())
     _Log(database, [[f"{data.randrange(10**6)} placed"]]).expect(relay, _Moment())
     places = [0, data.randrange(1, 5), 5]
@@ -47,6 +51,7 @@ def follow(relay: Relay, data: Random, database: PostgreSQL) -> str:
         _Log(database, _transactions(data)).expect(relay, _Moment(n, commits=True))
         for dies in ("before", "after"):
             _Log(database, _transactions(data)).expect(relay, _Moment(n, n == places[1], dies))
+    _Log(database, _transactions(data)).expect(relay, _Moment(late=True))
     return "every event in its sequence; a death repeats no more than one transaction."
 
 
@@ -74,7 +79,7 @@ class _Log:
     def expect(self, relay: Relay, moment: _Moment) -> None:
         """That all is well in the end."""
         died = self._run(relay, moment) is KILLED
-        if died:
+        if died or moment.late:
             self._run(relay, _Moment())
         self._expect_all(moment, died)
 
@@ -100,7 +105,7 @@ class _Log:
 
     def _run(self, relay: Relay, moment: _Moment) -> Any:
         """One life of a relay."""
-        calls = 0
+        calls, late = 0, moment.late
 
         def send(event: str) -> None:
             nonlocal calls
@@ -121,16 +126,24 @@ class _Log:
             if here and moment.dies == "after":
                 die()
 
+        def commit_late() -> None:
+            nonlocal late
+            if late:
+                late = False
+                with self._connect() as another:
+                    self._commit(another, ["too late for that look"])
+
         def work() -> None:
             with self._connect() as connection:
+                connection.cursor_factory = _telling(commit_late)
                 relay(connection, SLOT, send)
 
-        late = Wrong(
+        waited = Wrong(
             "waited",
             f"after {SECONDS:.0f} s your function has not returned.",
             "Return when nothing is left: whoever calls you will call again.",
         )
-        return live(relay, work, seconds=SECONDS, late=late)
+        return live(relay, work, seconds=SECONDS, late=waited)
 
     def _expect_all(self, moment: _Moment, died: bool) -> None:
         given = self.given.read()
@@ -166,6 +179,19 @@ class _Log:
         peek = f"SELECT FROM pg_logical_slot_peek_binary_changes(%s, NULL, NULL, {options})"
         with self._connect() as connection:
             return connection.execute(peek, [SLOT]).rowcount
+
+
+def _telling(nothing_found: Callable[[], None]) -> type[psycopg.Cursor]:
+    """Cursors that tell when a look into a slot has found nothing."""
+
+    class Telling(psycopg.Cursor):
+        def execute(self, query: Any, *arguments: Any, **options: Any) -> Telling:
+            super().execute(query, *arguments, **options)
+            if self.rowcount == 0 and "pg_logical_slot" in str(query):
+                nothing_found()
+            return self
+
+    return Telling
 
 
 def _begins_again(found: list[str], given: list[list[str]], moment: _Moment) -> bool:

@@ -102,6 +102,27 @@ def peek_on(connection, slot, send):
         sent += len(events)
 
 
+def past_others(connection, slot, send):
+    """Right too: in the end also past what others wrote, as far as it was there before the last look."""
+    place = "SELECT pg_current_wal_flush_lsn()"
+    while (end := connection.execute(place).fetchone()) and changes(connection, slot, "peek"):
+        looks_once(connection, slot, send)
+    connection.execute("SELECT pg_replication_slot_advance(%s, %s)", [slot, *end])
+
+
+def past_all(connection, slot, send):
+    """The same, and past what was committed after its last look."""
+    relay_with()(connection, slot, send)
+    go = "SELECT pg_replication_slot_advance(%s, pg_current_wal_flush_lsn())"
+    connection.execute(go, [slot])
+
+
+def takes_the_rest(connection, slot, send):
+    """What is left when nothing is left."""
+    relay_with()(connection, slot, send)
+    changes(connection, slot, "get")
+
+
 def until_it_comes(connection, slot, send):
     while True:
         relay_with()(connection, slot, send)
@@ -114,13 +135,20 @@ def swallow_everything(connection, slot, send):
 
 ANSWERS = {
     "9.12": Answers(
-        right={"reference": relay_with(), "by place": by_place, "again and again": again_and_again},
+        right={
+            "reference": relay_with(),
+            "by place": by_place,
+            "again and again": again_and_again,
+            "past what others wrote": past_others,
+        },
         wrong={
             "takes at once": ("lost", relay_with(take="at once")),
             "takes all at once": ("lost", relay_with(rows=None, take="at once")),
             "takes before it sends": ("lost", relay_with(take="before")),
             "takes all that is there by then": ("lost", relay_with(rows=None)),
             "takes after the first event": ("lost", advance_event_by_event),
+            "past all that is there by then": ("lost", past_all),
+            "takes the rest": ("lost", takes_the_rest),
             "takes when all are sent": ("repeated", all_then_by_number),
             "never takes": ("doubled", relay_with(take="never")),
             "remembers by itself": ("not_taken", peek_on),
