@@ -65,6 +65,19 @@ class Work:
         self.words[message.value()], self.committed = ack_type, False
         return original(message, ack_type)
 
+    def acknowledge_offset(
+        self,
+        original: Callable,
+        topic: str,
+        partition: int,
+        offset: int,
+        ack_type: AcknowledgeType = AcknowledgeType.ACCEPT,
+    ) -> Any:
+        """The same, of who names the message's place: all were sent to one partition."""
+        said = original(topic, partition, offset, ack_type)
+        self.words[self.all[offset]], self.committed = ack_type, False
+        return said
+
     def commit(self, original: Callable, *arguments: Any, **options: Any) -> Any:
         """The learner's commit of all words up to now."""
         self.committed = True
@@ -110,8 +123,13 @@ def _work_off(settle: Settle, consumer: ShareConsumer, work: Work) -> None:
     deadline = time.monotonic() + PATIENCE
     while not work.settled():
         if messages := _poll(consumer):
-            commits = dict.fromkeys(("commit_sync", "commit_async"), work.commit)
-            watched = Proxy(consumer, acknowledge=work.acknowledge, **commits)
+            words: dict[str, Callable[..., Any]] = {
+                "acknowledge": work.acknowledge,
+                "acknowledge_offset": work.acknowledge_offset,
+                "commit_sync": work.commit,
+                "commit_async": work.commit,
+            }
+            watched = Proxy(consumer, **words)
             ask(settle, watched, messages, work.handle, work.set_aside)
             if not work.committed:
                 raise Wrong(

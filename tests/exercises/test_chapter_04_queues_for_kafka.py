@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from confluent_kafka import AcknowledgeType
 
+from helpers.exercises.proxy import Proxy
 from tests.exercises.answers import Answers, stub
 
 pytestmark = pytest.mark.usefixtures("live")
@@ -72,6 +73,19 @@ def settle_by_default(consumer, messages, handle, set_aside):
 def settle_one_by_one(consumer, messages, handle, set_aside):
     for message in messages:
         settle_with()(consumer, [message], handle, set_aside)
+
+
+def settle_by_place(settle):
+    """The same, but it names the place of each message."""
+
+    def by_place(consumer, messages, handle, set_aside):
+        def acknowledge(_original, message, word):
+            place = message.topic(), message.partition(), message.offset()
+            consumer.acknowledge_offset(*place, word)
+
+        settle(Proxy(consumer, acknowledge=acknowledge), messages, handle, set_aside)
+
+    return by_place
 
 
 def settle_by_memory():
@@ -161,11 +175,17 @@ ANSWERS = {
             "one by one": settle_one_by_one,
             "asynchronously": settle_asynchronously,
             "by default": settle_by_default,
+            "by place": settle_by_place(settle_with()),
         },
         wrong={
             "bad values only": ("ended_process", settle_what_is_foreseen(ValueError)),
             "any OSError is busy": ("wrong_count", any_os_error_is_busy),
             "the word first": ("word_before_aside", reject_first),
+            "the word first, by place": ("word_before_aside", settle_by_place(reject_first)),
+            "never commits, by place": (
+                "not_committed",
+                settle_by_place(settle_with(commit=False)),
+            ),
             "busy is poison": ("aside_too_soon", settle_with(release=False)),
             "gives up early": ("wrong_count", settle_with(limit=4)),
             "gives up late": ("lost", settle_with(limit=6)),
