@@ -15,7 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from helpers import clients, nodes
 from helpers.names import fresh
-from helpers.programs import Program
+from helpers.programs import Program, module
 from helpers.waiting import wait_until
 
 Start = Callable[..., Program]
@@ -266,3 +266,8 @@ def test_a_publisher_without_the_right_to_publish_waits_for_no_answer(own_ports,
         assert publisher.said("attempt")
         assert publisher.said("acknowledge") == []
         assert publisher.errors() == []
+
+
+def test_any_name_of_a_group_is_written_as_prometheus_reads_it():
+    labels = module("kafka_exporter.py").labels(TopicPartition("orders", 0), 'a"b\\c\nd')
+    assert labels == r'{consumergroup="a\"b\\c\nd",topic="orders",partition="0"}'
