@@ -118,18 +118,23 @@ def read_topic(
             consumer.seek_to_beginning()
         else:
             consumer.subscribe([topic])
-        records: list[ConsumerRecord] = []
+        found: dict[tuple[int, int], ConsumerRecord] = {}  # who joins anew may read some again
 
-        def at_end() -> bool:
+        def done() -> bool:
             for batch in consumer.poll(timeout_ms=200).values():
-                records.extend(batch)
+                found.update(((record.partition, record.offset), record) for record in batch)
             owned = consumer.assignment()
-            return owned == set(ends) and all(consumer.position(p) >= ends[p] for p in owned)
+            if owned != set(ends) or any(consumer.position(p) < ends[p] for p in owned):
+                return False
+            if group is not None:
+                consumer.commit()
+            return True
 
-        wait_until(at_end, f"the end of {topic}", TIMEOUT, every=0)
-        if group is not None:
-            consumer.commit()
-        return records
+        joins = (
+            errors.RebalanceInProgressError,
+        )  # once more, if its metadata come after it joined
+        wait_until(done, f"the end of {topic}", TIMEOUT, every=0, tolerate=joins)
+        return list(found.values())
 
 
 def lag(brokers: Brokers, topic: str, group: str) -> int:

@@ -1,4 +1,4 @@
-"""The client libraries: their options for our brokers, their noise, and a fault that is mended here."""
+"""The client libraries: their options for our brokers, their noise, and two faults that are mended here."""
 
 from __future__ import annotations
 
@@ -46,6 +46,32 @@ def quieten() -> None:
 
 @functools.cache
 def mend_kafka() -> None:
+    """Mend two faults of kafka-python 3.0.12 in this process."""
+    _mend_producers()
+    _mend_members()
+
+
+def _mend_members() -> None:
+    """Have a member of a group that has begun to join anew go on until it has joined.
+
+    A consumer does so when it hears other metadata than those by which it dealt out the shares; on a busy
+    machine also right after its first join, since its first metadata come late. If its ``poll`` is over
+    before that join is, kafka-python 3.0.12 forgets it: nobody reads the answer, and the member sends no
+    heartbeats and commits nothing any more (``coordinator/base.py``, ``ensure_active_group_async``)."""
+    from kafka.coordinator.consumer import ConsumerCoordinator
+
+    has_reason = ConsumerCoordinator.need_rejoin
+
+    def need_rejoin(self: ConsumerCoordinator) -> bool:
+        needed = has_reason(self)
+        if needed:
+            self.request_rejoin()  # which holds until it has joined
+        return needed
+
+    ConsumerCoordinator.need_rejoin = need_rejoin
+
+
+def _mend_producers() -> None:
     """Have kafka-python ask for newer metadata if a partition's leader is not among the brokers.
 
     The two lists may be of different moments of a failover. A producer of kafka-python 3.0.12 then

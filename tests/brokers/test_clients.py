@@ -5,6 +5,7 @@ from dataclasses import replace
 import pika
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import RebalanceInProgressError
 
 from helpers import Ledger, clients
 from helpers.names import _delete, fresh
@@ -22,6 +23,45 @@ def test_a_producer_outlives_a_leader_that_is_not_among_the_brokers(live):
         assert producer.send(topic, b"2", partition=0).get(timeout=10).offset == 1
     finally:
         producer.close(timeout=1)
+
+
+def test_a_member_whose_poll_ends_while_it_joins_anew_joins_all_the_same(live):
+    topic, group = fresh("orders"), fresh("email")
+    clients.make_topic(live, topic)
+    with KafkaConsumer(topic, group_id=group, metadata_max_age_ms=200, **live.kafka) as consumer:
+        wait_until(lambda: consumer.poll(100) or consumer.assignment(), "the first share")
+        member = consumer._coordinator
+        with KafkaAdminClient(**live.kafka) as admin:
+            admin.create_partitions({topic: 3})
+        joins = lambda: consumer.poll(0) or member.rebalance_in_progress()  # noqa: E731
+        wait_until(joins, "it to join anew", every=0)
+        wait_until(lambda: member._join_task.is_done, "the answer to come when it does not poll")
+        all_there = lambda: consumer.poll(100) or len(consumer.assignment()) == 3  # noqa: E731
+        wait_until(all_there, "the new share")
+        consumer.commit()
+
+
+def test_a_group_that_is_joined_anew_at_the_end_has_read_each_record_once(live, monkeypatch):
+    """kafka-python joins a second time if metadata come late, and commits nothing meanwhile."""
+    topic, group, refused = fresh("orders"), fresh("email"), []
+    clients.make_topic(live, topic)
+    clients.send(live, topic, range(5))
+    commit = KafkaConsumer.commit
+
+    def commit_while_joining(consumer):
+        if not refused:
+            consumer._coordinator.request_rejoin()
+            consumer.poll(timeout_ms=0)
+        try:
+            commit(consumer)
+        except RebalanceInProgressError:
+            refused.append(consumer)
+            raise
+
+    monkeypatch.setattr(KafkaConsumer, "commit", commit_while_joining)
+    assert len(clients.read_topic(live, topic, group)) == 5
+    assert len(refused) == 1
+    assert clients.lag(live, topic, group) == 0
 
 
 def test_a_topic_is_made_sent_to_read_by_groups_and_its_lag_counted(live):

@@ -51,7 +51,8 @@ def producer(args):
 def poll(group):
     """The next records; an empty list after 0.2 s."""
     records = [record for some in group.poll(timeout_ms=200).values() for record in some]
-    group.commit()
+    if records:
+        group.commit()
     return records
 
 
