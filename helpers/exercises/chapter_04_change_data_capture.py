@@ -16,7 +16,7 @@ from typing import Any
 from .. import clients
 from .answers import Wrong
 from .grading import grader
-from .lives import KILLED, Journal, live, mortal
+from .lives import KILLED, Journal, live, mortal, race
 from .places import brokers, new_topic, send
 
 Apply = Callable[[sqlite3.Connection, Any], None]
@@ -26,6 +26,7 @@ COLUMNS = "id", "item", "state"
 ITEMS = (" tea\n", "Tea", "", None, "tea")
 LIVES = 24  # the first dies before its first statement, the last before its twenty-fourth
 NONE = {"state": ""}
+MOST_STATEMENTS = 16  # of one record, before each of which another program has its turn once
 TURNS = 10
 BACK = 4  # records that a life may be given again, at most
 SNAPSHOT = 5  # rows
@@ -34,15 +35,14 @@ EARLY = 9  # records, after which all of them are given again
 
 @grader("4.10", needs=("kafka",))
 def applies(apply: Apply, data: Random) -> str:
-    """A topic with repeats as a killed connector leaves them, read by a program that is killed."""
+    """A topic with repeats as a killed connector leaves them, read by a program that is killed; and by
+    two of it at the same moment."""
     with new_topic() as topic:
         told = _repeated(_changes(data), data)
         send(topic, [record for change in told for record in _records(change)])
         records = clients.read_topic(brokers("kafka"), topic)
     with tempfile.TemporaryDirectory() as folder:
-        path, done = Path(folder) / "copy.db", Journal()
-        with closing(sqlite3.connect(path)) as database, database:
-            database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT, state TEXT)")
+        path, done = _empty_copy(folder, "copy"), Journal()
         for _ in range(2):
             live(apply, partial(_live, apply, path, records[:EARLY], done, 0, EARLY), seconds=10)
         for fatal in [*data.sample(range(1, LIVES + 1), LIVES), 0]:
@@ -50,6 +50,8 @@ def applies(apply: Apply, data: Random) -> str:
             life = partial(_live, apply, path, records, done, fatal, back)
             if live(apply, life, seconds=10) is KILLED and not fatal:
                 raise RuntimeError("a process of the check was killed")
+        for kind in ("u", "d", "c"):
+            _expect_race(apply, folder, kind, _until(kind, records))
     return "the copy was right after every change, and never went back."
 
 
@@ -128,6 +130,13 @@ def _records(change: Change) -> Iterator[tuple[int, bytes, bytes | None]]:
 # -- who reads it --------------------------------------------------------------------------------
 
 
+def _empty_copy(folder: str, name: str) -> Path:
+    path = Path(folder) / f"{name}.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT, state TEXT)")
+    return path
+
+
 def _live(
     apply: Apply, path: Path, records: list[Any], done: Journal, fatal: int, back: int
 ) -> None:
@@ -174,3 +183,42 @@ def _copy(records: list[Any]) -> dict[int, Row]:
                 newest[number] = change
     rows = {number: change["after"] for number, change in newest.items()}
     return {number: (row["id"], row["item"], row["state"]) for number, row in rows.items() if row}
+
+
+# -- two at once ---------------------------------------------------------------------------------
+
+
+def _until(kind: str, records: list[Any]) -> list[Any]:
+    """The records of an order, without repeats, up to the first change of this kind that has one before."""
+    told: dict[bytes, dict[int, Any]] = {}  # by order, and by place in the log
+    for record in records:
+        if record.value is not None:
+            change, own = json.loads(record.value), told.setdefault(record.key, {})
+            own.setdefault(change["source"]["lsn"], record)
+            if len(own) > 1 and change["op"] == kind:
+                return list(own.values())
+    raise AssertionError("each kind of change is in the topic")
+
+
+def _expect_race(apply: Apply, folder: str, kind: str, story: list[Any]) -> None:
+    """That the last of these records has the last word, whenever it comes while another program has the
+    one before in hand."""
+    *past, older, newer = story
+    number, expected = json.loads(newer.key)["id"], _copy(story)
+    for statement in range(1, MOST_STATEMENTS + 1):
+        path = _empty_copy(folder, f"{kind}-{statement}")
+        both = partial(race, apply, path, past, older, newer, statement)
+        if not live(apply, both, seconds=10):
+            break
+        with closing(sqlite3.connect(path)) as reader:
+            found = {row[0]: row for row in reader.execute("SELECT id, item, state FROM orders")}
+        if found != expected:
+            raise Wrong(
+                "looked_before",
+                f"two programs were at work at once, one with the change of order {number} before the "
+                f"last and one with the last: in the copy it is {found.get(number, 'not there')}; "
+                f"expected {expected.get(number, 'not there')}.",
+                "One had looked before the other wrote, and wrote after it. `sqlite3` begins a "
+                "transaction at the first change: begin yours before you look, with "
+                '`database.execute("BEGIN IMMEDIATE")`.',
+            )

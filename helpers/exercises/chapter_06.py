@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 import sqlite3
 import tempfile
@@ -21,7 +20,7 @@ from ..names import fresh
 from ..waiting import wait_until
 from .answers import Wrong, ask
 from .grading import grader
-from .lives import KILLED, die, live, mortal
+from .lives import KILLED, die, live, mortal, race
 from .places import amqp, brokers, count, kafka_options, new_queue, new_topic, publish, send
 from .proxy import Proxy
 
@@ -207,8 +206,8 @@ def handle(answer: Callable[[sqlite3.Connection, dict[str, Any]], None], data: R
             for first, second in ((one, other), (other, one)):
                 for statement in range(1, MOST_STATEMENTS + 1):
                     books = _shop(folder, f"{order}-{first is one}-and-{statement}")
-                    race = partial(_race, answer, books, past, first, second, statement)
-                    if not live(answer, race):
+                    both = partial(race, answer, books, past, first, second, statement)
+                    if not live(answer, both):
                         break
                     _expect_stock(books, [order], "two workers at the same moment")
     return "nine orders, doubled, reversed, killed between statements: the stock is always right."
@@ -251,34 +250,6 @@ def _handle_all(
             channel.basic_ack(message[0].delivery_tag)
             number += 1
     return False
-
-
-def _race(
-    answer: Callable, books: Path, past: list[dict], mine: dict, others: dict, place: int
-) -> bool:
-    """After what is past, two workers with an event each: the second handles its own before this
-    statement of the first one's. What fails comes again. Was there such a statement?"""
-    statements, again = itertools.count(1), []
-
-    def work(event: dict, meanwhile: Callable[[str], None] | None = None) -> None:
-        with closing(sqlite3.connect(books, timeout=0)) as database:
-            database.set_trace_callback(meanwhile)
-            try:
-                answer(database, event)
-            except sqlite3.Error:  # it is locked, or no longer as it was
-                again.append(event)
-
-    def meanwhile(_sql: str) -> None:
-        if next(statements) == place:
-            work(others)
-
-    for event in past:
-        work(event)
-    work(mine, meanwhile)
-    for event in again:
-        with mortal(books) as database:
-            answer(database, event)
-    return next(statements) > place
 
 
 def _events(_data: Random) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ import sqlite3
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -121,6 +121,34 @@ def mortal(path: Path, fatal: int = 0) -> Iterator[sqlite3.Connection]:
         database.execute("PRAGMA synchronous = OFF")  # a process dies, and the machine goes on
         database.set_trace_callback(dying(fatal))
         yield database
+
+
+def race(
+    answer: Callable, path: Path, past: Iterable[Any], mine: Any, others: Any, place: int
+) -> bool:
+    """After what is past, two workers with an event and a connection each: the second handles its own
+    before this statement of the first one's. What fails comes again. Was there such a statement?"""
+    statements, again = count(1), []
+
+    def work(event: Any, meanwhile: Callable[[str], None] | None = None) -> None:
+        with closing(sqlite3.connect(path, timeout=0)) as database:
+            database.set_trace_callback(meanwhile)
+            try:
+                answer(database, event)
+            except sqlite3.Error:  # it is locked, or no longer as it was
+                again.append(event)
+
+    def meanwhile(_sql: str) -> None:
+        if next(statements) == place:
+            work(others)
+
+    for event in past:
+        work(event)
+    work(mine, meanwhile)
+    for event in again:
+        with mortal(path) as database:
+            answer(database, event)
+    return next(statements) > place
 
 
 def _have_own_hashes(answer: Callable) -> None:
