@@ -62,9 +62,10 @@ def _changes(data: Random) -> list[Change]:
     """The changes of a table in the order in which they were committed, as Debezium tells them.
 
     Rows of the snapshot have one place in the log, and so have two rows of one COPY. Of two
-    transactions at the same time, the one that wrote later may commit first."""
+    transactions at the same time, the one that wrote later may commit first. One order is added at the
+    beginning, changed at once, and then never again."""
     lsn = 10**7 - data.randint(600, 900)  # its digits become more on the way
-    ids = data.sample(range(1, 1000), 8)
+    still, *ids = data.sample(range(1, 1000), 9)
     rows: dict[int, Row] = {}
     made: list[Change] = []
     items = cycle(data.sample(ITEMS, len(ITEMS)))
@@ -80,9 +81,10 @@ def _changes(data: Random) -> list[Change]:
         return _change(op, number, None if op in "rc" else before, after, at)
 
     made += [write("r", number, "new", lsn) for number in ids[:SNAPSHOT]]
+    made += [write("c", still, "new", lsn + 10), write("u", still, "sent", lsn + 20)]
     for turn in range(TURNS):
         lsn += data.randint(60, 400)
-        early, late, other = data.sample(sorted(rows), 3)
+        early, late, other = data.sample(sorted(rows.keys() - {still}), 3)
         gone = data.sample([number for number in ids if number not in rows], 2)
         made += [
             write("u", late, f"packed {turn}", lsn + 40),
