@@ -121,6 +121,14 @@ def _expect(
         )
     for request, cents in paid.items():
         mine = [e.data.get("cents") for e in found if e.data.get("request") == request]
+        if not found and isinstance(said, bool):
+            raise Wrong(
+                "not_paid",
+                f"{situation}: of the request, {cents} cents, the log has nothing, and the function "
+                f"said {said}.",
+                "False while there's enough: after a Conflict read, check and try again, though twenty "
+                "come in a row. True means that it is in the log: after a ConnectionError nobody knows.",
+            )
         if mine != [cents]:
             raise Wrong(
                 "paid_twice" if len(mine) > 1 else "not_paid" if not mine else "wrong_amount",

@@ -156,9 +156,9 @@ def _expect_read(
     if isinstance(said, TimeoutError):
         raise Wrong(
             "gave_up",
-            f"the projector was {day}, and the function raised TimeoutError.",
-            "Look again and again until the deadline, and see that the position is read anew "
-            "each time.",
+            f"the projector was {day}; with a timeout of {patience:g} s the function raised TimeoutError.",
+            "Look again and again until the deadline, and at least once; and see that the position is "
+            "read anew each time.",
         )
     if (took := time.monotonic() - began) > SOON:
         raise Wrong(

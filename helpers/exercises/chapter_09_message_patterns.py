@@ -230,18 +230,22 @@ def _expect_orders(path: Path, wanted: dict[str, int]) -> None:
     names = [name for name, _ in found]
     if lost := [name for name in wanted if name not in names]:
         what = f"{lost[0]} is not in complete, though all its lines came."
-        raise Wrong("lost", what, "What must outlive the process has to be in the database.")
+        raise Wrong("lost", what, "Keep all in the database, and leave the commit to your caller.")
     for name in names:
         if name not in wanted:
             what = f"{name!r} is complete, but not all of its lines have come."
-            raise Wrong("invented", what, "A line that comes again is no other line.")
+            raise Wrong(
+                "invented",
+                what,
+                "Count the lines: one that comes again is no other, and the last may be first.",
+            )
         if names.count(name) > 1:
             what = f"{name} was completed {names.count(name)} times."
             raise Wrong("doubled", what, "A late line of an order that is through changes nothing.")
     for name, cents in found:
         if cents != wanted[name]:
             what = f"{name}: {cents} cents, expected {wanted[name]}."
-            raise Wrong("wrong_sum", what, "Each line counts once.")
+            raise Wrong("wrong_sum", what, "Each line counts once; two may cost the same.")
     if left := sorted(kept & set(wanted)):
         what = f"lines still has rows of {left[0]}, which is complete."
         raise Wrong("left_behind", what, "Remove them with the last line, and let no late one in.")

@@ -22,6 +22,8 @@ from .places import brokers, kafka_options, new_topic, send
 Work = Callable[[KafkaConsumer, Callable[[Any], None], threading.Event], None]
 Topic = dict[str, Any]
 PATIENCE = 3.0  # seconds in which a worker that was asked to end has ended
+IDLE, COMING = "when there were no more orders", "right before one more order came"
+LOOK = 3  # the order at which it's looked whether a worker commits before the work
 NODES = (1, 2, 3, 4)
 
 
@@ -30,13 +32,15 @@ NODES = (1, 2, 3, 4)
 
 @grader("10.1", needs=("kafka",))
 def told_to_end(work: Work, data: Random) -> str:
-    """Asked before it begins, amid its orders on one partition and on two, and while it is idle."""
+    """Asked before it begins, amid its orders on one partition and on two, while it is idle, and when
+    one more order is just coming."""
     for partitions, orders, at in (
         (1, 25, 0),
         (1, 25, data.randint(11, 19)),
         (1, 25, 20),
         (2, 40, data.randint(21, 29)),
-        (1, 7, None),
+        (1, 7, IDLE),
+        (1, 7, COMING),
     ):
         _expect_end(work, partitions, orders, at)
     return (
@@ -55,20 +59,29 @@ class _Asked(threading.Event):
         super().set()
 
 
-def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> None:
+def _expect_end(work: Work, partitions: int, orders: int, at: int | str) -> None:
     """One life of the worker: asked to end at its ``at``-th order, or when there are no more and all are
-    committed."""
+    committed; then perhaps by whoever sends one more."""
     handled: list[Any] = []
     late: list[Any] = []  # handled after it was asked
+    ahead: list[Any] = []  # committed before it was handled
     asked = _Asked()
 
     def handle(record: Any) -> None:
-        (late if asked.is_set() else handled).append(record)
-        if len(handled) == (orders if at is None else at):
-            (idle.start if at is None else asked.set)()
+        if asked.is_set():
+            late.append(record)
+            return
+        handled.append(record)
+        if len(handled) == LOOK and _committed(topic, record.partition) > record.offset:
+            ahead.append(record)
+        if len(handled) == (orders if at in (IDLE, COMING) else at):
+            (idle.start if at in (IDLE, COMING) else asked.set)()
 
     with new_topic(partitions) as topic, _reader(topic, orders, partitions) as consumer:
-        idle = threading.Timer(0.7, _ask_when_committed, (asked, topic, orders))
+        ask_now = asked.set
+        if at == COMING:
+            ask_now = _asked_with_one_more(consumer, topic, asked)
+        idle = threading.Timer(0.7, _ask_when_committed, (asked, topic, orders, ask_now))
         if at == 0:
             asked.set()
         deaf = Wrong(
@@ -93,16 +106,24 @@ def _expect_end(work: Work, partitions: int, orders: int, at: int | None) -> Non
                 f"{orders} orders were handled, no more came for {PATIENCE:g} s, and not all are committed.",
                 "commit while you work, too: a kill has all that is not committed done again.",
             )
+        if ahead:
+            raise Wrong(
+                "committed_too_far",
+                f"order {ahead[0].value.decode()} was committed before it was handled.",
+                "a worker that is killed amid an order has to get it again: commit after the work.",
+            )
         if late:
             raise Wrong(
                 "handled_after_asked",
                 f"asked to end {_when(at)}, the worker handled {len(late)} more.",
-                "finish the order in hand, and begin no other: look at `asked` after each.",
+                "finish the order in hand, and begin no other: look at `asked` before each.",
             )
         _expect_committed(topic, handled, partitions)
 
 
-def _ask_when_committed(asked: _Asked, group: str, orders: int) -> None:
+def _ask_when_committed(
+    asked: _Asked, group: str, orders: int, ask_now: Callable[[], None]
+) -> None:
     """Ask a worker that has nothing to do to end: when its orders are committed, or never will be."""
 
     def all_committed() -> bool:
@@ -112,11 +133,37 @@ def _ask_when_committed(asked: _Asked, group: str, orders: int) -> None:
         wait_until(all_committed, "all to be committed", timeout=PATIENCE)
     except TimeoutError:
         asked.all_committed = False
-    asked.set()
+        asked.set()
+    ask_now()
 
 
-def _when(at: int | None) -> str:
-    return "when there were no more orders" if at is None else f"at order {at}" if at else "before"
+def _asked_with_one_more(consumer: KafkaConsumer, topic: str, asked: _Asked) -> Callable[[], None]:
+    """What sends one more order, and has the worker asked to end when its consumer has got that one, and
+    it itself has not."""
+    poll, sent = consumer.poll, threading.Event()
+
+    def poll_and_ask(*arguments: Any, **options: Any) -> Any:
+        found = poll(*arguments, **options)
+        if found and sent.is_set():
+            asked.set()
+        return found
+
+    def send_one_more() -> None:
+        sent.set()  # a moment before: all others have been handled
+        send(topic, [(0, None, b"late")])
+
+    consumer.poll = poll_and_ask
+    return send_one_more
+
+
+def _committed(group: str, partition: int) -> int:
+    """The offset that the group has committed: that of the next order; its topic has its name."""
+    found = clients.committed(brokers("kafka"), group)
+    return found.get(TopicPartition(group, partition), 0)
+
+
+def _when(at: int | str) -> str:
+    return at if isinstance(at, str) else f"at order {at}" if at else "before"
 
 
 @contextmanager
@@ -131,10 +178,9 @@ def _reader(topic: str, orders: int, partitions: int) -> Iterator[KafkaConsumer]
 
 
 def _expect_committed(topic: str, handled: Sequence[Any], partitions: int) -> None:
-    found = clients.committed(brokers("kafka"), topic)
     for n in range(partitions):
         done = sum(record.partition == n for record in handled)
-        committed = found.get(TopicPartition(topic, n), 0)
+        committed = _committed(topic, n)
         if committed != done:
             raise Wrong(
                 "committed_too_far" if committed > done else "not_committed",

@@ -16,6 +16,10 @@ def work_by_iterator(commit="each"):
     def work(consumer, handle, asked):
         while not asked.is_set():
             for record in consumer:
+                if asked.is_set():
+                    return
+                if commit == "before":
+                    consumer.commit()
                 handle(record)
                 if commit == "each":
                     consumer.commit()
@@ -66,6 +70,15 @@ def commits_the_poll(consumer, handle, asked):
                     break
                 handle(record)
         consumer.commit()
+
+
+def begins_one_more(consumer, handle, asked):
+    while not asked.is_set():
+        for record in consumer:
+            handle(record)
+            consumer.commit()
+            if asked.is_set():
+                break
 
 
 def forgets_the_last(consumer, handle, asked):
@@ -210,6 +223,8 @@ ANSWERS = {
             "for ever": ("deaf", ignoring()),
             "looks between polls": ("handled_after_asked", looks_between_polls),
             "commits the whole poll": ("committed_too_far", commits_the_poll),
+            "commits before the work": ("committed_too_far", work_by_iterator("before")),
+            "begins one more when idle": ("handled_after_asked", begins_one_more),
             "kept for the end": ("kept_for_the_end", work_by_iterator("end")),
             "forgets the last commit": ("not_committed", forgets_the_last),
             "begins before it looks": ("handled_after_asked", begins_before_it_looks),
