@@ -30,5 +30,7 @@ def opened(**look: Any) -> Iterator[Page]:
 
 def barriers(tab: Page, within: str = "html") -> list[str]:
     """What axe finds in the parts of a page that a CSS selector names: the rule, and the first place."""
+    # On their way to a dark page's colours, texts have too little contrast.
+    tab.wait_for_function("!document.getAnimations().some(one => one instanceof CSSTransition)")
     found = Axe().run(tab, within, {"resultTypes": ["violations"], "rules": THEIRS})
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]]
