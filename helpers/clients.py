@@ -130,10 +130,8 @@ def read_topic(
                 consumer.commit()
             return True
 
-        joins = (
-            errors.RebalanceInProgressError,
-        )  # once more, if its metadata come after it joined
-        wait_until(done, f"the end of {topic}", TIMEOUT, every=0, tolerate=joins)
+        joins_anew = (errors.RebalanceInProgressError,)  # its first metadata came late
+        wait_until(done, f"the end of {topic}", TIMEOUT, every=0, tolerate=joins_anew)
         return list(found.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -72,15 +73,16 @@ def _expect_end(work: Work, partitions: int, orders: int, at: int | str) -> None
             late.append(record)
             return
         handled.append(record)
-        if len(handled) == LOOK and _committed(topic, record.partition) > record.offset:
+        place = TopicPartition(topic, record.partition)
+        if len(handled) == LOOK and _committed(topic)[place] > record.offset:
             ahead.append(record)
-        if len(handled) == (orders if at in (IDLE, COMING) else at):
-            (idle.start if at in (IDLE, COMING) else asked.set)()
+        if len(handled) == at:
+            asked.set()
+        elif len(handled) == orders:
+            idle.start()
 
     with new_topic(partitions) as topic, _reader(topic, orders, partitions) as consumer:
-        ask_now = asked.set
-        if at == COMING:
-            ask_now = _asked_with_one_more(consumer, topic, asked)
+        ask_now = _asked_with_one_more(consumer, topic, asked) if at == COMING else asked.set
         idle = threading.Timer(0.7, _ask_when_committed, (asked, topic, orders, ask_now))
         if at == 0:
             asked.set()
@@ -126,15 +128,15 @@ def _ask_when_committed(
 ) -> None:
     """Ask a worker that has nothing to do to end: when its orders are committed, or never will be."""
 
-    def all_committed() -> bool:
-        return sum(clients.committed(brokers("kafka"), group).values()) == orders
-
     try:
-        wait_until(all_committed, "all to be committed", timeout=PATIENCE)
+        wait_until(
+            lambda: _committed(group).total() == orders, "all to be committed", timeout=PATIENCE
+        )
     except TimeoutError:
         asked.all_committed = False
         asked.set()
-    ask_now()
+    else:
+        ask_now()
 
 
 def _asked_with_one_more(consumer: KafkaConsumer, topic: str, asked: _Asked) -> Callable[[], None]:
@@ -156,10 +158,9 @@ def _asked_with_one_more(consumer: KafkaConsumer, topic: str, asked: _Asked) -> 
     return send_one_more
 
 
-def _committed(group: str, partition: int) -> int:
-    """The offset that the group has committed: that of the next order; its topic has its name."""
-    found = clients.committed(brokers("kafka"), group)
-    return found.get(TopicPartition(group, partition), 0)
+def _committed(group: str) -> Counter[TopicPartition]:
+    """The offset that the group has committed in each partition: that of the next order."""
+    return Counter(clients.committed(brokers("kafka"), group))
 
 
 def _when(at: int | str) -> str:
@@ -178,9 +179,10 @@ def _reader(topic: str, orders: int, partitions: int) -> Iterator[KafkaConsumer]
 
 
 def _expect_committed(topic: str, handled: Sequence[Any], partitions: int) -> None:
+    found = _committed(topic)
     for n in range(partitions):
         done = sum(record.partition == n for record in handled)
-        committed = _committed(topic, n)
+        committed = found[TopicPartition(topic, n)]
         if committed != done:
             raise Wrong(
                 "committed_too_far" if committed > done else "not_committed",

@@ -9,17 +9,14 @@ By hand, in the course's folder:
 
 import argparse
 import time
-from functools import partial
 
 import pika
 
 from helpers.programs import asked_to_end, say
 
 
-def take(args, leaving, channel, method, properties, body):
-    """Called by pika for each order that the broker delivers."""
-    if leaving.is_set():
-        return  # it goes back to the queue when the connection is closed
+def take(args, channel, method, body):
+    """Called for each order that the broker delivers."""
     order = body.decode()
     time.sleep(args.seconds)  # the work is done here
     if order.isdecimal():
@@ -52,9 +49,11 @@ def main():
     with pika.BlockingConnection(pika.URLParameters(args.url)) as connection:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=args.prefetch)
-        channel.basic_consume(args.queue, partial(take, args, leaving))
-        while channel.consumer_tags and not leaving.is_set():  # a deleted queue has no consumer
-            connection.process_data_events(0.1)
+        for method, _, body in channel.consume(args.queue, inactivity_timeout=0.1):
+            if leaving.is_set():
+                break  # what is not acknowledged goes back to the queue
+            if method is not None:
+                take(args, channel, method, body)
 
 
 if __name__ == "__main__":

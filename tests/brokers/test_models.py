@@ -51,6 +51,16 @@ def wait_for_end(program: Program) -> None:
     wait_until(lambda: not program.running(), f"{program.name} to end", timeout=30)
 
 
+def stop_amid(worker: Program, channel: BlockingChannel, queue: str, orders: int) -> None:
+    """Ask a worker at its first order to end: it does, and leaves the rest of them to others."""
+    worker.wait_for("handled 1 ")
+    worker.stop()
+    handled = len(worker.handled())
+    assert worker.errors() == []
+    assert handled < orders
+    wait_until(lambda: clients.ready(channel, queue) == orders - handled, "the rest to be back")
+
+
 # -- what is acknowledged is where it belongs ------------------------------------------------
 
 
@@ -170,13 +180,7 @@ def test_a_worker_that_is_asked_to_end_does_so_though_there_is_more(channel, sta
         more = [clients.declare_queue(channel, fresh("out"))]
     orders = [f"{n};1250" if name == "translator.py" else n for n in range(1, 201)]
     clients.publish(channel, queue, orders)
-    worker = start(name, queue, *more)
-    worker.wait_for("handled 1 ")
-    worker.stop()
-    handled = len(worker.handled())
-    assert worker.errors() == []
-    assert handled < 200
-    wait_until(lambda: clients.ready(channel, queue) == 200 - handled, "the rest to be back")
+    stop_amid(start(name, queue, *more), channel, queue, 200)
 
 
 @pytest.mark.parametrize("name", ["till_rabbitmq.py", "forwarder_rabbitmq.py", "inbox_rabbitmq.py"])
@@ -184,27 +188,19 @@ def test_one_that_has_one_order_in_hand_is_asked_to_end_though_there_is_more(
     live, channel, start, tmp_path, name
 ):
     queue, results = (clients.declare_queue(channel, fresh(of)) for of in ("orders", "results"))
-    port = live.rabbitmq.port
-    orders = [*range(1, 5001)]
-    for order in orders:
-        known = pika.BasicProperties(message_id=f"{order}", correlation_id="1", reply_to=results)
-        channel.basic_publish("", queue, f"{order}", known)
+    for order in map(str, range(1, 5001)):
+        known = pika.BasicProperties(message_id=order, correlation_id="1", reply_to=results)
+        channel.basic_publish("", queue, order, known)
     book = tmp_path / "charges.db"
     with closing(sqlite3.connect(book)) as database, database:
         database.execute("CREATE TABLE charges (number INTEGER)")
         database.execute("CREATE TABLE unique_inbox (id TEXT PRIMARY KEY)")
     arguments = {
         "till_rabbitmq.py": [queue],
-        "forwarder_rabbitmq.py": [port, queue, results, "two"],
+        "forwarder_rabbitmq.py": [live.rabbitmq.port, queue, results, "two"],
         "inbox_rabbitmq.py": [queue, book, "insert-first"],
     }
-    worker = start(name, *arguments[name])
-    worker.wait_for("handled 1 ")
-    worker.stop()
-    handled = len(worker.handled())
-    assert worker.errors() == []
-    assert handled < 5000
-    wait_until(lambda: clients.ready(channel, queue) == 5000 - handled, "the rest to be back")
+    stop_amid(start(name, *arguments[name]), channel, queue, 5000)
 
 
 def test_a_packer_whose_queue_is_deleted_ends(live, channel, start):

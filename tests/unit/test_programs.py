@@ -306,7 +306,6 @@ def test_a_line_that_is_still_being_written_is_not_read(folder, start):
 
 SIGNALLED = """
 import signal
-import sys
 from helpers.programs import Signalled
 
 event = Signalled(signal.SIGALRM)
